@@ -1,0 +1,40 @@
+# Meldeweg. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ONCE ?=
+DISTRICT ?= kreis-viersen
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+venv: $(VENV)/.ready  ## build .venv alone
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Meldeweg needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (ONCE=1: ends by itself)
+	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
+
+test: venv check  ## every check and every test, on real parts
+	$(BIN)/python -m pytest
+
+check: venv  ## format, lint, types, import rules, generated files, docs
+	$(BIN)/ruff format --check services tests
+	$(BIN)/ruff check services tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/check
+
+requirements:  ## pin the dependencies again, with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --group dev pyproject.toml -o requirements.txt
+
+clean:  ## remove what was built
+	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+.PHONY: help venv demo test check requirements clean
