@@ -1,4 +1,4 @@
-"""What a gateway did on its own, signed, on `events.<agency>`: it never travelled, yet it is audited.
+"""What a gateway did on its own, signed, on `events.<agency>`: not a transfer, yet audited.
 
 Events carry no content and no reason: what happened, to which message digest, by which actor
 reference. Heartbeats say how far the sender's numbering has gone, so that a withheld tail shows.

@@ -69,6 +69,8 @@ def where(error: ValidationError) -> str:
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False)[:8]:
         path = "/".join(str(part) for part in item["loc"][:6])
-        safe = path if path.isascii() and len(path) <= 80 and item["type"] != "extra_forbidden" else ""  # noqa: E501 - one decision
+        safe = (
+            path if path.isascii() and len(path) <= 80 and item["type"] != "extra_forbidden" else ""
+        )  # noqa: E501 - one decision
         found.append(f"{safe or '?'}: {item['type']}")
     return "; ".join(found)

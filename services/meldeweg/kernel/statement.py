@@ -4,8 +4,7 @@ Guarantees: a `Statement` was parsed strictly and its bytes are the signed ones.
 checked by `signing.verify` with a key from the register, never here. Trusts nothing of a record.
 
 The payload of the JWS is the *context*, whose exact bytes count: the sealed parts carry
-SHA-256(context) as `aad`, the protected header carries SHA-256 and size of the record's value, and
-the message digest is SHA-256(context ‖ SHA-256(value)) whatever key signed. See docs/spec/message.md.
+SHA-256(context) as `aad`, the protected header carries SHA-256 and size of the value, and the message digest is SHA-256(context ‖ SHA-256(value)) whatever key signed. See docs/spec/message.md.
 """
 
 from dataclasses import dataclass
@@ -86,14 +85,13 @@ class Context(Frozen):
     @model_validator(mode="after")
     def _kind_fits(self) -> Self:
         if self.kind == "message":
-            fits = (
-                self.receipt is None
-                and None not in (self.urgency, self.ack_by, self.record_sha256)
+            fits = self.receipt is None and None not in (
+                self.urgency,
+                self.ack_by,
+                self.record_sha256,
             )
         else:
-            fits = (
-                self.receipt is not None and self.urgency is None and self.ack_by is None
-            )
+            fits = self.receipt is not None and self.urgency is None and self.ack_by is None
         if not fits or self.sender == self.to:
             raise Refused("context-contradicts", "members do not fit the kind")
         return self
@@ -191,6 +189,8 @@ def single_header(headers: tuple[tuple[str, bytes | None], ...], name: str) -> b
 
 def check_headers(statement: Statement, headers: tuple[tuple[str, bytes | None], ...]) -> None:
     """Refuse a record whose other headers are not exactly those its context implies."""
-    rest = sorted((key, value) for key, value in headers if key != STATEMENT_HEADER and value is not None)  # noqa: E501 - one line reads
+    rest = sorted(
+        (key, value) for key, value in headers if key != STATEMENT_HEADER and value is not None
+    )  # noqa: E501 - one line reads
     if len(rest) != len(headers) - 1 or rest != sorted(cloud_events(statement.context)):
         raise Refused("header-contradicts", "CloudEvents attributes disagree with the statement")

@@ -1,4 +1,4 @@
-"""How far each topic of trust was seen, as a chained digest: two views of one topic can be compared.
+"""How far each topic of trust was seen, as a chained digest, so that two views can be compared.
 
 d(0) = 32 zero bytes; d(n+1) = SHA-256(d(n) ‖ SHA-256(value n)). A withheld, swapped or added record
 changes every later digest. The registry signs its ends; a gateway compares them with its own.
@@ -42,5 +42,6 @@ class Chains:
         """Say whether this view *knows* another digest at `end`; not having come so far is fine."""
         if end == 0:
             return False
-        known = self._ends.get(topic, {}).get(end)
+        ends = self._ends.get(topic)
+        known = ends.get(end) if ends else None
         return known is not None and known != digest

@@ -45,7 +45,7 @@ class Enrolment(Frozen):
 
 
 class ServiceKey(Frozen):
-    """A central service's signing key: the registry's for snapshots, the audit's for checkpoints."""
+    """A central service's signing key: registry for snapshots, audit for checkpoints."""
 
     v: Literal[1]
     service: Literal["registry", "audit"]
@@ -86,7 +86,7 @@ class KeyCertificate(Frozen):
     """The identity key certifies one key.
 
     `use_until`: no new signature or seal after it. `valid_until`: signatures made before count, and
-    sealed parts are opened, until then; the gap covers the longest stay in outbox, topic and parking.
+    sealed parts are opened, until then; the gap covers the longest stay in outbox, topic, parking.
     """
 
     v: Literal[1]

@@ -1,20 +1,17 @@
-"""The verified view of who is who: enrolled agencies, their keys, their agreements.
+"""The way into the verified view: every record of trust is checked against the anchor's chain.
 
-Guarantees: nothing enters that the trust anchor's chain does not vouch for; what is only early waits
-in here and enters once its reason has come. A revocation is never undone. Queries take `now`, so the
-same view answers for any clock. Trusts: the anchor's public key, given by setting; nothing else.
+Guarantees: nothing enters that the trust anchor's chain does not vouch for; what is only early
+waits in here and enters once its reason has come. A revocation is never undone.
+Trusts: the anchor's public key, given by setting; nothing else, and no order among topics.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import TypeVar
 
 from meldeweg.kernel import agreement as agreements
 from meldeweg.kernel import signing, topics
-from meldeweg.kernel.agreement import Agreement, AgreementStatus
-from meldeweg.kernel.errors import Early, Refused, Unavailable
-from meldeweg.kernel.ids import AgencyId, Digest, KeyId
+from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.jwk import SealKey, SignatureKey
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.signing import Jws, Typ
@@ -30,51 +27,24 @@ from meldeweg.kernel.trust.objects import (
     Snapshot,
     Status,
 )
+from meldeweg.kernel.trust.view import CertifiedKey, View
 
-# A gateway whose clock is a day off still works (a warning, not a refusal): what was certified
-# "just now" may seem to lie in its future.
-CLOCK_TOLERANCE = timedelta(hours=26)
 _PENDING_MAX = 10_000
+_BELONGS: dict[str, tuple[Typ, ...]] = {
+    topics.REGISTRY_AGENCIES: (Typ.ENROLMENT, Typ.SERVICE_KEY, Typ.STATUS),
+    topics.REGISTRY_AGREEMENTS: (Typ.AGREEMENT_SIGNATURE,),
+    topics.REGISTRY_SNAPSHOTS: (Typ.SNAPSHOT,),
+}
+_ON_KEYS = (Typ.KEY, Typ.KEY_REVOKED, Typ.READS)
 
 
-@dataclass(frozen=True, slots=True)
-class CertifiedKey:
-    """A key with what its certificate says; `key` is a SignatureKey exactly for use `sign`."""
-
-    certificate: KeyCertificate
-    key: SignatureKey | SealKey
-    token: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KnownAgreement:
-    """A document, its digest and who has validly signed it."""
-
-    digest: Digest
-    document: Agreement
-    signed_by: frozenset[AgencyId]
-
-    def status(self, now: datetime) -> AgreementStatus:
-        return agreements.status(self.document, self.signed_by, now)
-
-
-class Register:
+class Register(View):
     """Applied record by record, from any topic in any order; asked by everyone who decides."""
 
     def __init__(self, anchor: SignatureKey) -> None:
+        super().__init__()
         self._anchor = anchor
-        self._enrolled: dict[AgencyId, tuple[Enrolment, SignatureKey]] = {}
-        self._service_keys: dict[str, dict[KeyId, tuple[ServiceKey, SignatureKey]]] = {}
-        self._status: dict[AgencyId, Status] = {}
-        self._keys: dict[AgencyId, dict[KeyId, CertifiedKey]] = {}
-        self._revoked: set[tuple[AgencyId, KeyId]] = set()
-        self._reads: dict[AgencyId, Reads] = {}
-        self._documents: dict[Digest, Agreement] = {}
-        self._signed: dict[Digest, set[AgencyId]] = {}
         self._pending: deque[tuple[str, bytes]] = deque(maxlen=_PENDING_MAX)
-        self.snapshot: Snapshot | None = None
-
-    # -- entering ---------------------------------------------------------------------------
 
     def apply(self, topic: str, value: bytes | None) -> None:
         """Verify and take in one record of `registry.*` or `keys.*`; the same one twice is fine.
@@ -112,27 +82,39 @@ class Register:
             self._documents.setdefault(Digest.of(value), document)
             return
         typ = signing.typ_of(value)
-        if typ not in _ALLOWED.get(topic.split(".")[0] + "." if topic.startswith("keys.") else topic, ()):  # noqa: E501 - one rule
+        if typ not in _BELONGS.get(topic, _ON_KEYS if topic.startswith("keys.") else ()):
             raise Refused("trust-record-misplaced", f"{typ} does not belong here")
-        handler, model = _HANDLERS[typ]
         jws = signing.parse(value, typ)
-        body = model.read(jws.payload, "trust-record-malformed")
-        if topic.startswith("keys.") and topic != topics.keys(body.agency):  # type: ignore[attr-defined]  # all kinds on keys.* have it
-            raise Refused("trust-record-misplaced", "another agency's topic")
-        handler(self, jws, body, value)
+        match typ:
+            case Typ.ENROLMENT:
+                self._enrol(jws, _read(Enrolment, jws))
+            case Typ.SERVICE_KEY:
+                self._add_service_key(jws, _read(ServiceKey, jws))
+            case Typ.STATUS:
+                self._change_status(jws, _read(Status, jws))
+            case Typ.AGREEMENT_SIGNATURE:
+                self._sign_agreement(jws, _read(AgreementSignature, jws))
+            case Typ.SNAPSHOT:
+                self._take_snapshot(jws, _read(Snapshot, jws))
+            case Typ.KEY:
+                self._certify(jws, _own(topic, _read(KeyCertificate, jws)), value)
+            case Typ.KEY_REVOKED:
+                self._revoke(jws, _own(topic, _read(KeyRevoked, jws)))
+            case _:
+                self._announce(jws, _own(topic, _read(Reads, jws)))
 
-    def _enrol(self, jws: Jws, body: Enrolment, token: bytes) -> None:
+    def _enrol(self, jws: Jws, body: Enrolment) -> None:
         signing.verify(jws, self._anchor)
         known = self._enrolled.get(body.agency)
         if known is None or body.at >= known[0].at:
             self._enrolled[body.agency] = (body, SignatureKey.from_jwk(body.identity))
 
-    def _add_service_key(self, jws: Jws, body: ServiceKey, token: bytes) -> None:
+    def _add_service_key(self, jws: Jws, body: ServiceKey) -> None:
         signing.verify(jws, self._anchor)
         key = SignatureKey.from_jwk(body.key)
         self._service_keys.setdefault(body.service, {})[key.kid] = (body, key)
 
-    def _change_status(self, jws: Jws, body: Status, token: bytes) -> None:
+    def _change_status(self, jws: Jws, body: Status) -> None:
         identity = self._identity(body.agency)
         if jws.kid == self._anchor.kid:
             signing.verify(jws, self._anchor)
@@ -151,17 +133,17 @@ class Register:
         key = (SignatureKey if body.use is KeyUse.SIGN else SealKey).from_jwk(body.key)
         self._keys.setdefault(body.agency, {})[key.kid] = CertifiedKey(body, key, token)
 
-    def _revoke(self, jws: Jws, body: KeyRevoked, token: bytes) -> None:
+    def _revoke(self, jws: Jws, body: KeyRevoked) -> None:
         signing.verify(jws, self._identity(body.agency))
         self._revoked.add((body.agency, body.kid))
 
-    def _announce(self, jws: Jws, body: Reads, token: bytes) -> None:
+    def _announce(self, jws: Jws, body: Reads) -> None:
         signing.verify(jws, self.signature_key(body.agency, jws.kid, body.at))
         known = self._reads.get(body.agency)
         if known is None or body.at >= known.at:
             self._reads[body.agency] = body
 
-    def _sign_agreement(self, jws: Jws, body: AgreementSignature, token: bytes) -> None:
+    def _sign_agreement(self, jws: Jws, body: AgreementSignature) -> None:
         document = self._documents.get(body.agreement)
         if document is None:
             raise Early("agreement-unknown", "signature before its document")
@@ -172,136 +154,25 @@ class Register:
         signing.verify(jws, identity)
         self._signed.setdefault(body.agreement, set()).add(body.agency)
 
-    def _take_snapshot(self, jws: Jws, body: Snapshot, token: bytes) -> None:
+    def _take_snapshot(self, jws: Jws, body: Snapshot) -> None:
         signing.verify(jws, self.service_key("registry", jws.kid, body.at))
         if self.snapshot is None or body.at >= self.snapshot.at:
             self.snapshot = body
-
-    # -- asking -----------------------------------------------------------------------------
-
-    def _identity(self, agency: AgencyId) -> SignatureKey:
-        known = self._enrolled.get(agency)
-        if known is None:
-            raise Early("agency-unknown", "not enrolled in my view")
-        return known[1]
-
-    def agency(self, agency: AgencyId) -> Enrolment:
-        """Return the enrolment, or `Early("agency-unknown")`."""
-        self._identity(agency)
-        return self._enrolled[agency][0]
-
-    def agencies(self) -> Mapping[AgencyId, Enrolment]:
-        return {agency: enrolment for agency, (enrolment, _) in self._enrolled.items()}
-
-    def identity_kid(self, agency: AgencyId) -> KeyId:
-        return self._identity(agency).kid
-
-    def status(self, agency: AgencyId) -> AgencyStatus:
-        known = self._status.get(agency)
-        return known.status if known else AgencyStatus.ACTIVE
-
-    def status_number(self, agency: AgencyId) -> int:
-        """Return the number of the last status change, 0 if there was none."""
-        known = self._status.get(agency)
-        return known.n if known else 0
-
-    def service_key(self, service: str, kid: KeyId, at: datetime) -> SignatureKey:
-        """Return a central service's key that counted at `at`."""
-        known = self._service_keys.get(service, {}).get(kid)
-        if known is None:
-            raise Early("signer-unknown", f"no such key of {service}")
-        body, key = known
-        if not body.not_before - CLOCK_TOLERANCE <= at <= body.verify_until + CLOCK_TOLERANCE:
-            raise Refused("key-expired", f"key of {service} outside its time")
-        return key
-
-    def service_keys(self, service: str) -> tuple[SignatureKey, ...]:
-        return tuple(key for _, key in self._service_keys.get(service, {}).values())
-
-    def signature_key(self, agency: AgencyId, kid: KeyId, now: datetime) -> SignatureKey:
-        """Return the key that `kid` names if the agency's identity certified it for signing.
-
-        Raises `Early("signer-unknown" | "key-not-yet-valid")`, `Refused("key-revoked" |
-        "key-expired" | "key-use-wrong")`.
-        """
-        self._identity(agency)
-        certified = self._keys.get(agency, {}).get(kid)
-        if certified is None:
-            raise Early("signer-unknown", "no such key certified for this agency")
-        if not isinstance(certified.key, SignatureKey):
-            raise Refused("key-use-wrong", "certified for sealing, not for signing")
-        self._check_time(certified, now, certified.certificate.valid_until)
-        return certified.key
-
-    def _check_time(self, certified: CertifiedKey, now: datetime, until: datetime) -> None:
-        if (certified.certificate.agency, certified.key.kid) in self._revoked:
-            raise Refused("key-revoked", "")
-        if now + CLOCK_TOLERANCE < certified.certificate.not_before:
-            raise Early("key-not-yet-valid", "")
-        if now > until + CLOCK_TOLERANCE:
-            raise Refused("key-expired", "")
-
-    def key_for(self, agency: AgencyId, use: KeyUse, now: datetime) -> SealKey:
-        """Return the newest key of the agency to seal to (`seal` or `oversight`)."""
-        usable = [
-            certified
-            for certified in self.certified(agency)
-            if certified.certificate.use is use and self.is_usable(certified, now)
-        ]
-        if not usable:
-            raise Unavailable("no-key", f"{agency} has no valid {use} key in my view")
-        key = max(usable, key=lambda certified: certified.certificate.at).key
-        assert isinstance(key, SealKey)  # noqa: S101 - _certify ties class to use
-        return key
-
-    def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]:
-        """Return all keys ever certified for the agency, for listing and for choosing."""
-        return tuple(self._keys.get(agency, {}).values())
-
-    def is_usable(self, certified: CertifiedKey, now: datetime) -> bool:
-        """Say whether something new may be signed with or sealed to this key."""
-        try:
-            self._check_time(certified, now, certified.certificate.use_until - CLOCK_TOLERANCE)
-        except Refused:
-            return False
-        return True
-
-    def is_revoked(self, agency: AgencyId, kid: KeyId) -> bool:
-        return (agency, kid) in self._revoked
-
-    def reads(self, agency: AgencyId) -> Mapping[str, tuple[int, ...]]:
-        """Return the message types and versions that the agency announced."""
-        known = self._reads.get(agency)
-        return known.types if known else {}
-
-    def agreement(self, digest: Digest) -> KnownAgreement:
-        """Return the agreement that a context names, or `Early("agreement-unknown")`."""
-        document = self._documents.get(digest)
-        if document is None:
-            raise Early("agreement-unknown", "no such document in my view")
-        return KnownAgreement(digest, document, frozenset(self._signed.get(digest, ())))
-
-    def agreements(self) -> Iterable[KnownAgreement]:
-        return [self.agreement(digest) for digest in self._documents]
 
     def pending(self) -> int:
         """Return how many records wait for something that has not come yet."""
         return len(self._pending)
 
 
-_ALLOWED: Mapping[str, tuple[Typ, ...]] = {
-    topics.REGISTRY_AGENCIES: (Typ.ENROLMENT, Typ.SERVICE_KEY, Typ.STATUS),
-    topics.REGISTRY_AGREEMENTS: (Typ.AGREEMENT_SIGNATURE,),
-    topics.REGISTRY_SNAPSHOTS: (Typ.SNAPSHOT,),
-    "keys.": (Typ.KEY, Typ.KEY_REVOKED, Typ.READS),
-}
-_HANDLERS: Mapping[Typ, tuple[Callable[[Register, Jws, object, bytes], None], type[Frozen]]] = {
-    Typ.ENROLMENT: (Register._enrol, Enrolment),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.SERVICE_KEY: (Register._add_service_key, ServiceKey),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.STATUS: (Register._change_status, Status),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.KEY: (Register._certify, KeyCertificate),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.KEY_REVOKED: (Register._revoke, KeyRevoked),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.READS: (Register._announce, Reads),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.AGREEMENT_SIGNATURE: (Register._sign_agreement, AgreementSignature),  # type: ignore[dict-item]  # noqa: SLF001
-    Typ.SNAPSHOT: (Register._take_snapshot, Snapshot),  # type: ignore[dict-item]  # noqa: SLF001
-}
+_Body = TypeVar("_Body", bound=Frozen)
+_KeyRecord = TypeVar("_KeyRecord", KeyCertificate, KeyRevoked, Reads)
+
+
+def _read(model: type[_Body], jws: Jws) -> _Body:
+    return model.read(jws.payload, "trust-record-malformed")
+
+
+def _own(topic: str, body: _KeyRecord) -> _KeyRecord:
+    if topic != topics.keys(body.agency):
+        raise Refused("trust-record-misplaced", "another agency's topic")
+    return body
