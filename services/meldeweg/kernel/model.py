@@ -71,6 +71,6 @@ def where(error: ValidationError) -> str:
         path = "/".join(str(part) for part in item["loc"][:6])
         safe = (
             path if path.isascii() and len(path) <= 80 and item["type"] != "extra_forbidden" else ""
-        )  # noqa: E501 - one decision
+        )
         found.append(f"{safe or '?'}: {item['type']}")
     return "; ".join(found)

@@ -4,7 +4,8 @@ Guarantees: a `Statement` was parsed strictly and its bytes are the signed ones.
 checked by `signing.verify` with a key from the register, never here. Trusts nothing of a record.
 
 The payload of the JWS is the *context*, whose exact bytes count: the sealed parts carry
-SHA-256(context) as `aad`, the protected header carries SHA-256 and size of the value, and the message digest is SHA-256(context ‖ SHA-256(value)) whatever key signed. See docs/spec/message.md.
+SHA-256(context) as `aad`, the protected header carries SHA-256 and size of the value, and the
+message digest is SHA-256(context ‖ SHA-256(value)), whichever key signed (docs/spec/message.md).
 """
 
 from dataclasses import dataclass
@@ -191,6 +192,6 @@ def check_headers(statement: Statement, headers: tuple[tuple[str, bytes | None],
     """Refuse a record whose other headers are not exactly those its context implies."""
     rest = sorted(
         (key, value) for key, value in headers if key != STATEMENT_HEADER and value is not None
-    )  # noqa: E501 - one line reads
+    )
     if len(rest) != len(headers) - 1 or rest != sorted(cloud_events(statement.context)):
         raise Refused("header-contradicts", "CloudEvents attributes disagree with the statement")

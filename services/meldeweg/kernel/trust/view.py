@@ -136,7 +136,7 @@ class View:
         if not usable:
             raise Unavailable("no-key", f"{agency} has no valid {use} key in my view")
         key = max(usable, key=lambda certified: certified.certificate.at).key
-        assert isinstance(key, SealKey)  # noqa: S101 - _certify ties class to use
+        assert isinstance(key, SealKey)
         return key
 
     def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]:
