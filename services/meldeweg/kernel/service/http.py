@@ -17,12 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from meldeweg import __version__
 from meldeweg.kernel import metrics
 from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.service import problem
+from meldeweg.kernel.service.protocol import BoundedProtocol
 from meldeweg.kernel.settings import HttpSettings
 
 Check = Callable[[], str | None]  # a stable code of what is missing, or None
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/version"})
-_CONNECTIONS = 1000  # at once; beyond that uvicorn answers 503 (I7)
 _GRACE = 4  # seconds for requests under way when draining begins
 
 
@@ -81,16 +82,20 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         phase = self._readiness.phase
-        if phase is None or scope["type"] != "http" or scope["path"] in _OPEN:
+        if phase is None or scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        problem = JSONResponse(
-            {"type": f"/problems/{phase}", "title": "not ready", "status": 503, "code": phase},
+        answer = Response(
+            problem.body(problem.STARTING if phase == "starting" else problem.DRAINING),
             status_code=503,
             headers={"Retry-After": "1"},
-            media_type="application/problem+json",
+            media_type=problem.MEDIA_TYPE,
         )
-        await problem(scope, receive, send)
+        await answer(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith("/problems/")
 
 
 class Server(uvicorn.Server):
@@ -104,9 +109,8 @@ class Server(uvicorn.Server):
                 access_log=False,  # a query string may hold what a person typed
                 lifespan="off",  # parts are the service's, started in its order
                 ws="none",
-                http="httptools",
+                http=BoundedProtocol,
                 server_header=False,
-                limit_concurrency=_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE,
                 ssl_certfile=settings.cert,
                 ssl_keyfile=settings.key,
