@@ -6,15 +6,17 @@ fails with them. Trusts: the store's counts.
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from meldeweg.gateway.journal import Journal
+from meldeweg.gateway import events
 from meldeweg.gateway.store import Store, numbers, outbox, parked, quarantine, sent
 from meldeweg.kernel import logs
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.event import Heartbeat
 from meldeweg.kernel.ids import AgencyId, new_message_id
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.metrics import gauge
 from meldeweg.kernel.statement import Seq
 
@@ -39,9 +41,14 @@ class Beat:
     """Queues a heartbeat every `every` seconds, the first at once."""
 
     def __init__(
-        self, me: AgencyId, store: Store, journal: Journal, clock: Clock, every: float
+        self,
+        me: AgencyId,
+        store: Store,
+        signer: Callable[[], SigningKey],
+        clock: Clock,
+        every: float,
     ) -> None:
-        self._me, self._store, self._journal = me, store, journal
+        self._me, self._store, self._signer = me, store, signer
         self._clock, self._every = clock, every
 
     async def run(self) -> None:
@@ -55,6 +62,7 @@ class Beat:
 
     async def once(self) -> None:
         """Count, sign and queue in one transaction."""
+        key = self._signer()
 
         def job(db: sqlite3.Connection) -> Counts:
             counts = read(db)
@@ -69,7 +77,7 @@ class Beat:
                 quarantined=counts.quarantined,
                 waiting=counts.waiting,
             )
-            outbox.insert(db, self._journal.row(body))
+            outbox.insert(db, events.signed(body, key))
             return counts
 
         counts = await self._store.write(job)

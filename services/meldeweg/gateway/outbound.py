@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from meldeweg.gateway.journal import Journal
+from meldeweg.gateway import events
 from meldeweg.gateway.settings import OutboxSettings
 from meldeweg.gateway.states import SentMove
 from meldeweg.gateway.store import Store, outbox, sent
@@ -24,6 +24,8 @@ from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
 from meldeweg.kernel.event import EventKind
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.metrics import counter
 
 _ROWS = 500  # per batch
@@ -50,13 +52,17 @@ class Outbound:
         self,
         store: Store,
         producer: Producer,
-        journal: Journal,
+        me: AgencyId,
+        signer: Callable[[], SigningKey],
         clock: Clock,
         settings: OutboxSettings,
         held: Callable[[], Collection[str]],
     ) -> None:
-        """`held`: topics that are not tried now, because a partner (or we) are suspended."""
-        self._store, self._producer, self._journal = store, producer, journal
+        """`signer` returns the signing key of the moment, or raises Unavailable.
+
+        `held`: topics that are not tried now, because a partner (or we) are suspended.
+        """
+        self._store, self._producer, self._me, self._signer = store, producer, me, signer
         self._clock, self._settings, self._held = clock, settings, held
         self._wake = asyncio.Event()
         self._failing: dict[str, tuple[float, float]] = {}  # topic -> (not before, next pause)
@@ -170,9 +176,15 @@ class Outbound:
     async def _give_up(self, rows: Sequence[tuple[Row, str]]) -> None:
         """Take rows off the queue for good: a message goes back to the case system, loudly."""
         now = self._clock.now()
-        events = [
-            self._journal.entry(
-                EventKind.UNDELIVERABLE, message=row.ref, urgency=row.urgency, code=code
+        told = [
+            events.row(
+                self._me,
+                self._signer(),
+                EventKind.UNDELIVERABLE,
+                now,
+                message=row.ref,
+                urgency=row.urgency,
+                code=code,
             )
             for row, code in rows
             if row.kind != "event"  # an event that can't be produced could not be told either
@@ -184,7 +196,7 @@ class Outbound:
                 message = sent.by_digest(db, row.ref) if row.ref else None
                 if message is not None:
                     _move_to_undeliverable(db, message, now, code)
-            for event in events:
+            for event in told:
                 outbox.insert(db, event)
 
         await self._store.write(job)
