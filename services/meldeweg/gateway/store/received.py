@@ -72,9 +72,9 @@ def insert(db: sqlite3.Connection, new: NewReceived) -> int:
     return _NEW.insert(db, "received", new)
 
 
-def by_id(db: sqlite3.Connection, message: str) -> Received | None:
-    """Return the message of that id; the first that arrived, should two senders have used it."""
-    return _ROWS.first(db, "received", "WHERE id = ? ORDER BY seq", (message,))
+def by_id(db: sqlite3.Connection, message: str) -> list[Received]:
+    """Return the messages of that id, one per sender: ids are unique per sender only."""
+    return _ROWS.select(db, "received", "WHERE id = ? ORDER BY seq LIMIT 10", (message,))
 
 
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Received | None:
