@@ -2,7 +2,6 @@
 
 Guarantees: a gateway gets no right that an agreement and its own status do not give (I4); a
 suspended agency loses the exchange at once, a revoked one everything; topics are only ever added.
-suspended agency loses the exchange at once, a revoked one everything; topics are only added.
 """
 
 from collections.abc import Iterable, Iterator
