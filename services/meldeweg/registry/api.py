@@ -1,7 +1,7 @@
 """The registry over HTTP, for operators and ceremonies: hand in, look, pull the brake.
 
 Guarantees: every call needs the operators' token; what is handed in is judged by its own
-signatures, so the token opens no door to forgery, only to the desk. Errors are problem+json without content.
+signatures, so the token opens no door to forgery, only to the desk. Errors carry no content.
 """
 
 import hmac
@@ -107,6 +107,7 @@ def _agency(view: View, agency: AgencyId) -> dict[str, Any]:
         "principal": enrolment.principal,
         "identity": view.identity_kid(agency),
         "status": view.status(agency),
+        "status_number": view.status_number(agency),
         "reads": dict(view.reads(agency)),
         "keys": [
             {
