@@ -1,0 +1,73 @@
+"""From a Kafka record to what the audit keeps of it.
+
+Guarantees: every record, however malformed, becomes exactly one entry; of its value only the
+sealed `record` is kept, never `content`, and only when it has the form of a JWE. Trusts nothing:
+each byte of a record may come from an attacker.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from meldeweg.kernel.leaf import canonical_record, leaf_of, raw_headers
+
+SEALED_MAX = 256 * 1024  # bytes; a sealed record is a few kB, a larger one is committed, not kept
+_JWE = frozenset(
+    ("protected", "unprotected", "header", "recipients", "encrypted_key", "iv", "ciphertext",
+     "tag", "aad"),
+)  # fmt: skip
+
+
+class Arrived(Protocol):
+    """A record as the bus hands it over; header names with `surrogateescape`."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Entry(NamedTuple):
+    """A row to be: `appended` is the broker's time in ms, told but not committed to."""
+
+    offset: int
+    appended: int
+    canonical: bytes
+    sealed: bytes | None
+    leaf: bytes
+
+
+def project(topic_id: bytes, record: Arrived) -> Entry:
+    """Return the entry of one record."""
+    headers = raw_headers(record.headers)
+    value = record.value
+    digest = None if value is None else sha256(value).digest()
+    canonical = canonical_record(record.key, headers, digest)
+    leaf = leaf_of(topic_id, record.offset, canonical, headers)
+    return Entry(record.offset, record.timestamp, canonical, sealed_record(value), leaf.encode())
+
+
+def sealed_record(value: bytes | None) -> bytes | None:
+    """Return the `record` JWE of a value as JSON, or None where there is none to keep."""
+    if value is None:
+        return None
+    try:
+        outer = json.loads(value)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested without end
+        return None
+    inner = outer.get("record") if isinstance(outer, dict) else None
+    if not isinstance(inner, dict) or not _JWE.issuperset(inner):
+        return None
+    if not isinstance(inner.get("ciphertext"), str):
+        return None
+    kept = json.dumps(inner, separators=(",", ":")).encode()
+    return kept if len(kept) <= SEALED_MAX else None

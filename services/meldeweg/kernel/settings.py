@@ -1,0 +1,241 @@
+"""Settings of a service: `MELDEWEG_…` in the environment, over the TOML file `MELDEWEG_CONFIG`.
+
+Guarantees: an unknown, missing or malformed setting stops the process with its name and never with
+its value; a seam (failpoints, a bent clock) is refused in production; every setting says what it
+means. Trusts: the environment and the file are the operator's. Secrets never are settings: a
+setting names the file that holds one.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from meldeweg.kernel.errors import Fatal
+
+PREFIX = "MELDEWEG_"
+CONFIG = "MELDEWEG_CONFIG"
+# Variables of the command line, which may stand in a service's environment too.
+_NOT_SETTINGS = frozenset({CONFIG, "MELDEWEG_DIR", "MELDEWEG_LOCAL"})
+_SEAM = "seam"
+_S = TypeVar("_S", bound="Settings")
+
+
+class Mode(StrEnum):
+    """`production` refuses every seam; `demo` is for the local backbone, tests and faults."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One setting as an operator sees it: name in TOML, in the environment, default, meaning."""
+
+    name: str
+    variable: str
+    default: str
+    meaning: str
+
+
+def seam(default: Any, description: str) -> Any:
+    """Declare a setting that only tests and fault campaigns use; refused in production."""
+    return Field(default=default, description=description, json_schema_extra={_SEAM: True})
+
+
+def _demand_meanings(cls: type[BaseModel]) -> None:
+    for name, field in cls.model_fields.items():
+        if not field.description:
+            raise TypeError(f"{cls.__name__}.{name} needs a description: operators read it")
+
+
+class Group(BaseModel):
+    """A table of settings, `[http]` in TOML, `MELDEWEG_HTTP__…` in the environment."""
+
+    # Not strict: the environment knows only text, so "8080" has to become a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        _demand_meanings(cls)
+
+
+class KafkaSettings(Group):
+    """Where the broker is and who we are there."""
+
+    bootstrap: str = Field(description="broker addresses, host:port, separated by commas")
+    ca: Path = Field(description="file with the CA certificates that broker certificates chain to")
+    cert: Path = Field(description="file with this client's certificate chain (PEM)")
+    key: Path = Field(description="file with this client's private key (PEM, PKCS #8)")
+
+
+class HttpSettings(Group):
+    """Where this service listens."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(
+        default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
+    )
+    cert: Path | None = Field(default=None, description="server certificate chain (PEM): TLS")
+    key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
+    plain: bool = Field(
+        default=False,
+        description="allow HTTP without TLS beyond loopback (behind a proxy that ends TLS)",
+    )
+
+    @model_validator(mode="after")
+    def _tls_beyond_loopback(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise Fatal("setting-invalid", "http.cert and http.key belong together")
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not (self.cert or self.plain):
+            raise Fatal("setting-http-plain", "http.host is not loopback: set http.cert and .key")
+        return self
+
+
+class Settings(BaseSettings):
+    """Base of every service's settings. Read with `load`; shown with `describe`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        case_sensitive=False,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        nested_model_default_partial_update=True,
+    )
+
+    mode: Mode = Field(default=Mode.PRODUCTION, description="production, or demo: allows seams")
+    http: HttpSettings = Field(default=HttpSettings(), description="where this service listens")
+    failpoints: str = seam("", "faults at named points: name=kill|sleep:5|error, each with @n")
+    clock_offset: float = seam(0.0, "seconds by which this service's clock is wrong")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        _demand_meanings(cls)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get(CONFIG)
+        toml = (TomlConfigSettingsSource(settings_cls, toml_file=file),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @model_validator(mode="after")
+    def _no_seam_in_production(self) -> Self:
+        if self.mode is Mode.PRODUCTION:
+            for name, field in type(self).model_fields.items():
+                if _is_seam(field) and getattr(self, name) != field.default:
+                    raise Fatal("setting-seam-in-production", f"{name} needs mode = demo")
+        return self
+
+
+def load(cls: type[_S]) -> _S:
+    """Read `cls` from the environment and the TOML file, or stop.
+
+    Raises Fatal: `setting-unknown`, `setting-missing`, `setting-invalid`,
+    `setting-file-unreadable`, `setting-seam-in-production`.
+    """
+    known = {line.variable for line in describe(cls)}
+    _refuse_unknown(os.environ, known)
+    _check_file(os.environ.get(CONFIG))
+    try:
+        return cls()
+    except ValidationError as exc:
+        raise _explained(exc) from None  # the cause would carry the values
+    except SettingsError as exc:
+        raise Fatal("setting-invalid", str(exc)) from None  # names the field, not the value
+
+
+def describe(cls: type[BaseModel]) -> list[Described]:
+    """Return every setting of `cls`, groups unfolded, in the order of declaration."""
+    return list(_unfolded(cls, ()))
+
+
+def read_secret(path: Path) -> str:
+    """Return the text of a secret's file without its last newline, or Fatal `secret-unreadable`."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Fatal("secret-unreadable", str(path)) from exc
+
+
+def _unfolded(cls: type[BaseModel], above: tuple[str, ...]) -> Iterator[Described]:
+    for name, field in cls.model_fields.items():
+        path = (*above, name)
+        if group := _group_of(field.annotation):
+            yield from _unfolded(group, path)
+        else:
+            default = "required" if field.is_required() else _shown(field.get_default())
+            variable = PREFIX + "__".join(path).upper()
+            yield Described(".".join(path), variable, default, field.description or "")
+
+
+def _shown(default: object) -> str:
+    return "none" if default is None else str(default)
+
+
+def _group_of(annotation: Any) -> type[Group] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Group):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType):  # `Group | None`: a table that may be absent
+        return next(filter(None, map(_group_of, get_args(annotation))), None)
+    return None
+
+
+def _is_seam(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get(_SEAM) is True
+
+
+def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
+    for variable in environ:
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise Fatal("setting-unknown", variable + hint)
+
+
+def _check_file(file: str | None) -> None:
+    # pydantic-settings passes over a file that is not there; an operator named this one.
+    if file is None:
+        return
+    try:
+        tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        # The parser's words name line and column; they quote no value, but are not ours either.
+        raise Fatal("setting-file-unreadable", f"{CONFIG}={file}") from exc
+
+
+def _explained(exc: ValidationError) -> Fatal:
+    first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+    path = [str(part) for part in first["loc"]]
+    name = f"{'.'.join(path)} ({PREFIX}{'__'.join(path).upper()})"
+    match first["type"]:
+        case "missing":
+            return Fatal("setting-missing", name)
+        case "extra_forbidden":
+            return Fatal("setting-unknown", name)
+        case _:
+            return Fatal("setting-invalid", f"{name}: {first['msg']}")
