@@ -112,8 +112,8 @@ def _own(agency: AgencyId, status: AgencyStatus) -> Iterator[Acl]:
     yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.SUSPENDED:
         return
-    for topic in topics.of_agency(agency):
-        yield _acl(Resource.TOPIC, topic.name, principal, Operation.WRITE)
+    for own in topics.of_agency(agency):
+        yield _acl(Resource.TOPIC, own.name, principal, Operation.WRITE)
     yield _acl(Resource.TOPIC, topics.AUDIT_COSIGNATURES, principal, Operation.WRITE)
     yield _prefix(Resource.TOPIC, topics.inbox_prefix(agency), principal)
     yield _prefix(Resource.GROUP, f"gw-{agency}.", principal)
