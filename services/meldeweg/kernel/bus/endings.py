@@ -19,14 +19,18 @@ log = logs.get()
 
 
 async def end(
-    client: Any, tasks: Iterable[asyncio.Task[Any] | None], stop: Awaitable[None] | None = None
+    client: Any,
+    tasks: Iterable[asyncio.Task[Any] | None],
+    stop: Awaitable[None] | None = None,
+    *,
+    orderly: float = _ORDERLY,
 ) -> None:
-    """Await `stop` for a few seconds, then close connections and cancel what is left of `tasks`.
+    """Await `stop` for `orderly` seconds, then close connections and cancel all `tasks` left.
 
     Raises nothing but the cancellation of the calling task itself.
     """
     if stop is not None:
-        await _quietly(stop, _ORDERLY)
+        await _quietly(stop, orderly)
     await _quietly(client.close(), _HARD)
     waiting = client._md_update_fut  # noqa: SLF001 - tasks wait for it, and nobody is left to set it
     if waiting is not None and not waiting.done():
