@@ -44,6 +44,19 @@ async def end(
         _, left = await asyncio.wait(left, timeout=_HARD / _CANCELS)
 
 
+def tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
+    """Return the tasks that keep a consumer, and its membership, alive."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - no other way
+    return [
+        getattr(coordinator, "_coordination_task", None),
+        getattr(coordinator, "_heartbeat_task", None),
+        getattr(coordinator, "_commit_refresh_task", None),
+        getattr(coordinator, "_reset_committed_task", None),
+        getattr(fetcher, "_fetch_task", None),
+        *getattr(fetcher, "_pending_tasks", ()),
+    ]
+
+
 async def _quietly(ending: Awaitable[None], limit: float) -> None:
     try:
         async with asyncio.timeout(limit):

@@ -26,7 +26,7 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus.connection import RenewingContext
 from meldeweg.kernel.bus.failures import outcome
-from meldeweg.kernel.bus.incarnations import listed
+from meldeweg.kernel.bus.inquiry import bounds, listed
 from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.errors import Unavailable
@@ -40,7 +40,6 @@ _BROKEN = (kafka.GroupAuthorizationFailedError,)
 # One partition's trouble, which passes or is dealt with by placing again.
 _PASSING = (
     kafka.OffsetOutOfRangeError,
-    kafka.NoOffsetForPartitionError,
     kafka.TopicAuthorizationFailedError,
     kafka.RecordTooLargeError,
 )
@@ -85,21 +84,33 @@ class PlacedConsumer(AIOKafkaConsumer):
         """Return what aiokafka would, once everything stands where it must."""
         self._alive()
         try:
-            if not await self._ready():
-                await asyncio.sleep(_IDLE)
-                return {}
-            got: dict[TopicPartition, list[Any]] = await super().getmany(
-                timeout_ms=timeout_ms, max_records=max_records
-            )
-            if got and self._tls.handshakes != self._compared and await self._recreated(got):
-                return {}
+            got = await self._read(timeout_ms, max_records)
         except kafka.ConsumerStoppedError:
             raise
+        except kafka.NoOffsetForPartitionError:
+            self.displaced()  # it asked the group, which knows nothing, before the store answered
+            return {}
         except (kafka.KafkaError, kafka.IllegalStateError, OSError, TimeoutError) as exc:
             return await self._troubled(exc)
         except Unavailable as exc:  # the store's
             return await self._troubled(exc)
         self.trouble = None
+        return got
+
+    async def _read(
+        self, timeout_ms: int, max_records: int | None
+    ) -> dict[TopicPartition, list[Any]]:
+        if not await self._ready():
+            await asyncio.sleep(_IDLE)
+            return {}
+        turn = self._turn
+        got: dict[TopicPartition, list[Any]] = await super().getmany(
+            timeout_ms=timeout_ms, max_records=max_records
+        )
+        if turn != self._turn:
+            return {}  # it waited through a rebalance: this is from where the group had committed
+        if got and self._tls.handshakes != self._compared and await self._recreated(got):
+            return {}
         return got
 
     async def _troubled(self, exc: Exception) -> dict[TopicPartition, list[Any]]:
@@ -147,12 +158,13 @@ class PlacedConsumer(AIOKafkaConsumer):
             raise Unavailable("topic-unknown")
         ids = {topic: found[topic].topic_id for topic in topics}
         wanted = await self._of.positions([(each.topic, each.partition) for each in assigned])
-        start = await self.beginning_offsets(assigned)
-        end = await self.end_offsets(assigned)
+        edges = await bounds(self._client, [(each.topic, each.partition) for each in assigned])
         offsets: dict[TopicPartition, int] = {}
         for each in assigned:
             place = (each.topic, each.partition)
-            there = Log(ids[each.topic], start[each], end[each])
+            if place not in edges:
+                raise Unavailable("partition-unavailable")
+            there = Log(ids[each.topic], *edges[place])
             known = self._known(each.topic, wanted.get(place), there)
             offsets[each], reset = decide(place, known, there)
             if reset is not None:

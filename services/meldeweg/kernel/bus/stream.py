@@ -20,7 +20,7 @@ from faststream.security import BaseSecurity  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus.connection import Connection, client_options
-from meldeweg.kernel.bus.endings import end
+from meldeweg.kernel.bus.endings import end, tasks_of
 from meldeweg.kernel.bus.failures import outcome
 from meldeweg.kernel.bus.placed import PlacedConsumer
 from meldeweg.kernel.bus.records import Record
@@ -84,6 +84,7 @@ class Stream:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
             max_partition_fetch_bytes=_FETCH,
+            fetch_max_wait_ms=200,  # metadata waits behind an idle fetch for as long
             session_timeout_ms=10_000,
             parser=_parse,  # one parameter: FastStream's own never runs
             decoder=_decode,
@@ -114,15 +115,7 @@ class Stream:
         consumer = self._consumer
         if consumer is None:
             return
-        coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - see endings
-        tasks = [
-            *self._subscriber.tasks,
-            getattr(coordinator, "_coordination_task", None),
-            getattr(coordinator, "_heartbeat_task", None),
-            getattr(coordinator, "_commit_refresh_task", None),
-            getattr(fetcher, "_fetch_task", None),
-            *getattr(fetcher, "_pending_tasks", ()),
-        ]
+        tasks = [*self._subscriber.tasks, *tasks_of(consumer)]
         consumer._closed = consumer._closed or self._broker.running is False  # noqa: SLF001
         await end(consumer._client, tasks, self._broker.stop(), orderly=drain + 3)  # noqa: SLF001
 

@@ -1,18 +1,25 @@
-"""The ids of topics, asked over a consumer's own connection.
+"""What a reader asks the broker: the ids of topics, and where their logs begin and end.
 
 A topic that was created again after its broker lost its disk has its old name, another id, and soon
 as many records as before: a reader that knows only names and offsets would skip what it never
 read. aiokafka speaks metadata up to version 5, which lacks ids; this adds version 12 (KIP-516).
+
+Asked over the coordinator's connection: on the other one the broker would let each question wait
+until the fetch before it is answered, half a second when nothing arrives.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+from aiokafka import TopicPartition  # noqa: TID251 - bus is the place
 from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
+from aiokafka.client import ConnectionGroup  # noqa: TID251 - as above
 from aiokafka.protocol.api import Request, RequestStruct, Response  # noqa: TID251 - as above
+from aiokafka.protocol.offset import OffsetRequest  # noqa: TID251 - as above
 from aiokafka.protocol.types import (  # noqa: TID251 - as above
     AbstractType,
     Boolean,
@@ -24,7 +31,10 @@ from aiokafka.protocol.types import (  # noqa: TID251 - as above
     TaggedFields,
 )
 
-_NO_ID = UUID(int=0)
+from meldeweg.kernel.bus.records import NO_TOPIC_ID, Place
+
+_EARLIEST, _LATEST = -2, -1  # ListOffsets' special timestamps
+_UNCOMMITTED = 0  # no transactions here, so both isolation levels are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,52 @@ async def listed(client: Any, names: Iterable[str] | None = None) -> dict[str, L
     node = client.get_random_node()
     if node is None:
         raise kafka.NodeNotReadyError
-    response = await client.send(node, _TopicsRequest(names))
+    response = await client.send(node, _TopicsRequest(names), group=ConnectionGroup.COORDINATION)
     return {
         name: Listed(topic_id, len(partitions))
         for error, name, topic_id, _, partitions, *_ in response.topics
-        if error == 0 and name is not None and topic_id != _NO_ID
+        if error == 0 and name is not None and topic_id != NO_TOPIC_ID
     }
+
+
+async def bounds(client: Any, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+    """Return the offsets of the first record and of the one to come, as (start, end).
+
+    A place whose leader does not answer for it (unknown, moved, not allowed) is left out: the
+    others go on. Raises KafkaError when a broker can't be asked.
+    """
+    by_leader: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for topic, partition in places:
+        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        if leader is None or leader < 0:
+            client.force_metadata_update()
+        else:
+            by_leader[leader][topic].append(partition)
+    found: dict[Place, tuple[int, int]] = {}
+    for leader, topics in by_leader.items():
+        start = await _edge(client, leader, topics, _EARLIEST)
+        end = await _edge(client, leader, topics, _LATEST)
+        found |= {place: (start[place], end[place]) for place in start.keys() & end.keys()}
+    return found
+
+
+async def _edge(
+    client: Any, leader: int, topics: dict[str, list[int]], which: int
+) -> dict[Place, int]:
+    asked = [
+        (topic, [(each, which) for each in partitions]) for topic, partitions in topics.items()
+    ]
+    response = await client.send(
+        leader, OffsetRequest(-1, _UNCOMMITTED, asked), group=ConnectionGroup.COORDINATION
+    )
+    found: dict[Place, int] = {}
+    for topic, partitions in response.topics:
+        for partition, error, _, offset, *_ in partitions:
+            if error == 0:
+                found[topic, partition] = offset
+            else:
+                client.force_metadata_update()
+    return found
 
 
 class _Uuid(AbstractType[UUID]):
@@ -130,7 +180,7 @@ class _TopicsRequest(Request[_TopicsRequest12]):
 
     def __init__(self, names: Iterable[str] | None) -> None:
         self._topics: list[tuple[UUID, str, dict[int, bytes]]] | None = (
-            None if names is None else [(_NO_ID, name, {}) for name in names]
+            None if names is None else [(NO_TOPIC_ID, name, {}) for name in names]
         )
 
     def build(self, request_struct_class: type[_TopicsRequest12]) -> _TopicsRequest12:
