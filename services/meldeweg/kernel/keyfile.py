@@ -56,7 +56,7 @@ def _from_file(path: Path, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
     try:
         with path.open("rb") as file:
             _private(os.fstat(file.fileno()), path)
-            data = file.read(_FILE_MAX)
+            data = file.read(_FILE_MAX + 1)
     except FileNotFoundError as exc:
         raise Fatal("key-file-missing", str(path)) from exc
     except OSError as exc:
@@ -68,6 +68,8 @@ def _from_file(path: Path, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
 
 
 def _object(data: bytes) -> dict[str, Any]:
+    if len(data) > _FILE_MAX:
+        raise Refused("key-malformed", f"more than {_FILE_MAX} bytes")
     jwk = loads(data, max_depth=1)
     if not isinstance(jwk, dict):
         raise Refused("key-malformed", "not an object")
