@@ -9,22 +9,26 @@ from typing import Any
 
 from meldeweg.gateway.store.outbox import NewRow
 from meldeweg.kernel import event, topics
-from meldeweg.kernel.event import Event, EventKind
+from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 
 
 def row(me: AgencyId, key: SigningKey, kind: EventKind, now: datetime, **facts: Any) -> NewRow:
     """Return the signed event of `kind`; `facts` are members of `kernel.event.Event`."""
-    body = Event(v=1, id=new_message_id(), agency=me, kind=kind, at=now, **facts)
+    return signed(Event(v=1, id=new_message_id(), agency=me, kind=kind, at=now, **facts), key)
+
+
+def signed(body: Event | Heartbeat, key: SigningKey) -> NewRow:
+    """Return the row of an event or a heartbeat."""
     headers = event.headers(body, event.sign(body, key))
     return NewRow(
-        topic=topics.events(me),
+        topic=topics.events(body.agency),
         recipient=None,
         key=body.id.encode(),
         headers=headers,
         value=event.EVENT_VALUE,
         kind="event",
-        accepted_at=now,
+        accepted_at=body.at,
         size=sum(len(name) + len(value) for name, value in headers) + len(event.EVENT_VALUE),
     )

@@ -55,6 +55,7 @@ class Produced:
     """The broker has row `seq` at `offset`; `next_at`: when it goes again without `delivered`."""
 
     seq: int
+    ref: Digest | None
     offset: int
     at: datetime
     next_at: datetime | None
@@ -69,12 +70,21 @@ def insert(db: sqlite3.Connection, row: NewRow) -> int:
 
 
 def unproduced(
-    db: sqlite3.Connection, limit: int, *, after: int = 0, without: Collection[str] = ()
+    db: sqlite3.Connection, limit: int, size: int, without: Collection[str] = ()
 ) -> list[Row]:
-    """Return what waits for the broker in order, apart from topics that back off."""
+    """Return what waits for the broker, in order, apart from topics that back off.
+
+    At most `limit` rows and about `size` bytes, but one row at least.
+    """
     marks = ", ".join("?" * len(without))
-    rest = f"WHERE produced_at IS NULL AND seq > ? AND topic NOT IN ({marks}) ORDER BY seq LIMIT ?"
-    return _ROWS.select(db, "outbox", rest, (after, *without, limit))
+    rest = f"WHERE produced_at IS NULL AND topic NOT IN ({marks}) ORDER BY seq LIMIT ?"
+    found = []
+    for row in _ROWS.each(db, "outbox", rest, (*without, limit)):
+        found.append(row)
+        size -= len(row.value or b"")
+        if size <= 0:
+            break
+    return found
 
 
 def mark_produced(db: sqlite3.Connection, done: Iterable[Produced]) -> None:
@@ -106,6 +116,14 @@ def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
     """Return messages whose `delivered` is late and which are due to be produced again."""
     rest = "WHERE next_at <= ? ORDER BY next_at LIMIT ?"
     return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
+
+
+def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
+    """Take a row off the queue for good without the broker having it."""
+    db.execute(
+        "UPDATE outbox SET produced_at = ?1, settled_at = ?1, next_at = NULL WHERE seq = ?2",
+        (to_rfc3339(at), seq),
+    )
 
 
 def again(db: sqlite3.Connection, seqs: Iterable[int]) -> None:

@@ -48,7 +48,13 @@ class Rows(Generic[R]):
         self, db: sqlite3.Connection, table: str, rest: str, args: Sequence[Any] = ()
     ) -> list[R]:
         """Return the rows of `SELECT columns FROM table <rest>`."""
-        return list(self._read(db.execute(f"SELECT {self.columns} FROM {table} {rest}", args)))  # noqa: S608 - declared
+        return list(self.each(db, table, rest, args))
+
+    def each(
+        self, db: sqlite3.Connection, table: str, rest: str, args: Sequence[Any] = ()
+    ) -> Iterator[R]:
+        """Return the same row by row; what is not asked for is not read."""
+        return self._read(db.execute(f"SELECT {self.columns} FROM {table} {rest}", args))  # noqa: S608 - declared
 
     def first(
         self, db: sqlite3.Connection, table: str, rest: str, args: Sequence[Any] = ()

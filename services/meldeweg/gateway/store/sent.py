@@ -1,6 +1,7 @@
 """What this agency sent: state, deadline, timeline."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -130,6 +131,21 @@ def move(
         (message.n, step, at, code),
     )
     return state
+
+
+def mark_sent(db: sqlite3.Connection, produced: Iterable[tuple[Digest, datetime]]) -> None:
+    """Take the step `sent` of many messages: the table in two statements, for the relay."""
+    done = [(to_rfc3339(at), digest) for digest, at in produced]
+    db.executemany(
+        "INSERT INTO sent_timeline (sent, n, kind, at)"
+        " SELECT s.n, (SELECT count(*) FROM sent_timeline WHERE sent = s.n), 'sent', ?1"
+        " FROM sent s WHERE s.digest = ?2 AND NOT EXISTS"
+        " (SELECT 1 FROM sent_timeline WHERE sent = s.n AND kind = 'sent')",
+        done,
+    )
+    db.executemany(
+        "UPDATE sent SET state = 'sent', state_at = ?1 WHERE digest = ?2 AND state = 'queued'", done
+    )
 
 
 def timeline(db: sqlite3.Connection, n: int) -> list[Step]:
