@@ -1,0 +1,60 @@
+"""Read every topic of trust from its start: the register, the chained digests, and the own copy.
+
+Guarantees: what the register holds was on a topic (or waits in the book to be put there again);
+records are taken in offset order, and one that comes again changes nothing.
+"""
+
+from collections import defaultdict
+
+from meldeweg.kernel import logs, metrics, topics
+from meldeweg.kernel.bus.records import Place, Record
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import Digest
+from meldeweg.kernel.trust.chain import Chains
+from meldeweg.kernel.trust.register import Register
+from meldeweg.registry.apply import Provisioner
+from meldeweg.registry.book import Book
+
+log = logs.get()
+_refused = metrics.counter("trust_records_refused", "Records of trust that were refused", "code")
+
+OWNED = (topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS)  # published by the registry
+PATTERN = r"^(registry\.(agencies|agreements)|keys\..+)$"
+
+
+class TrustFeed:
+    """The one consumer of the registry."""
+
+    def __init__(self, register: Register, book: Book, provisioner: Provisioner) -> None:
+        self._register, self._book, self._provisioner = register, book, provisioner
+        self.chains = Chains()
+        self.seen: dict[str, set[Digest]] = defaultdict(set)
+
+    async def positions(self, places: list[Place]) -> dict[Place, int | None]:
+        """Read on where the chains end: at a start, from the beginning."""
+        return {place: self.chains.end(place[0])[0] or None for place in places}
+
+    async def handle(self, records: list[Record]) -> None:
+        """Take in a batch; first keep it, so that nothing acted upon could be forgotten."""
+        fresh = [each for each in records if each.offset >= self.chains.end(each.topic)[0]]
+        await self._book.keep((each.topic, each.value) for each in fresh if each.value is not None)
+        for record in fresh:
+            self.chains.extend(record.topic, record.value)
+            self.seen[record.topic].add(Digest.of(record.value or b""))
+            try:
+                self._register.apply(record.topic, record.value)
+            except Refused as exc:
+                # Nonsense, or a forgery: it stays visible on the topic.
+                _refused.labels(exc.code).inc()
+                log.warning(
+                    "trust_record_refused",
+                    code=exc.code,
+                    topic=record.topic,
+                    offset=record.offset,
+                )
+        self._provisioner.wake()
+
+    def reset(self, topic: str) -> None:
+        """Begin again with a topic that was recreated empty; the register keeps what it knows."""
+        self.chains.restart(topic)
+        self.seen.pop(topic, None)
