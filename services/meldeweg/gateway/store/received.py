@@ -73,18 +73,12 @@ def insert(db: sqlite3.Connection, new: NewReceived) -> int:
 
 
 def by_id(db: sqlite3.Connection, message: str) -> list[Received]:
-    """Return the messages of that id, in order of arrival: an id is unique per sender only."""
-    return _ROWS.select(db, "received", "WHERE id = ? ORDER BY seq", (message,))
+    """Return the messages of that id, one per sender: ids are unique per sender only."""
+    return _ROWS.select(db, "received", "WHERE id = ? ORDER BY seq LIMIT 10", (message,))
 
 
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Received | None:
     return _ROWS.first(db, "received", "WHERE digest = ?", (digest,))
-
-
-def is_known(db: sqlite3.Connection, sender: AgencyId, message: MessageId) -> bool:
-    """Say whether this sender's message arrived here; also once it is erased."""
-    query = "SELECT 1 FROM received WHERE sender = ? AND id = ?"
-    return db.execute(query, (sender, message)).fetchone() is not None
 
 
 def page(db: sqlite3.Connection, after: int, limit: int) -> list[Received]:
