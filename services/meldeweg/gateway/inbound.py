@@ -94,14 +94,18 @@ class Inbound:
         judge = Judge(self._me, self._view, self._opening(), batch.now)
         outcomes = await self._judged(judge, arrivals)
         await failpoints.reach("inbound.before_commit")
-        # From here to `write` nothing awaits: rows are queued in the order of their numbers.
         settlement = Settlement(self._me, self._signer(), self._numbering, batch.now)
-        for arrival, outcome in zip(arrivals, outcomes, strict=True):
-            batch.counts[self._place(judge, settlement, batch, arrival, outcome)] += 1
-            if arrival.parked is None:
-                settlement.read_up_to(arrival.record)
-        # 11 one transaction
-        await self._store.write(settlement.commit)
+        try:
+            # From here to `write` nothing awaits: rows are queued in the order of their numbers.
+            for arrival, outcome in zip(arrivals, outcomes, strict=True):
+                batch.counts[self._place(judge, settlement, batch, arrival, outcome)] += 1
+                if arrival.parked is None:
+                    settlement.read_up_to(arrival.record)
+            # 11 one transaction
+            await self._store.write(settlement.commit)
+        except BaseException:
+            self._numbering.restart()  # numbers were taken that perhaps nothing was kept under
+            raise
         # From here a crash loses nothing, and repeats nothing.
         await failpoints.reach("inbound.after_commit")
         for name, count in batch.counts.items():

@@ -19,6 +19,7 @@ from meldeweg.kernel import strictjson, topics
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SealKey, SigningKey
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.schemas.record import ActorRef, Nonce, Reason
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
     Context,
@@ -36,7 +37,7 @@ class Word(Frozen):
 
     v: Literal[1]
     by: Annotated[str, Field(min_length=1, max_length=200)]
-    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    reason: Reason | None = None
     responsible: AgencyId | None = None
 
 
@@ -46,11 +47,11 @@ class ReceiptRecord(Frozen):
     v: Literal[1]
     kind: ReceiptKind
     of: Digest
-    actor_ref: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    actor_ref: ActorRef
     code: str | None = None
     responsible: AgencyId | None = None
-    reason: str | None = None
-    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    reason: Reason | None = None
+    nonce: Nonce
 
 
 @dataclass(frozen=True, slots=True)
