@@ -327,3 +327,27 @@ class PermissionEntry(Frozen):
     deadline: str  # in words, German
     labels_required: tuple[str, ...] = ()
     assumed: bool = False  # the published text of the agreement does not state it
+
+
+class Agencies(Frozen):
+    """All of them; a district has a dozen."""
+
+    items: tuple[AgencyEntry, ...]
+
+
+class Contacts(Frozen):
+    """Sorted by agency."""
+
+    items: tuple[ContactEntry, ...]
+
+
+class Municipalities(Frozen):
+    """Sorted by name."""
+
+    items: tuple[MunicipalityEntry, ...]
+
+
+class Permissions(Frozen):
+    """In the order of the agreement's clauses."""
+
+    items: tuple[PermissionEntry, ...]
