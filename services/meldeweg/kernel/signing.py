@@ -147,6 +147,6 @@ def _header(part: bytes, extra: frozenset[str]) -> dict[str, str | int]:
 
 
 def _kid(value: str | int) -> KeyId:
-    if not isinstance(value, str):
-        raise Refused("jws-malformed", "kid is not text")
+    if not isinstance(value, str) or not KeyId.PATTERN.fullmatch(value):
+        raise Refused("jws-malformed", "kid is not a thumbprint")
     return KeyId(value)

@@ -119,10 +119,11 @@ def _has_surrogate(value: Any) -> bool:
 
 
 def dumps(value: Any) -> bytes:
-    """Write compact UTF-8 JSON with sorted names: deterministic, and what `loads` accepts.
+    """Write compact UTF-8 JSON with sorted names: the same value gives the same bytes.
 
     What is signed are these exact bytes; nobody writes them again to verify. Not a canonical form
-    in the sense of RFC 8785. Raises `Refused("json-unwritable")` for NaN and lone surrogates.
+    in the sense of RFC 8785. Whatever `loads` returned can be written and read again; larger
+    integers are the caller's mistake. `Refused("json-unwritable")` for NaN and lone surrogates.
     """
     data = b""
     with suppress(ValueError):  # raised below, so that the value is not in the exception's context
