@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meldeweg.gateway.api import problems
 from meldeweg.gateway.api.auth import TokenBook, bearer
 from meldeweg.gateway.api.routes import Route, allowed, find
+from meldeweg.kernel import logs
 from meldeweg.kernel.errors import MeldewegError
 from meldeweg.kernel.metrics import counter
 
@@ -25,6 +26,7 @@ _HEADERS = {
     b"referrer-policy": b"no-referrer",
 }
 _PARAMETERS_MAX = 8
+log = logs.get()
 _answers = counter("api_requests", "Requests that the API answered", "kind", "code")
 
 
@@ -41,17 +43,27 @@ class Guard:
         route = find(scope["method"], scope["path"])
         headed = _Headed(send, route.name if route else "other")
         refusal = await self._refusal(scope, route)
-        if refusal is None:
-            await self._app(scope, receive, headed)
-        else:
+        if refusal is not None:
             await refusal(scope, receive, headed)
+            return
+        try:
+            await self._app(scope, receive, headed)
+        except Exception:
+            # The last resort: what no handler expected must neither reach the client in its own
+            # words nor end the connection without an answer. It is logged by type and place.
+            log.exception("request_failed")
+            if headed.started:
+                raise
+            await problems.answer("internal")(scope, receive, headed)
 
     async def _refusal(self, scope: Scope, route: Route | None) -> Response | None:
         """Return the answer for what does not pass, or None."""
         if route is None:
             return _nowhere(scope["path"])
-        return await self._stranger(scope, route) or _strange_query(scope, route) or _body(
-            scope, route
+        return (
+            await self._stranger(scope, route)
+            or _strange_query(scope, route)
+            or _body(scope, route)
         )
 
     async def _stranger(self, scope: Scope, route: Route) -> Response | None:
@@ -131,9 +143,11 @@ class _Headed:
 
     def __init__(self, send: Send, kind: str) -> None:
         self._send, self._kind = send, kind
+        self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.started = True
             _answers.labels(self._kind, str(message["status"])).inc()
             headers = list(message.get("headers", ()))
             there = {name.lower() for name, _ in headers}

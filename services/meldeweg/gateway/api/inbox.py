@@ -1,4 +1,4 @@
-"""`/v1/inbox`: what arrived, opened only for a named person, and the receipts such a person gives."""
+"""`/v1/inbox`: what arrived, opened only for a named person, and that person's receipts."""
 
 from typing import Annotated
 

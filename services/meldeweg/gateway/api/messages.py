@@ -8,7 +8,8 @@ from pydantic import Field
 from meldeweg.gateway.api import describe, reading
 from meldeweg.gateway.api.ports import Ports
 from meldeweg.gateway.api.routes import MESSAGE_MAX
-from meldeweg.gateway.api.shapes import Answer, SentMessage, SentPage, SentState
+from meldeweg.gateway.api.shapes import Answer, SentMessage, SentPage
+from meldeweg.gateway.states import SentState
 from meldeweg.kernel.ids import MessageId
 
 LIMIT = 200  # entries of one page
