@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> int:
         for name in differing:
             sys.stderr.write(f"schemas/{name} differs: python -m meldeweg.gateway.openapi\n")
         return 1 if differing else 0
+    SCHEMAS.mkdir(exist_ok=True)
     for name, data in generated().items():
         (SCHEMAS / name).write_bytes(data)
     return 0

@@ -53,8 +53,9 @@ class TokenBook:
     async def find(self, secret: str) -> Token | None:
         """Return the token that `secret` belongs to unless revoked; may raise Unavailable."""
         await self._refresh()
-        presented = digest(secret) if _SECRET.fullmatch(secret) else bytes(32)
-        found = None
+        if not _SECRET.fullmatch(secret):
+            return None
+        presented, found = digest(secret), None
         for token in self._known:  # all of them, whichever it is
             if hmac.compare_digest(token.hash, presented):
                 found = token

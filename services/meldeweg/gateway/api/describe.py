@@ -10,6 +10,7 @@ from typing import Any
 
 from meldeweg.gateway.api.problems import catalogue
 from meldeweg.gateway.api.routes import OPEN, ROUTES
+from meldeweg.gateway.api.shapes import Preview, ReceiptAnswer
 from meldeweg.kernel.service.problem import MEDIA_TYPE
 
 SEND = "POST /v1/messages"
@@ -103,9 +104,20 @@ _PERSON = {
     "description": "who looks: name or service number, UTF-8",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
+_LOCATION = {"Location": {"description": "the sent message", "schema": {"type": "string"}}}
 _EXTRAS: dict[str, dict[str, Any]] = {
     SEND: {"parameters": [_KEY], "requestBody": "MessageOrder"},
     RECEIPT: {"requestBody": "ReceiptOrder"},
+}
+_SUCCESSES: dict[str, dict[int | str, dict[str, Any]]] = {
+    SEND: {
+        200: {"model": Preview, "description": "`dry_run`: what would happen; nothing was kept"},
+        201: {"description": "accepted and durable", "headers": _LOCATION},
+    },
+    RECEIPT: {
+        200: {"model": ReceiptAnswer, "description": "this receipt was given before"},
+        201: {"description": "the receipt is durable and will be sent"},
+    },
 }
 
 
@@ -138,7 +150,7 @@ def accepting(name: str) -> dict[str, Any]:
     extra = dict(_EXTRAS[name])
     body = {"application/json": {"schema": ref(extra["requestBody"])}}
     extra["requestBody"] = {"required": True, "content": body}
-    return {"responses": problems(name), "openapi_extra": extra}
+    return {"responses": _SUCCESSES[name] | problems(name), "openapi_extra": extra}
 
 
 def opening() -> dict[str, Any]:
