@@ -100,7 +100,7 @@ class TrustFeed:
         """Take in a batch: verify, keep, chain, compare. The same records again change nothing."""
         fresh = [each for each in records if not self._was_read(each)]
         new, bad = self._verified(fresh)
-        ends = {_SNAPSHOTS: offsets.behind(each) for each in fresh if each.topic == _SNAPSHOTS}
+        ends = {each.topic: offsets.behind(each) for each in fresh if each.topic == _SNAPSHOTS}
         kept = [(self._row(each, code), self._told(each, code)) for each, code in bad]
         if new or kept or ends:
             await self._store.write(lambda db: _keep(db, new, kept, ends))
