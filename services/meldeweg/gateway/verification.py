@@ -52,6 +52,11 @@ class Proven:
     def context(self) -> Context:
         return self.statement.context
 
+    @property
+    def value(self) -> bytes:
+        """The value, which step 4 found to be there and signed."""
+        return self.record.value or b""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

@@ -144,6 +144,12 @@ def repeat_receipt(db: sqlite3.Connection, answers: Digest, kind: ReceiptKind) -
     return found is not None
 
 
+def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:
+    """Say whether a receipt that we gave for that message is still here."""
+    query = "SELECT 1 FROM outbox WHERE answers = ? LIMIT 1"
+    return db.execute(query, (answers,)).fetchone() is not None
+
+
 def waiting_bytes(db: sqlite3.Connection) -> int:
     """Return the size of all messages that are not settled yet."""
     query = "SELECT total(size) FROM outbox WHERE settled_at IS NULL AND kind = 'message'"

@@ -72,13 +72,19 @@ def insert(db: sqlite3.Connection, new: NewReceived) -> int:
     return _NEW.insert(db, "received", new)
 
 
-def by_id(db: sqlite3.Connection, message: str) -> Received | None:
-    """Return the message of that id; the first that arrived, should two senders have used it."""
-    return _ROWS.first(db, "received", "WHERE id = ? ORDER BY seq", (message,))
+def by_id(db: sqlite3.Connection, message: str) -> list[Received]:
+    """Return the messages of that id, one per sender: ids are unique per sender only."""
+    return _ROWS.select(db, "received", "WHERE id = ? ORDER BY seq LIMIT 10", (message,))
 
 
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Received | None:
     return _ROWS.first(db, "received", "WHERE digest = ?", (digest,))
+
+
+def is_known(db: sqlite3.Connection, sender: AgencyId, message: MessageId) -> bool:
+    """Say whether this sender's message arrived here; also once it is erased."""
+    query = "SELECT 1 FROM received WHERE sender = ? AND id = ?"
+    return db.execute(query, (sender, message)).fetchone() is not None
 
 
 def page(db: sqlite3.Connection, after: int, limit: int) -> list[Received]:

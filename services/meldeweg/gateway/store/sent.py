@@ -118,18 +118,21 @@ def move(
 ) -> SentState:
     """Take one step of `states.SENT` and note it; `Refused("step-impossible")` otherwise.
 
-    `message` is as read in this transaction. Each kind is noted once, at its first time.
+    `message` is as read in this transaction. Each kind counts once, at its first time: a
+    `delivered` that comes again does not undo a refusal.
     """
     state = after_sent(message.state, step)
     at = to_rfc3339(when)
-    if state is not message.state:
-        db.execute("UPDATE sent SET state = ?, state_at = ? WHERE n = ?", (state, at, message.n))
-    db.execute(
+    noted = db.execute(
         "INSERT INTO sent_timeline (sent, n, kind, at, code)"
         " SELECT ?1, (SELECT count(*) FROM sent_timeline WHERE sent = ?1), ?2, ?3, ?4"
         " WHERE NOT EXISTS (SELECT 1 FROM sent_timeline WHERE sent = ?1 AND kind = ?2)",
         (message.n, step, at, code),
     )
+    if noted.rowcount == 0:
+        return message.state
+    if state is not message.state:
+        db.execute("UPDATE sent SET state = ?, state_at = ? WHERE n = ?", (state, at, message.n))
     return state
 
 

@@ -10,15 +10,6 @@ from meldeweg.kernel import failpoints
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 
 
-@pytest.fixture
-async def store(tmp_path):
-    store = Store(tmp_path / "store")
-    await store.start()
-    yield store
-    failpoints.arm("")
-    await store.stop()
-
-
 def _values(store):
     return dict(store.peek(lambda db: db.execute("SELECT name, value FROM meta").fetchall()))
 
@@ -107,8 +98,8 @@ async def test_an_unknown_outcome_stops_the_store(store):
         await store.write(lambda db: meta.put(db, "more", "1"))
 
 
-async def test_a_second_instance_is_refused(store, tmp_path):
-    second = Store(tmp_path / "store")
+async def test_a_second_instance_is_refused(store, fresh):
+    second = Store(fresh)
     with pytest.raises(Fatal) as refused:
         await second.start()
     assert refused.value.code == "store-locked"

@@ -155,6 +155,16 @@ CREATE TABLE receipt_in (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX receipt_in_sent ON receipt_in (sent);
 
+CREATE TABLE receipt_out (
+  received INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at TEXT NOT NULL,
+  code TEXT,
+  said BLOB,         -- vault: by whom, and why
+  PRIMARY KEY (received, kind)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE offsets (topic TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE trust_records (
