@@ -79,7 +79,7 @@ class SignatureKey(_Public):
     def __init__(self, public: bytes) -> None:
         """`public`: 32 bytes (RFC 8032); weak or malformed ones are refused, `key-malformed`."""
         if not strong_ed25519(public):
-            raise Refused(_CODE, "not an Ed25519 key of full order")
+            raise Refused(_CODE, "not a usable Ed25519 point")
         self.public = public
         self.kid = thumbprint(crv="Ed25519", kty="OKP", x=b64u_encode(public))
         self._key = Ed25519PublicKey.from_public_bytes(public)
@@ -218,7 +218,7 @@ def _composite(public: bytes) -> MLKEM768X25519PublicKey:
     _length(public, _ML_KEM_BYTES + 32)
     ml_kem, x25519 = public[:_ML_KEM_BYTES], public[_ML_KEM_BYTES:]
     if not strong_x25519(x25519):
-        raise Refused(_CODE, "not an X25519 key of full order")
+        raise Refused(_CODE, "not a usable X25519 point")
     try:
         return MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(ml_kem),
@@ -240,18 +240,11 @@ def _public_part(
     optional: dict[str, str],
 ) -> bytes:
     """Check a public JWK's members and return the decoded one that carries the key."""
-    allowed = fixed | optional
-    if (
-        not {*fixed, carrier}
-        <= jwk.keys()
-        <= {
-            *allowed,
-            carrier,
-            "kid",
-        }
-    ):
+    expected = fixed | optional
+    required, allowed = {*fixed, carrier}, {*expected, carrier, "kid"}
+    if not required <= jwk.keys() <= allowed:
         raise Refused(_CODE, "members missing or not expected")
-    if any(jwk[name] != value for name, value in allowed.items() if name in jwk):
+    if any(jwk[name] != value for name, value in expected.items() if name in jwk):
         raise Refused(_CODE, "not the kind of key expected here")
     return _decoded(jwk[carrier])
 

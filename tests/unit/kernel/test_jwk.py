@@ -112,6 +112,7 @@ def test_a_private_part_of_another_length_is_refused_and_not_shown(key):
             type(key).from_jwk(key.private_jwk() | {name: text})
         assert caught.value.code == "key-malformed"
         assert "Wlpa" not in repr(caught.value)
+        assert _code(lambda length=length: type(key)(b"\x5a" * length)) == "key-malformed"
 
 
 @pytest.mark.parametrize("length", [0, 31, 33, 1184, 1215, 1217])

@@ -55,7 +55,7 @@ class Register(View):
         if value is None:
             raise Refused("trust-record-malformed", "null value")
         try:
-            self._apply(topic, value)
+            self.admit(topic, value)
         except Early:
             if (topic, value) not in self._pending:
                 self._pending.append((topic, value))
@@ -69,14 +69,15 @@ class Register(View):
             for _ in range(len(self._pending)):
                 topic, value = self._pending.popleft()
                 try:
-                    self._apply(topic, value)
+                    self.admit(topic, value)
                     progress = True
                 except Early:
                     self._pending.append((topic, value))
                 except Refused:
                     continue  # judged now, and wrong for good; it stays visible on its topic
 
-    def _apply(self, topic: str, value: bytes) -> None:
+    def admit(self, topic: str, value: bytes) -> None:
+        """As `apply`, but what is early is raised: for who hands in a record and must be told."""
         if topic == topics.REGISTRY_AGREEMENTS and value[:1] == b"{":
             document = agreements.parse(value)
             self._documents.setdefault(Digest.of(value), document)
@@ -169,7 +170,7 @@ _KeyRecord = TypeVar("_KeyRecord", KeyCertificate, KeyRevoked, Reads)
 
 
 def _read(model: type[_Body], jws: Jws) -> _Body:
-    return model.read(jws.payload, "trust-record-malformed")
+    return model.read_signed(jws.payload, "trust-record-malformed")
 
 
 def _own(topic: str, body: _KeyRecord) -> _KeyRecord:
