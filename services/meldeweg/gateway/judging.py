@@ -84,9 +84,7 @@ class Judge:
         return Receipt(proven, receipt, word)
 
 
-def _guarded(
-    step: Callable[[], T], record: Record, proven: Proven | None = None
-) -> T | Rejected:
+def _guarded(step: Callable[[], T], record: Record, proven: Proven | None = None) -> T | Rejected:
     statement = proven.statement if proven else None
     proof = Proof.AUTHENTIC if proven else Proof.NOTHING
     try:
@@ -95,7 +93,7 @@ def _guarded(
         return rejected(record, exc, proof, statement)
     except (Unavailable, Fatal, MemoryError):
         raise
-    except Exception as exc:  # noqa: BLE001 - a record must not stop the consumer, whatever it hits
+    except Exception as exc:
         log.error("record_unprocessable", topic=record.topic, offset=record.offset, exc_info=exc)
         why = Refused("record-unprocessable", "a mistake in this software")
         return rejected(record, why, proof, statement)

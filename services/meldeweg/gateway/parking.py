@@ -44,9 +44,7 @@ def keep_until(
 
 def as_record(row: Parked) -> Record:
     """Return the record exactly as it came."""
-    return Record(
-        row.topic, 0, row.topic_offset, row.timestamp, row.key, row.value, row.headers
-    )
+    return Record(row.topic, 0, row.topic_offset, row.timestamp, row.key, row.value, row.headers)
 
 
 class Parking:

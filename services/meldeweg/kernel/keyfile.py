@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from meldeweg.kernel.errors import Fatal, Refused
-from meldeweg.kernel.jwk import OpenKey, SigningKey
+from meldeweg.kernel.jwk import OpenKey, SignatureKey, SigningKey
 from meldeweg.kernel.strictjson import dumps, loads
 
 _FILE_MAX = 16 * 1024  # bytes
@@ -50,6 +50,18 @@ def create(path: Path, secret: bytes) -> None:
 def read_signing_key(path: Path) -> SigningKey:
     """Read a private key; `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed`."""
     return _from_file(path, SigningKey.from_jwk)
+
+
+def read_public_key(path: Path) -> SignatureKey:
+    """Read a public Ed25519 JWK; `Fatal`: `key-file-missing`, `-unreadable`, `-malformed`."""
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
+    try:
+        return SignatureKey.from_jwk(_object(data))
+    except Refused as exc:
+        raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
 
 def read_open_key(path: Path) -> OpenKey:

@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -26,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Fatal
 
 PREFIX = "MELDEWEG_"
@@ -141,6 +143,10 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG)
         toml = (TomlConfigSettingsSource(settings_cls, toml_file=file),) if file else ()
         return (init_settings, env_settings, *toml)
+
+    def clock(self) -> Clock:
+        """Return this service's clock, as wrong as the seam says."""
+        return SystemClock(timedelta(seconds=self.clock_offset))
 
     @model_validator(mode="after")
     def _no_seam_in_production(self) -> Self:

@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Early, MeldewegError, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
@@ -65,11 +66,12 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
 
     @app.get("/v1/agreements")
     async def agreements() -> list[dict[str, Any]]:
+        worth = {each.digest: each.status for each in standing(view.agreements(), clock.now())}
         return [
             {
                 "agreement": known.digest,
                 "title": known.document.title,
-                "status": known.status(clock.now()),
+                "status": worth[known.digest],
                 "signed_by": sorted(known.signed_by),
                 "parties": [party.agency for party in known.document.parties],
             }

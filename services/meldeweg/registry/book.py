@@ -78,6 +78,13 @@ class Book:
         assert row is not None
         return int(row[0])
 
-    async def close(self) -> None:
+    async def start(self) -> None:
+        """Connect and make the tables; raises `Unavailable` while PostgreSQL is away."""
+        try:
+            await self._open()
+        except psycopg.OperationalError as exc:
+            raise Unavailable("database", "PostgreSQL did not answer") from exc
+
+    async def stop(self) -> None:
         if self._connection is not None:
             await self._connection.close()

@@ -9,6 +9,7 @@ from collections import deque
 from datetime import UTC, datetime
 
 from meldeweg.kernel import event, logs, metrics, signing, statement, topics
+from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Early, Refused
@@ -20,8 +21,8 @@ from meldeweg.watch.ledger import Ledger
 log = logs.get()
 _unread = metrics.counter("watch_records_not_understood", "Records that watch refused", "code")
 
-EXCHANGE = r"^(inbox|events)\..+$"
-TRUST = r"^(registry\..+|keys\..+)$"
+EXCHANGE = ("inbox.", "events.")
+TRUST = ("registry.", topics.keys_prefix())
 _WAITING_MAX = 10_000
 
 
@@ -30,11 +31,22 @@ class Feed:
 
     def __init__(self, register: Register, ledger: Ledger, clock: Clock) -> None:
         self._register, self._ledger, self._clock = register, ledger, clock
+        self._next: dict[Place, Position] = {}
         self._waiting: deque[Record] = deque(maxlen=_WAITING_MAX)
 
-    async def positions(self, places: list[Place]) -> dict[Place, int | None]:
-        """Watch keeps nothing: it reads from the start of what the topics still hold."""
-        return dict.fromkeys(places)
+    async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
+        """Read on from memory; at a start, from the beginning of what the topics still hold."""
+        return {place: self._next.get(place) for place in places}
+
+    async def reset(self, reset: Reset) -> None:
+        """Begin again with a topic that was recreated, or whose oldest records expired."""
+        self._next[reset.topic, reset.partition] = Position(reset.start, reset.topic_id)
+        log.warning("topic_reset", topic=reset.topic, code=reset.kind.value)
+
+    async def quarantine(self, record: Record, code: str) -> None:
+        """Count what no handler could take."""
+        self._ledger.unread[code] += 1
+        _unread.labels(code).inc()
 
     async def trust(self, records: list[Record]) -> None:
         """Take in records of trust, then try again what waited for them."""
@@ -43,13 +55,16 @@ class Feed:
                 self._register.apply(record.topic, record.value)
             except Refused as exc:
                 _unread.labels(exc.code).inc()
+            self._next[record.place] = Position(record.offset + 1, record.topic_id)
         waiting, self._waiting = self._waiting, deque(maxlen=_WAITING_MAX)
         for record in waiting:
             self._take(record)
 
     async def exchange(self, records: list[Record]) -> None:
+        """Take in statements, events and heartbeats, in the order of each topic."""
         for record in records:
             self._take(record)
+            self._next[record.place] = Position(record.offset + 1, record.topic_id)
 
     def _take(self, record: Record) -> None:
         try:

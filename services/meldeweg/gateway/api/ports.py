@@ -29,8 +29,8 @@ from meldeweg.gateway.api.shapes import (
     ReceiptOrder,
     SentMessage,
     SentPage,
-    SentState,
 )
+from meldeweg.gateway.states import SentState
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, MessageId
 

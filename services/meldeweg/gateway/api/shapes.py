@@ -6,40 +6,19 @@ What a person in an agency reads (`text`, `note`, `explanation`) is German.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from meldeweg.gateway.states import ReceivedState, SentState
 from meldeweg.kernel.ids import AgencyId, Ags, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.statement import ReceiptKind, Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Person = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class SentState(StrEnum):
-    """What became of a message, as its sender sees it (API.md)."""
-
-    QUEUED = "queued"
-    SENT = "sent"
-    DELIVERED = "delivered"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    OVERDUE = "overdue"
-    RETRACTED = "retracted"
-    UNDELIVERABLE = "undeliverable"
-
-
-class ReceivedState(StrEnum):
-    """What became of a message at its recipient."""
-
-    RECEIVED = "received"
-    OPENED = "opened"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    ERASED = "erased"
+Place = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Call(Frozen):
@@ -66,6 +45,39 @@ class Warn(Frozen):
 
 
 # --- sending ---------------------------------------------------------------------------------
+
+
+class To(Frozen):
+    """An agency, or where the child is (`place`) and where the parents live (`residence`).
+
+    A place is a municipality's eight digits, or its name where that is unambiguous.
+    """
+
+    agency: AgencyId | None = None
+    place: Place | None = None
+    residence: Place | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.agency is None) == (self.place is None and self.residence is None):
+            raise PydanticCustomError("one_of", "agency, or place and residence")
+        return self
+
+
+class MessageOrder(Frozen):
+    """The body of `POST /v1/messages`; `content` is judged by the schema of its type."""
+
+    type: Annotated[str, Field(min_length=1, max_length=60)]
+    to: To
+    acting_person: Person
+    thread: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    in_reply_to: MessageId | None = None
+    addressee: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    urgency: Urgency | None = None
+    labels: Mapping[str, str] = {}
+    exercise: bool = False
+    override: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    content: Mapping[str, Any]
 
 
 class LinkedCopy(Frozen):
@@ -327,3 +339,27 @@ class PermissionEntry(Frozen):
     deadline: str  # in words, German
     labels_required: tuple[str, ...] = ()
     assumed: bool = False  # the published text of the agreement does not state it
+
+
+class Agencies(Frozen):
+    """All of them; a district has a dozen."""
+
+    items: tuple[AgencyEntry, ...]
+
+
+class Contacts(Frozen):
+    """Sorted by agency."""
+
+    items: tuple[ContactEntry, ...]
+
+
+class Municipalities(Frozen):
+    """Sorted by name."""
+
+    items: tuple[MunicipalityEntry, ...]
+
+
+class Permissions(Frozen):
+    """In the order of the agreement's clauses."""
+
+    items: tuple[PermissionEntry, ...]

@@ -19,14 +19,18 @@ log = logs.get()
 
 
 async def end(
-    client: Any, tasks: Iterable[asyncio.Task[Any] | None], stop: Awaitable[None] | None = None
+    client: Any,
+    tasks: Iterable[asyncio.Task[Any] | None],
+    stop: Awaitable[None] | None = None,
+    *,
+    orderly: float = _ORDERLY,
 ) -> None:
-    """Await `stop` for a few seconds, then close connections and cancel what is left of `tasks`.
+    """Await `stop` for `orderly` seconds, then close connections and cancel all `tasks` left.
 
     Raises nothing but the cancellation of the calling task itself.
     """
     if stop is not None:
-        await _quietly(stop, _ORDERLY)
+        await _quietly(stop, orderly)
     await _quietly(client.close(), _HARD)
     waiting = client._md_update_fut  # noqa: SLF001 - tasks wait for it, and nobody is left to set it
     if waiting is not None and not waiting.done():
@@ -38,6 +42,19 @@ async def end(
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_HARD / _CANCELS)
+
+
+def tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
+    """Return the tasks that keep a consumer, and its membership, alive."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - no other way
+    return [
+        getattr(coordinator, "_coordination_task", None),
+        getattr(coordinator, "_heartbeat_task", None),
+        getattr(coordinator, "_commit_refresh_task", None),
+        getattr(coordinator, "_reset_committed_task", None),
+        getattr(fetcher, "_fetch_task", None),
+        *getattr(fetcher, "_pending_tasks", ()),
+    ]
 
 
 async def _quietly(ending: Awaitable[None], limit: float) -> None:

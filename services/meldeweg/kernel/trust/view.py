@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meldeweg.kernel import agreement as agreements
-from meldeweg.kernel.agreement import Agreement, AgreementStatus
+from meldeweg.kernel.agreement import Agreement
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest, KeyId
 from meldeweg.kernel.jwk import SealKey, SignatureKey
@@ -45,9 +44,6 @@ class KnownAgreement:
     digest: Digest
     document: Agreement
     signed_by: frozenset[AgencyId]
-
-    def status(self, now: datetime) -> AgreementStatus:
-        return agreements.status(self.document, self.signed_by, now)
 
 
 class View:

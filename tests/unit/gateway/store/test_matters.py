@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -24,6 +25,7 @@ from meldeweg.gateway.store import (
 )
 from meldeweg.gateway.store import received as received_rows
 from meldeweg.gateway.store import sent as sent_rows
+from meldeweg.kernel.bus.positions import Position
 from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.ids import Digest, new_message_id
 from meldeweg.kernel.statement import ReceiptKind, Seq, Urgency
@@ -303,10 +305,15 @@ def test_receipts_in_are_kept_sealed(db):
     assert receipt_in.of(db, 1) == [receipt]
 
 
-def test_offsets_may_go_back(db):
-    offsets.save(db, {"a": 5, "b": 1})
-    offsets.save(db, {"a": 0})
-    assert offsets.load(db) == {"a": 0, "b": 1}
+def test_offsets_know_their_topic_and_may_go_back(db):
+    one, other = UUID(int=1), UUID(int=2)
+    offsets.save(db, {"a": Position(5, one), "b": Position(1, one)})
+    offsets.save(db, {"a": Position(0, other)})
+    assert offsets.load(db) == {"a": Position(0, other), "b": Position(1, one)}
+    assert offsets.places(db, [("a", 0), ("c", 0)]) == {
+        ("a", 0): Position(0, other),
+        ("c", 0): None,
+    }
 
 
 def test_trust_records_are_kept_once_in_the_order_of_their_coming(db):

@@ -165,7 +165,9 @@ CREATE TABLE receipt_out (
   PRIMARY KEY (received, kind)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE offsets (topic TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE offsets (
+  topic TEXT PRIMARY KEY, topic_id TEXT NOT NULL, next INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE trust_records (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -189,8 +191,7 @@ CREATE TABLE parked (
   key BLOB,
   headers BLOB NOT NULL,
   value BLOB,
-  digest TEXT,
-  UNIQUE (topic, topic_offset)
+  digest TEXT
 ) STRICT;
 CREATE INDEX parked_until ON parked (until) WHERE until IS NOT NULL;
 CREATE INDEX parked_sender ON parked (sender);

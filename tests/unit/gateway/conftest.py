@@ -1,4 +1,4 @@
-"""A database with the schema of HEAD, migrated once and copied for each test."""
+"""A migrated store for each test; the schema is made once per run."""
 
 import shutil
 
