@@ -86,7 +86,6 @@ class Settlement:
         proven = message.proven
         context, digest, record = proven.context, proven.digest, proven.record
         assert context.urgency is not None
-        assert context.ack_by is not None
         new = NewReceived(
             id=context.id,
             sender=context.sender,
@@ -95,7 +94,7 @@ class Settlement:
             urgency=context.urgency,
             created=context.created,
             received_at=self._now,
-            ack_by=context.ack_by,
+            ack_by=message.covered.ack_by,
             exercise=context.exercise,
             agreement=context.agreement,
             topic=record.topic,
@@ -103,7 +102,7 @@ class Settlement:
             statement=single_header(record.headers, STATEMENT_HEADER),
             value=record.value,
             state_at=self._now,
-            delete_after=context.delete_after,
+            delete_after=message.covered.delete_after,
         )
         self._do(lambda db: received.insert(db, new))
         self._remember(proven)
