@@ -1,8 +1,8 @@
 """Who gets it (step 4): an agency by name, or the office responsible for a place.
 
-Guarantees: identity, key and responsibility are those of one and the same agency: the agreement says
-who is responsible and the anchor's enrolment must say the same, or nothing is sent (a directory that
-is wrong once sends every message to the wrong office). Pure.
+Guarantees: identity, key and responsibility are those of one and the same agency: the agreement
+says who is responsible and the anchor's enrolment must say the same, or nothing is sent (a
+directory that is wrong once sends every message to the wrong office). Pure.
 """
 
 from collections.abc import Sequence

@@ -185,9 +185,9 @@ _GERMAN = {
     "recipient-suspended": "Der Empfänger ist zurzeit gesperrt. Die Meldung wartet; rufen Sie an.",
     "sender-suspended": "Diese Behörde ist zurzeit gesperrt. Die Meldung wartet; rufen Sie an.",
     "snapshot-stale": "Das zentrale Verzeichnis hat sich länger nicht gemeldet.",
-    "place-outside": "Ein Ort liegt außerhalb des Kreises. Rufen Sie die dort zuständige Stelle an.",
+    "place-outside": "Ein Ort liegt außerhalb des Kreises. Rufen Sie die dortige Stelle an.",
     "override-used": "Mit Begründung trotz Hindernis gesendet; das wird nachträglich geprüft.",
-    "linked-copy-impossible": "Die Kopie an die zweite Stelle ist nicht möglich. Rufen Sie dort an.",
+    "linked-copy-impossible": "Die Kopie an die zweite Stelle ist nicht möglich; rufen Sie an.",
 }
 
 

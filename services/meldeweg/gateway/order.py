@@ -42,11 +42,12 @@ def read(body: bytes) -> Order:
     """Return the order, or refuse: `json-malformed`, `schema-violated`, `type-unknown`."""
     document = strictjson.loads(body)
     asked = _checked(lambda: MessageOrder.model_validate_json(body), document, "")
-    if asked.type not in MessageType:
+    kind = next((each for each in MessageType if each == asked.type), None)
+    if kind is None:
         raise Refused("type-unknown", "")
     _model(_Thread, {"thread": asked.thread} if asked.thread is not None else {}, "")
     labels = _model(Labels, dict(asked.labels), "/labels") if asked.labels else None
-    return Order(asked, MessageType(asked.type), labels, document["content"])
+    return Order(asked, kind, labels, document["content"])
 
 
 def content(order: Order, version: int) -> Content:
@@ -59,9 +60,7 @@ def content(order: Order, version: int) -> Content:
 
 
 def _model(model: type[_M], document: dict[str, Any], place: str) -> _M:
-    return _checked(
-        lambda: model.model_validate_json(strictjson.dumps(document)), document, place
-    )
+    return _checked(lambda: model.model_validate_json(strictjson.dumps(document)), document, place)
 
 
 def _checked(parse: Callable[[], _M], document: Any, place: str) -> _M:

@@ -28,24 +28,28 @@ class Room:
         self._bytes = 0
         self._trouble: str | None = None
 
-    def check(self, size: int) -> None:
+    def take(self, size: int) -> None:
         """Take `size` bytes, or raise `Unavailable`: `outbox-full`, `store-full`."""
+        self.look(size)
+        self._bytes += size
+
+    def look(self, size: int) -> None:
+        """Raise what `take` would, and take nothing."""
         now = time.monotonic()
         if now - self._looked >= _LOOK:
             self._looked = now
-            self._look()
+            self._refresh()
         if self._trouble is None and self._bytes + size > self._settings.bytes_max:
             raise Unavailable("outbox-full", "")
         if self._trouble is not None:
             raise Unavailable(self._trouble, "")
-        self._bytes += size
 
     def missing(self) -> str | None:
         """Return the code of what is short, for `/readyz`."""
-        self._look()
+        self._refresh()
         return self._trouble
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         self._bytes = self._counted()
         _waiting.set(self._bytes)
         disk = shutil.disk_usage(self._directory)

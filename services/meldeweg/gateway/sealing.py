@@ -91,7 +91,7 @@ def _context(
     me: AgencyId, draft: Draft, message: MessageId, seq: Seq, now: datetime, record: Digest
 ) -> Context:
     permit = draft.permit
-    return Context(  # type: ignore[call-arg]  # `from` is a keyword; the field is named `sender`
+    return Context(
         v=1,
         id=message,
         kind="message",
