@@ -170,7 +170,7 @@ _KeyRecord = TypeVar("_KeyRecord", KeyCertificate, KeyRevoked, Reads)
 
 
 def _read(model: type[_Body], jws: Jws) -> _Body:
-    return model.read(jws.payload, "trust-record-malformed")
+    return model.read_signed(jws.payload, "trust-record-malformed")
 
 
 def _own(topic: str, body: _KeyRecord) -> _KeyRecord:
