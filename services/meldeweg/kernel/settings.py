@@ -97,7 +97,7 @@ class HttpSettings(Group):
     key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
     plain: bool = Field(
         default=False,
-        description="allow HTTP without TLS beyond loopback (behind a proxy that ends TLS)",
+        description="allow HTTP without TLS in production (behind a proxy that ends TLS)",
     )
 
     @model_validator(mode="after")
@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     def clock(self) -> Clock:
         """Return this service's clock, as wrong as the seam says."""
         return SystemClock(timedelta(seconds=self.clock_offset))
+
+    @model_validator(mode="after")
+    def _tls_in_production(self) -> Self:
+        if self.mode is Mode.PRODUCTION and not (self.http.cert or self.http.plain):
+            raise Fatal("setting-http-plain", "production: set http.cert and http.key")
+        return self
 
     @model_validator(mode="after")
     def _no_seam_in_production(self) -> Self:
