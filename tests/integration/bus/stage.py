@@ -65,7 +65,8 @@ class Stage:
         return inbox(self.me, AgencyId(sender))
 
     async def topics(self, *senders, partitions=1, **config):
-        """Create this agency's inboxes from `senders`; returns their names."""
+        """Create this agency's inboxes from `senders`, and its right to read; returns names."""
+        await self.admin.create_acls(self.read_rights())
         names = [self.inbox(sender) for sender in senders]
         await self.admin.create_topics(
             [Topic(name, described(name).config | config, partitions) for name in names],
