@@ -16,7 +16,7 @@ from meldeweg.audit.database import Connection, Cursor, connect, translated
 from meldeweg.audit.project import Entry
 from meldeweg.kernel import failpoints, metrics
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.errors import Fatal, MeldewegError, Unavailable
 from meldeweg.kernel.leaf import NO_STATEMENT, genesis
 
 failpoints.declare("audit.append.uncommitted", "audit.append.committed")
@@ -62,6 +62,13 @@ class Ledger:
         The epoch is taken once: a process that was fenced stays fenced.
         """
         self.close()
+        try:
+            self._open()
+        except MeldewegError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
         with translated():
             self._connection = connect(self._uri)
             schema.migrate(self._connection)

@@ -22,7 +22,7 @@ from meldeweg.audit.growing import GrowingTree
 from meldeweg.audit.ledger import Ledger, Log
 from meldeweg.audit.manifest import RANGES_MAX, Genesis, Manifest, Ranges, parse_manifest
 from meldeweg.kernel import failpoints, metrics, note
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.leaf import genesis, leaf_of, parse_canonical
 from meldeweg.kernel.merkle import leaf_hash, verify_consistency
 from meldeweg.kernel.tiles import Tile, TileTree
@@ -71,7 +71,10 @@ class Sealer:
             if row is None:
                 return
             verifier = self._signer(log.origin).verifier()
-            signed = note.open_checkpoint(row[0], log.origin, [verifier])
+            try:
+                signed = note.open_checkpoint(row[0], log.origin, [verifier])
+            except Refused as exc:  # another key, or another hand
+                raise Fatal("checkpoint-not-ours", f"{log.origin}: {exc.code}") from exc
             self.tree = GrowingTree.load(signed.size, signed.root, _fetcher(cursor, log.year))
         self.number = row[2] + 1
         self._previous = sha256(note.parse(row[1]).text.encode()).digest()
@@ -208,8 +211,11 @@ def _rebuilt(log: Log, row: tuple[Any, ...]) -> bytes:
     if index == 0:
         expected = genesis(log.origin, log.year, log.previous).encode()
     else:
-        committed = parse_canonical(canonical or b"")
-        expected = leaf_of(topic_id, offset, canonical, committed.headers).encode()
+        try:
+            headers = parse_canonical(canonical or b"").headers
+        except Refused as exc:  # our own bytes: not wrong when stored
+            raise Fatal("stored-row-differs", f"{log.origin}, index {index}") from exc
+        expected = leaf_of(topic_id, offset, canonical, headers).encode()
     if expected != stored:
         # A bit flipped between reading and signing ended a Certificate Transparency log once.
         raise Fatal("stored-row-differs", f"{log.origin}, index {index}")
@@ -224,6 +230,8 @@ def _store_tiles(cursor: Cursor, year: int, changed: dict[tuple[int, int], bytes
         "WHERE substr(excluded.data, 1, length(tile.data)) = tile.data",
         [(year, level, index, data) for (level, index), data in changed.items()],
     )
+    if cursor.rowcount != len(changed):
+        raise Fatal("stored-tile-differs", "a stored tile is not the beginning of its successor")
 
 
 def _fetcher(cursor: Cursor, year: int) -> Callable[[Tile], bytes]:
@@ -233,7 +241,7 @@ def _fetcher(cursor: Cursor, year: int) -> Callable[[Tile], bytes]:
             (tile.width * 32, year, tile.level, tile.index),
         )
         row = cursor.fetchone()
-        if row is None:
+        if row is None or len(row[0]) != tile.width * 32:
             raise Fatal("stored-tile-missing", tile.path())
         data: bytes = row[0]
         return data
