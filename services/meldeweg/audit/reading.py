@@ -142,6 +142,20 @@ class Reading:
             yield from rows
             number = rows[-1][0]
 
+    def manifest(self, year: int, size: int) -> bytes:
+        """Return the manifest that ends at a signed size; `manifest-absent`."""
+        with self._pool.transaction() as cursor:
+            cursor.execute(
+                "SELECT m.note FROM checkpoint c JOIN manifest m "
+                "ON m.year = c.year AND m.number = c.manifest WHERE c.year = %s AND c.size = %s",
+                (year, size),
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise Refused("manifest-absent", str(size))
+        data: bytes = row[0]
+        return data
+
     def streams(self) -> list[dict[str, Any]]:
         with self._pool.transaction() as cursor:
             cursor.execute("SELECT topic, topic_id, next, halted FROM stream ORDER BY topic, id")
