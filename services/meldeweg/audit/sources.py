@@ -7,10 +7,12 @@ never waits for ever. Trusts nothing: the export may have been made to harm whoe
 import os
 import re
 import stat
+import struct
 import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -24,6 +26,17 @@ _CHUNK = 256 * 1024
 _TIMEOUT = 30  # seconds without a byte
 _DEADLINE = 120  # seconds for one small file
 _NAME = re.compile(r"[a-z0-9]+(?:[./][a-z0-9]+)*", re.ASCII)
+
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # zipfile's word for "encrypted", and for methods that it lacks
+    struct.error,
+    ValueError,
+)
 
 
 class Source(Protocol):
@@ -41,16 +54,27 @@ class Source(Protocol):
         ...
 
 
-def open_source(place: str, token: str | None = None) -> Source:
+@contextmanager
+def open_source(place: str, token: str | None = None) -> Iterator[Source]:
     """Open DIR, ZIP or URL. `Refused("export-missing")`, `Refused("zip-malformed")`."""
-    if re.match(r"https?://", place):
-        return Url(place, token)
     path = Path(place)
-    if path.is_dir():
-        return Directory(path)
-    if path.is_file():
-        return Zip(path)
-    raise Refused("export-missing", "neither a directory nor a file")
+    if re.match(r"https?://", place):
+        with closing(Url(place, token)) as url:
+            yield url
+    elif path.is_dir():
+        yield Directory(path)
+    elif path.is_file():
+        with path.open("rb") as raw:  # closed here, whatever the zip file's own end does
+            yield Zip(_opened_zip(raw))
+    else:
+        raise Refused("export-missing", "neither a directory nor a file")
+
+
+def _opened_zip(raw: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(raw)
+    except _ZIP_ERRORS as exc:
+        raise Refused("zip-malformed") from exc
 
 
 class Directory:
@@ -85,12 +109,9 @@ class Directory:
 class Zip:
     """An export in a zip file, with or without a directory around it; nothing is unpacked."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as exc:
-            raise Refused("zip-malformed") from exc
-        names = self._zip.namelist()
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._zip = file
+        names = file.namelist()
         if len(set(names)) != len(names):
             raise Refused("zip-malformed", "a name stands twice")
         found = [name for name in names if name.count("/") <= 1 and name.endswith("checkpoint")]
@@ -131,6 +152,9 @@ class Url:
         )
         self._size: int | None = None
 
+    def close(self) -> None:
+        self._client.close()
+
     def read(self, name: str, limit: int) -> bytes:
         until = time.monotonic() + _DEADLINE
         data = bytearray()
@@ -164,17 +188,6 @@ class Url:
                 yield from answer.iter_bytes()
         except httpx2.HTTPError as exc:
             raise Unavailable("source-unreachable", name) from exc
-
-
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,  # zipfile's word for "encrypted"
-    ValueError,
-)
 
 
 def _unanswered(status: int, name: str) -> Refused | Unavailable:

@@ -39,6 +39,9 @@ from meldeweg.kernel.tiles import (
 
 _VKEYS_MAX = 64 * 1024
 _BUNDLE_MAX = WIDTH * (2 + LEAF_SIZE)
+# A forged size must not keep anyone busy for ever.
+_UNREADABLE_MAX = 100  # tiles and bundles
+_COUNT_MAX = 10_000  # findings
 _INDEX = re.compile(rb'\{"index":(0|[1-9][0-9]{0,18}),')
 
 
@@ -79,8 +82,8 @@ def _verifiers(source: Source, vkeys: Sequence[str], report: Report) -> list[not
         found = [note.parse_vkey(line) for line in data.decode().removesuffix("\n").split("\n")]
     except UnicodeDecodeError as exc:
         raise Refused("vkey-malformed", "not UTF-8") from exc
-    if "".join(verifier.vkey() + "\n" for verifier in found).encode() != data:
-        raise Refused("vkey-malformed", "not one key per line")
+    if "".join(f"{each.vkey()}\n" for each in dict.fromkeys(found)).encode() != data:
+        raise Refused("vkey-malformed", "not one key per line, each once")
     if not vkeys:
         report.notes("key-from-export", "vkey", "compare it with the one the trust anchor names")
         return found
@@ -132,6 +135,7 @@ class _Walk:
         self._source, self._head, self._report = source, head, report
         self._next: dict[bytes, int] = {}
         self._first_log = True
+        self._unreadable = 0
         self._lines = _Lines(source, report) if shown else None
         self._numbering = Numbering()
         self.order = Order(source, head, report) if shown else None
@@ -144,6 +148,9 @@ class _Walk:
             whole = whole and bool(hashes)
             if len(hashes) == WIDTH:
                 above.append(fold(hashes))
+            if self._unreadable > _UNREADABLE_MAX or self._report.count > _COUNT_MAX:
+                self._report.breaks("given-up", f"entry {tile.index * WIDTH}", "too much is wrong")
+                return
             absent = [b""] * tile.width
             pairs = zip(leaves or absent, hashes or absent, strict=True)
             for index, (leaf, hashed) in enumerate(pairs, tile.index * WIDTH):
@@ -224,6 +231,7 @@ class _Walk:
         try:
             return split_hashes(self._source.read(tile.path(), WIDTH * HASH_SIZE), tile.width)
         except Refused as exc:
+            self._unreadable += 1
             self._report.breaks(exc.code, tile.path(), exc.detail)
             return []
 
@@ -232,6 +240,7 @@ class _Walk:
         try:
             return decode_bundle(self._source.read(path, _BUNDLE_MAX), tile.width)
         except Refused as exc:
+            self._unreadable += 1
             self._report.breaks(exc.code, path, exc.detail)
             return []
 
