@@ -5,14 +5,20 @@ with `surrogateescape`, so that names that are not UTF-8 keep their bytes.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 Place = tuple[str, int]  # topic, partition
 Headers = tuple[tuple[str, bytes | None], ...]
+NO_TOPIC_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as read. `timestamp`: milliseconds since 1970 UTC, set by the broker."""
+    """A record as read. `timestamp`: milliseconds since 1970 UTC, set by the broker.
+
+    `topic_id`: the broker's id of the topic. A topic made anew under the old name has another, so
+    (topic_id, partition, offset) names a record for good.
+    """
 
     topic: str
     partition: int
@@ -21,6 +27,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    topic_id: UUID = NO_TOPIC_ID
 
     @property
     def place(self) -> Place:

@@ -1,0 +1,73 @@
+"""Ends a Kafka client for good, whatever the broker does.
+
+`stop()` of aiokafka flushes first, hangs for up to 45 s on a frozen broker, and may leak a
+CancelledError. What matters here is that nothing of an abandoned client lives on: a producer must
+not send what was reported as failed, a consumer must not keep its membership alive.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from meldeweg.kernel import logs
+
+_ORDERLY = 5.0  # seconds for stop()
+_HARD = 1.0  # seconds for closing connections after that
+_CANCELS = 5  # aiokafka's tasks catch a cancellation and go on waiting for their children
+
+log = logs.get()
+
+
+async def end(
+    client: Any,
+    tasks: Iterable[asyncio.Task[Any] | None],
+    stop: Awaitable[None] | None = None,
+    *,
+    orderly: float = _ORDERLY,
+) -> None:
+    """Await `stop` for `orderly` seconds, then close connections and cancel all `tasks` left.
+
+    Raises nothing but the cancellation of the calling task itself.
+    """
+    if stop is not None:
+        await _quietly(stop, orderly)
+    await _quietly(client.close(), _HARD)
+    waiting = client._md_update_fut  # noqa: SLF001 - tasks wait for it, and nobody is left to set it
+    if waiting is not None and not waiting.done():
+        waiting.set_result(False)
+    left = {task for task in tasks if task is not None and not task.done()}
+    for _ in range(_CANCELS):
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_HARD / _CANCELS)
+
+
+def tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
+    """Return the tasks that keep a consumer, and its membership, alive."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - no other way
+    return [
+        getattr(coordinator, "_coordination_task", None),
+        getattr(coordinator, "_heartbeat_task", None),
+        getattr(coordinator, "_commit_refresh_task", None),
+        getattr(coordinator, "_reset_committed_task", None),
+        getattr(fetcher, "_fetch_task", None),
+        *getattr(fetcher, "_pending_tasks", ()),
+    ]
+
+
+async def _quietly(ending: Awaitable[None], limit: float) -> None:
+    try:
+        async with asyncio.timeout(limit):
+            await ending
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # leaked from inside the client: nobody cancelled us
+    except TimeoutError:
+        log.warning("client_abandoned")
+    except Exception:
+        # A client that breaks while it is stopped is ended all the same.
+        log.exception("client_stop_failed")

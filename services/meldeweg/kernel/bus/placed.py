@@ -1,0 +1,230 @@
+"""A consumer that reads where the service's store says, and nowhere else.
+
+aiokafka would start at the group's committed offset, or at the log's start or end, and would jump
+there silently when an offset is out of range. Here `getmany` hands out nothing until each assigned
+partition stands where the store wants it; any error makes it ask the store again, so that records
+which were drained and lost inside aiokafka come again.
+
+Guarantees: no record is handed out from a topic whose id changed since its position was taken; what
+can't be read on is reported (`on_reset`) before reading starts again. Trusts: one consumer at a
+time per group (one active gateway), so that every partition is ours.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from aiokafka import (  # noqa: TID251 - bus is the place
+    AIOKafkaConsumer,
+    ConsumerRebalanceListener,
+    TopicPartition,
+)
+from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
+
+from meldeweg.kernel import logs
+from meldeweg.kernel.bus.connection import RenewingContext
+from meldeweg.kernel.bus.failures import outcome
+from meldeweg.kernel.bus.inquiry import bounds, listed
+from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
+from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.errors import Unavailable
+
+_IDLE = 0.02  # seconds between looks while there is nothing to read
+_TROUBLED = 0.5  # seconds to wait after an error
+_UNASSIGNED = 2.0  # seconds a partition may stay without its reader
+
+# The coordinator keeps failing after these, for ever: only a new consumer helps.
+_BROKEN = (kafka.GroupAuthorizationFailedError,)
+# One partition's trouble, which passes or is dealt with by placing again.
+_PASSING = (
+    kafka.OffsetOutOfRangeError,
+    kafka.TopicAuthorizationFailedError,
+    kafka.RecordTooLargeError,
+)
+
+log = logs.get()
+
+
+class PlacedConsumer(AIOKafkaConsumer):
+    """`getmany` never raises what the broker causes; `broken` says why this consumer is no use."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Subscription,
+        tls: RenewingContext,
+        ids: dict[str, UUID],
+        alive: Callable[[], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(ssl_context=tls, **options)
+        self._of = subscription
+        self._tls = tls
+        self._ids = ids  # outlives this consumer: a broker is gone while its disk is lost
+        self._alive = alive
+        self._turn = 0  # counts assignments
+        self._placed: int | None = None  # the assignment for which all positions are set
+        self._compared = 0  # handshakes up to which ids were compared
+        self._whole_since = time.monotonic()
+        self.trouble: str | None = None
+        self.broken = asyncio.Event()
+
+    def listener(self) -> ConsumerRebalanceListener:
+        return _Listener(self._reassigned)
+
+    def displaced(self) -> None:
+        """Take all positions from the store again before anything more is handed out."""
+        self._placed = None
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Any]]:
+        """Return what aiokafka would, once everything stands where it must."""
+        self._alive()
+        try:
+            got = await self._read(timeout_ms, max_records)
+        except kafka.ConsumerStoppedError:
+            raise
+        except kafka.NoOffsetForPartitionError:
+            self.displaced()  # it asked the group, which knows nothing, before the store answered
+            return {}
+        except (kafka.KafkaError, kafka.IllegalStateError, OSError, TimeoutError) as exc:
+            return await self._troubled(exc)
+        except Unavailable as exc:  # the store's
+            return await self._troubled(exc)
+        self.trouble = None
+        return got
+
+    async def _read(
+        self, timeout_ms: int, max_records: int | None
+    ) -> dict[TopicPartition, list[Any]]:
+        if not await self._ready():
+            await asyncio.sleep(_IDLE)
+            return {}
+        turn = self._turn
+        got: dict[TopicPartition, list[Any]] = await super().getmany(
+            timeout_ms=timeout_ms, max_records=max_records
+        )
+        if turn != self._turn:
+            return {}  # it waited through a rebalance: this is from where the group had committed
+        if got and self._tls.handshakes != self._compared and await self._recreated(got):
+            return {}
+        return got
+
+    async def _troubled(self, exc: Exception) -> dict[TopicPartition, list[Any]]:
+        # aiokafka may have drained other partitions before it raised: take all positions again.
+        self.displaced()
+        code = exc.code if isinstance(exc, Unavailable) else outcome(exc).code
+        if code != self.trouble:
+            log.warning("consumer_troubled", subscription=self._of.name, code=code, exc_info=exc)
+        self.trouble = code
+        if (
+            isinstance(exc, kafka.KafkaError)
+            and not isinstance(exc, _PASSING)
+            and not exc.retriable
+        ):
+            self.broken.set()
+        await asyncio.sleep(_TROUBLED)
+        return {}
+
+    def _reassigned(self) -> None:
+        self._turn += 1
+        self._placed = None
+
+    async def _ready(self) -> bool:
+        self._demand_whole_assignment()
+        if self._placed == self._turn:
+            return True
+        turn = self._turn
+        assigned = self.assignment()
+        if not assigned:
+            return False
+        handshakes = self._tls.handshakes
+        offsets = await self._offsets(assigned)
+        if turn != self._turn or assigned != self.assignment():
+            return False  # rebalanced meanwhile
+        for place, offset in offsets.items():
+            self.seek(place, offset)
+        self._placed, self._compared = turn, handshakes
+        return True
+
+    async def _offsets(self, assigned: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Ask the store and the log where to go on; report what was lost."""
+        topics = {place.topic for place in assigned}
+        found = await listed(self._client, topics)
+        if topics - found.keys():
+            raise Unavailable("topic-unknown")
+        ids = {topic: found[topic].topic_id for topic in topics}
+        wanted = await self._of.positions([(each.topic, each.partition) for each in assigned])
+        edges = await bounds(self._client, [(each.topic, each.partition) for each in assigned])
+        offsets: dict[TopicPartition, int] = {}
+        for each in assigned:
+            place = (each.topic, each.partition)
+            if place not in edges:
+                raise Unavailable("partition-unavailable")
+            there = Log(ids[each.topic], *edges[place])
+            known = self._known(each.topic, wanted.get(place), there)
+            offsets[each], reset = decide(place, known, there)
+            if reset is not None:
+                await self._report(reset)
+        self._ids.update(ids)  # only now: what was to be reported is durable
+        return offsets
+
+    def _known(self, topic: str, stored: Position | int | None, there: Log) -> Position | None:
+        if isinstance(stored, int):  # a store without ids: what this process saw must do
+            return Position(stored, self._ids.get(topic, there.topic_id))
+        return stored
+
+    async def _report(self, reset: Reset) -> None:
+        log.error(
+            "topic_reset",
+            topic=reset.topic,
+            partition=reset.partition,
+            code=reset.kind.value,
+            offset=reset.wanted,
+        )
+        await self._of.on_reset(reset)
+
+    async def _recreated(self, got: dict[TopicPartition, list[Any]]) -> bool:
+        """A connection was made anew: is what it gave us from the topics we knew?"""
+        handshakes = self._tls.handshakes
+        topics = {place.topic for place in got}
+        found = await listed(self._client, topics)
+        same = all(topic in found and found[topic].topic_id == self._ids[topic] for topic in topics)
+        if same:
+            self._compared = handshakes
+        else:
+            self.displaced()
+        return not same
+
+    def _demand_whole_assignment(self) -> None:
+        """Join again if a partition has no reader although every one is ours.
+
+        After a restart under the same static name the broker hands back the assignment it knew,
+        without the topics that came meanwhile, and nobody would notice until the next change.
+        """
+        subscribed = {
+            TopicPartition(topic, partition)
+            for topic in self.subscription()
+            for partition in self.partitions_for_topic(topic) or ()
+        }
+        now = time.monotonic()
+        if subscribed <= self.assignment():
+            self._whole_since = now
+        elif now - self._whole_since > _UNASSIGNED and self.assignment():
+            self._whole_since = now
+            log.info("group_rejoined", subscription=self._of.name, count=len(subscribed))
+            self.subscribe(pattern=self._of.regex.pattern, listener=self.listener())
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(self, reassigned: Callable[[], None]) -> None:
+        self._reassigned = reassigned
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._reassigned()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._reassigned()

@@ -1,0 +1,107 @@
+"""What a gateway did on its own, signed, on `events.<agency>`: not a transfer, yet audited.
+
+Events carry no content and no reason: what happened, to which message digest, by which actor
+reference. Heartbeats say how far the sender's numbering has gone, so that a withheld tail shows.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from meldeweg.kernel import signing
+from meldeweg.kernel.ids import AgencyId, Digest, MessageId
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.statement import STATEMENT_HEADER, Seq, Urgency
+
+EVENT_VALUE = b"{}"  # events have nothing to seal; the value is constant
+
+
+class EventKind(StrEnum):
+    """The catalogue: docs/audit-events.md says for each what it means and which fields it has."""
+
+    STARTED = "started"
+    OPENED = "opened"  # a named person looked at a message (§ 76(2) BDSG: query)
+    QUARANTINED = "quarantined"
+    PARKED = "parked"
+    RELEASED = "released"  # parked, and later accepted
+    OVERRIDDEN = "overridden"  # sent in danger despite a rule; to be reviewed
+    ALARM = "alarm"
+    OVERDUE = "overdue"
+    UNDELIVERABLE = "undeliverable"
+    CLOCK_DIFFERS = "clock-differs"
+    REGISTER_CONTRADICTS = "register-contradicts"
+    TOPIC_RESET = "topic-reset"
+    KEY_PUBLISHED = "key-published"
+
+
+class Event(Frozen):
+    """One thing that happened at `agency`."""
+
+    v: Literal[1]
+    id: MessageId
+    agency: AgencyId
+    kind: EventKind
+    at: Instant
+    message: Digest | None = None
+    urgency: Urgency | None = None
+    exercise: bool | None = None
+    actor_ref: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
+    code: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
+    partner: AgencyId | None = None
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
+    offset: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    record_sha256: Digest | None = None
+
+
+class Heartbeat(Frozen):
+    """Every 60 s: sent up to n, received up to m; counts that operators watch."""
+
+    v: Literal[1]
+    id: MessageId
+    agency: AgencyId
+    at: Instant
+    sent: dict[AgencyId, Seq]
+    received: dict[AgencyId, Seq]
+    parked: Annotated[int, Field(ge=0)]
+    quarantined: Annotated[int, Field(ge=0)]
+    waiting: Annotated[int, Field(ge=0)]  # accepted, not yet delivered
+    stale_contacts: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A parsed, not yet verified event or heartbeat."""
+
+    body: Event | Heartbeat
+    jws: signing.Jws
+
+
+def sign(body: Event | Heartbeat, key: SigningKey) -> bytes:
+    """Return the bytes of the `statement` header of the event's record."""
+    typ = signing.Typ.EVENT if isinstance(body, Event) else signing.Typ.HEARTBEAT
+    return signing.sign(key, typ, body.bytes()).encode()
+
+
+def headers(body: Event | Heartbeat, token: bytes) -> tuple[tuple[str, bytes], ...]:
+    """All headers of the record, in order."""
+    what = "event" if isinstance(body, Event) else "heartbeat"
+    return (
+        (STATEMENT_HEADER, token),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", body.id.encode()),
+        ("ce_source", f"urn:meldeweg:agency:{body.agency}".encode()),
+        ("ce_type", f"de.meldeweg.{what}.v1".encode()),
+        ("content-type", b"application/json"),
+    )
+
+
+def parse(token: bytes) -> Told:
+    """Read the `statement` header of an `events.<agency>` record strictly; never verifies."""
+    if signing.typ_of(token) is signing.Typ.HEARTBEAT:
+        jws = signing.parse(token, signing.Typ.HEARTBEAT)
+        return Told(Heartbeat.read_signed(jws.payload, "heartbeat-malformed"), jws)
+    jws = signing.parse(token, signing.Typ.EVENT)
+    return Told(Event.read_signed(jws.payload, "event-malformed"), jws)

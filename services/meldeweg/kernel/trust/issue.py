@@ -1,0 +1,78 @@
+"""Make the signed objects of trust: the ceremonies behind the CLI and the demo's set-up.
+
+Pure: keys and times come in, a compact JWS (ASCII bytes, the value of one record) comes out.
+"""
+
+from datetime import datetime, timedelta
+
+from meldeweg.kernel import signing
+from meldeweg.kernel.ids import AgencyId, KeyId
+from meldeweg.kernel.jwk import SealKey, SignatureKey, SigningKey
+from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.signing import Typ
+from meldeweg.kernel.trust.objects import (
+    AgencyStatus,
+    AgreementSignature,
+    Enrolment,
+    KeyCertificate,
+    KeyRevoked,
+    KeyUse,
+    Reads,
+    ServiceKey,
+    Snapshot,
+    Status,
+)
+
+LONGEST_STAY = timedelta(days=60)  # outbox, 30 days of topic, parking, and a holiday in between
+KEY_LIFE = timedelta(days=365)
+_TYP: dict[type[Frozen], Typ] = {
+    Enrolment: Typ.ENROLMENT,
+    ServiceKey: Typ.SERVICE_KEY,
+    Status: Typ.STATUS,
+    KeyCertificate: Typ.KEY,
+    KeyRevoked: Typ.KEY_REVOKED,
+    Reads: Typ.READS,
+    Snapshot: Typ.SNAPSHOT,
+    AgreementSignature: Typ.AGREEMENT_SIGNATURE,
+}
+
+
+def signed(body: Frozen, key: SigningKey) -> bytes:
+    """Return the compact JWS over `body` under the `typ` of its kind."""
+    return signing.sign(key, _TYP[type(body)], body.bytes()).encode()
+
+
+def certify(
+    identity: SigningKey,
+    agency: AgencyId,
+    key: SignatureKey | SealKey,
+    use: KeyUse,
+    now: datetime,
+    life: timedelta = KEY_LIFE,
+) -> bytes:
+    """Certify one key of the agency by its identity key."""
+    body = KeyCertificate(
+        v=1,
+        agency=agency,
+        use=use,
+        key=key.public_jwk(),
+        not_before=now,
+        use_until=now + life,
+        valid_until=now + life + LONGEST_STAY,
+        at=now,
+    )
+    return signed(body, identity)
+
+
+def revoke_key(
+    identity: SigningKey, agency: AgencyId, kid: KeyId, reason: str, now: datetime
+) -> bytes:
+    """Revoke one key of the agency by its identity key."""
+    return signed(KeyRevoked(v=1, agency=agency, kid=kid, reason=reason, at=now), identity)
+
+
+def change_status(
+    key: SigningKey, agency: AgencyId, status: AgencyStatus, n: int, reason: str, now: datetime
+) -> bytes:
+    """Suspend, resume or revoke an agency; who may is judged by every reader."""
+    return signed(Status(v=1, agency=agency, status=status, n=n, reason=reason, at=now), key)

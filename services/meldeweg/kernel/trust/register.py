@@ -1,0 +1,183 @@
+"""The way into the verified view: every record of trust is checked against the anchor's chain.
+
+Guarantees: nothing enters that the trust anchor's chain does not vouch for; what is only early
+waits in here and enters once its reason has come. A revocation is never undone.
+Trusts: the anchor's public key, given by setting; nothing else, and no order among topics.
+"""
+
+from collections import deque
+from typing import TypeVar
+
+from meldeweg.kernel import agreement as agreements
+from meldeweg.kernel import signing, topics
+from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.ids import Digest
+from meldeweg.kernel.jwk import SealKey, SignatureKey
+from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.signing import Jws, Typ
+from meldeweg.kernel.trust.objects import (
+    AgencyStatus,
+    AgreementSignature,
+    Enrolment,
+    KeyCertificate,
+    KeyRevoked,
+    KeyUse,
+    Reads,
+    ServiceKey,
+    Snapshot,
+    Status,
+)
+from meldeweg.kernel.trust.view import CertifiedKey, View
+
+_PENDING_MAX = 10_000
+_BELONGS: dict[str, tuple[Typ, ...]] = {
+    topics.REGISTRY_AGENCIES: (Typ.ENROLMENT, Typ.SERVICE_KEY, Typ.STATUS),
+    topics.REGISTRY_AGREEMENTS: (Typ.AGREEMENT_SIGNATURE,),
+    topics.REGISTRY_SNAPSHOTS: (Typ.SNAPSHOT,),
+}
+_ON_KEYS = (Typ.KEY, Typ.KEY_REVOKED, Typ.READS)
+
+
+class Register(View):
+    """Applied record by record, from any topic in any order; asked by everyone who decides."""
+
+    def __init__(self, anchor: SignatureKey) -> None:
+        super().__init__()
+        self._anchor = anchor
+        self._pending: deque[tuple[str, bytes]] = deque(maxlen=_PENDING_MAX)
+
+    def apply(self, topic: str, value: bytes | None) -> None:
+        """Verify and take in one record of `registry.*` or `keys.*`; the same one twice is fine.
+
+        Raises `Refused` for what will never be accepted. What is early is kept and tried again
+        whenever something else was accepted.
+        """
+        if value is None:
+            raise Refused("trust-record-malformed", "null value")
+        try:
+            self.admit(topic, value)
+        except Early:
+            if (topic, value) not in self._pending:
+                self._pending.append((topic, value))
+            return
+        self._retry_pending()
+
+    def _retry_pending(self) -> None:
+        progress = True
+        while progress and self._pending:
+            progress = False
+            for _ in range(len(self._pending)):
+                topic, value = self._pending.popleft()
+                try:
+                    self.admit(topic, value)
+                    progress = True
+                except Early:
+                    self._pending.append((topic, value))
+                except Refused:
+                    continue  # judged now, and wrong for good; it stays visible on its topic
+
+    def admit(self, topic: str, value: bytes) -> None:
+        """As `apply`, but what is early is raised: for who hands in a record and must be told."""
+        if topic == topics.REGISTRY_AGREEMENTS and value[:1] == b"{":
+            document = agreements.parse(value)
+            self._documents.setdefault(Digest.of(value), document)
+            return
+        typ = signing.typ_of(value)
+        if typ not in _BELONGS.get(topic, _ON_KEYS if topic.startswith("keys.") else ()):
+            raise Refused("trust-record-misplaced", f"{typ} does not belong here")
+        jws = signing.parse(value, typ)
+        match typ:
+            case Typ.ENROLMENT:
+                self._enrol(jws, _read(Enrolment, jws))
+            case Typ.SERVICE_KEY:
+                self._add_service_key(jws, _read(ServiceKey, jws))
+            case Typ.STATUS:
+                self._change_status(jws, _read(Status, jws))
+            case Typ.AGREEMENT_SIGNATURE:
+                self._sign_agreement(jws, _read(AgreementSignature, jws))
+            case Typ.SNAPSHOT:
+                self._take_snapshot(jws, _read(Snapshot, jws))
+            case Typ.KEY:
+                self._certify(jws, _own(topic, _read(KeyCertificate, jws)), value)
+            case Typ.KEY_REVOKED:
+                self._revoke(jws, _own(topic, _read(KeyRevoked, jws)))
+            case _:
+                self._announce(jws, _own(topic, _read(Reads, jws)))
+
+    def _enrol(self, jws: Jws, body: Enrolment) -> None:
+        signing.verify(jws, self._anchor)
+        identity = SignatureKey.from_jwk(body.identity)
+        known = self._enrolled.get(body.agency)
+        if known is not None and known[1] != identity:
+            # Agreements pin identity keys: the anchor alone must not be able to replace one.
+            raise Refused("identity-changed", "an agency's identity key does not change")
+        if known is None or body.at >= known[0].at:
+            self._enrolled[body.agency] = (body, identity)
+
+    def _add_service_key(self, jws: Jws, body: ServiceKey) -> None:
+        signing.verify(jws, self._anchor)
+        key = SignatureKey.from_jwk(body.key)
+        self._service_keys.setdefault(body.service, {})[key.kid] = (body, key)
+
+    def _change_status(self, jws: Jws, body: Status) -> None:
+        identity = self._identity(body.agency)
+        if jws.kid == self._anchor.kid:
+            signing.verify(jws, self._anchor)
+        elif body.status is AgencyStatus.REVOKED:
+            signing.verify(jws, identity)
+        else:
+            signing.verify(jws, self.service_key("registry", jws.kid, body.at))
+        known = self._status.get(body.agency)
+        if known is None or known.n < body.n or body.status is AgencyStatus.REVOKED:
+            if known is not None and known.status is AgencyStatus.REVOKED:
+                return  # for good
+            self._status[body.agency] = body
+
+    def _certify(self, jws: Jws, body: KeyCertificate, token: bytes) -> None:
+        signing.verify(jws, self._identity(body.agency))
+        key = (SignatureKey if body.use is KeyUse.SIGN else SealKey).from_jwk(body.key)
+        self._keys.setdefault(body.agency, {})[key.kid] = CertifiedKey(body, key, token)
+
+    def _revoke(self, jws: Jws, body: KeyRevoked) -> None:
+        signing.verify(jws, self._identity(body.agency))
+        self._revoked.add((body.agency, body.kid))
+
+    def _announce(self, jws: Jws, body: Reads) -> None:
+        signing.verify(jws, self.signature_key(body.agency, jws.kid, body.at))
+        known = self._reads.get(body.agency)
+        if known is None or body.at >= known.at:
+            self._reads[body.agency] = body
+
+    def _sign_agreement(self, jws: Jws, body: AgreementSignature) -> None:
+        document = self._documents.get(body.agreement)
+        if document is None:
+            raise Early("agreement-unknown", "signature before its document")
+        pinned = {party.agency: party.identity for party in document.parties}.get(body.agency)
+        identity = self._identity(body.agency)
+        if pinned != identity.kid:
+            raise Refused("agreement-signature-refused", "not the identity key that was pinned")
+        signing.verify(jws, identity)
+        self._signed.setdefault(body.agreement, set()).add(body.agency)
+
+    def _take_snapshot(self, jws: Jws, body: Snapshot) -> None:
+        signing.verify(jws, self.service_key("registry", jws.kid, body.at))
+        if self.snapshot is None or body.at >= self.snapshot.at:
+            self.snapshot = body
+
+    def pending(self) -> int:
+        """Return how many records wait for something that has not come yet."""
+        return len(self._pending)
+
+
+_Body = TypeVar("_Body", bound=Frozen)
+_KeyRecord = TypeVar("_KeyRecord", KeyCertificate, KeyRevoked, Reads)
+
+
+def _read(model: type[_Body], jws: Jws) -> _Body:
+    return model.read_signed(jws.payload, "trust-record-malformed")
+
+
+def _own(topic: str, body: _KeyRecord) -> _KeyRecord:
+    if topic != topics.keys(body.agency):
+        raise Refused("trust-record-misplaced", "another agency's topic")
+    return body

@@ -1,0 +1,82 @@
+"""Make the broker as the agreements say: create topics, give rights, take rights back.
+
+Guarantees: idempotent; nothing that the registry does not manage is touched; a topic is created
+before anyone may write it. Trusts: the plan (`provisioning`), which is pure.
+"""
+
+import asyncio
+
+from meldeweg.kernel import logs, metrics
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.trust.view import View
+from meldeweg.registry.provisioning import Difference, Provision, desired, difference
+
+log = logs.get()
+_changes = metrics.counter("provisioning_changes", "Topics and ACLs changed", "action")
+logs.allow(created_topics=int, created_acls=int, deleted_acls=int)
+
+
+class Provisioner:
+    """Compares and applies; one comparison at a time."""
+
+    def __init__(
+        self, view: View, admin: Admin, clock: Clock, *, replication: int, period: float
+    ) -> None:
+        self._view, self._admin, self._clock = view, admin, clock
+        self._replication, self._period = replication, period
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._trouble: str | None = "not-provisioned"
+
+    def missing(self) -> str | None:
+        """Return the code of what hindered the last comparison, or None."""
+        return self._trouble
+
+    def wake(self) -> None:
+        """Compare now rather than at the next period: the register has changed."""
+        self._wake.set()
+
+    async def plan(self) -> Difference:
+        """Return what would be done now, and do nothing."""
+        have = Provision(frozenset(await self._admin.topics()), frozenset(await self._admin.acls()))
+        return difference(desired(self._view, self._clock.now()), have)
+
+    async def reconcile(self) -> Difference:
+        """Do what the plan says. Rights are taken first: the brake does not wait."""
+        async with self._turn:
+            todo = await self.plan()
+            if todo:
+                await self._admin.delete_acls(todo.delete_acls)
+                await self._admin.create_topics(todo.create_topics, replication=self._replication)
+                await self._admin.create_acls(todo.create_acls)
+                _count(todo)
+            return todo
+
+    async def run(self) -> None:
+        """Reconcile for ever, on every change of the register and once a period."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.reconcile()
+                self._trouble = None
+            except (Unavailable, Refused) as exc:
+                self._trouble = exc.code
+                log.warning("provisioning_failed", code=exc.code)
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._period)
+            except TimeoutError:
+                continue
+
+
+def _count(done: Difference) -> None:
+    _changes.labels("create-topic").inc(len(done.create_topics))
+    _changes.labels("create-acl").inc(len(done.create_acls))
+    _changes.labels("delete-acl").inc(len(done.delete_acls))
+    log.info(
+        "provisioned",
+        created_topics=len(done.create_topics),
+        created_acls=len(done.create_acls),
+        deleted_acls=len(done.delete_acls),
+    )

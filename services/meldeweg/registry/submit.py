@@ -1,0 +1,114 @@
+"""Take in records of trust from outside and publish them; publish them again to an empty broker.
+
+Guarantees: 201 means verified by the chain and durable in the book; from there it reaches the topic
+however often this process dies. Nothing is published that a reader would refuse.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from meldeweg.kernel import logs, signing, topics
+from meldeweg.kernel.bus.produce import Producer
+from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.ids import AgencyId, Digest
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.signing import Typ
+from meldeweg.kernel.trust.issue import change_status
+from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.kernel.trust.register import Register
+from meldeweg.registry.apply import Provisioner
+from meldeweg.registry.book import Book
+from meldeweg.registry.feed import OWNED, TrustFeed
+
+log = logs.get()
+_TOPIC = {
+    Typ.ENROLMENT: topics.REGISTRY_AGENCIES,
+    Typ.SERVICE_KEY: topics.REGISTRY_AGENCIES,
+    Typ.STATUS: topics.REGISTRY_AGENCIES,
+    Typ.AGREEMENT_SIGNATURE: topics.REGISTRY_AGREEMENTS,
+}
+_PERIOD = 10.0  # seconds between looks whether a topic lacks what the book has
+
+
+class Desk:
+    """Where enrolments, agreements and changes of status are handed in."""
+
+    def __init__(
+        self,
+        register: Register,
+        book: Book,
+        feed: TrustFeed,
+        producer: Producer,
+        provisioner: Provisioner,
+        key: SigningKey,
+    ) -> None:
+        self._register, self._book, self._feed = register, book, feed
+        self._producer, self._provisioner, self._key = producer, provisioner, key
+        self._lacking = asyncio.Event()
+
+    async def submit(self, value: bytes) -> Digest:
+        """Verify one record, keep it, and have it published; returns its digest.
+
+        Raises `Refused` (also `Early`: something it builds on has not been handed in yet).
+        """
+        topic = topic_of(value)
+        self._register.admit(topic, value)
+        await self._book.keep([(topic, value)])
+        self._provisioner.wake()
+        self._lacking.set()
+        return Digest.of(value)
+
+    async def set_status(
+        self, agency: AgencyId, status: AgencyStatus, reason: str, now: datetime
+    ) -> Digest:
+        """Pull or release the brake; returns once the broker refuses, or lets through, again."""
+        if status is AgencyStatus.REVOKED:
+            raise Refused("revocation-needs-key", "signed by the anchor or the identity key alone")
+        if self._register.status(agency) is AgencyStatus.REVOKED:
+            raise Refused("agency-revoked", "for good")
+        n = self._register.status_number(agency) + 1
+        digest = await self.submit(change_status(self._key, agency, status, n, reason, now))
+        await self._provisioner.reconcile()
+        return digest
+
+    async def run(self) -> None:
+        """Publish for ever what the book has and a topic lacks."""
+        while True:
+            self._lacking.clear()
+            for topic in OWNED:
+                try:
+                    await self._publish(topic)
+                except Unavailable as exc:
+                    log.warning("trust_publish_waiting", code=exc.code, topic=topic)
+            try:
+                await asyncio.wait_for(self._lacking.wait(), _PERIOD)
+            except TimeoutError:
+                continue
+
+    async def _publish(self, topic: str) -> None:
+        lacking = [
+            value
+            for value in await self._book.of(topic)
+            if Digest.of(value) not in self._feed.seen[topic]
+        ]
+        for outcome in await self._producer.send(_records(topic, lacking)):
+            if not isinstance(outcome, Ack):
+                raise Unavailable(outcome.code, "not published yet")
+        # Read back before the next look, or the same would be published twice.
+        self._feed.seen[topic].update(Digest.of(value) for value in lacking)
+
+
+def topic_of(value: bytes) -> str:
+    """Return where a record of trust belongs; gateways publish what is on `keys.*` themselves."""
+    if value[:1] == b"{":
+        return topics.REGISTRY_AGREEMENTS
+    topic = _TOPIC.get(signing.typ_of(value))
+    if topic is None:
+        raise Refused("trust-record-misplaced", "not a record that the registry publishes")
+    return topic
+
+
+def _records(topic: str, values: Sequence[bytes]) -> list[Outgoing]:
+    return [Outgoing(topic, None, value) for value in values]
