@@ -14,27 +14,29 @@ committed to (opening); 9 agreement; 10 schema (covering); 11 one transaction (s
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
+from meldeweg.gateway import reopening
+from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.judging import Judge, Message, Receipt
-from meldeweg.gateway.numbering import Numbering
 from meldeweg.gateway.parking import as_record, keep_until
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.settling import Arrival, Settlement, topic_sender
 from meldeweg.gateway.states import SentMove, SentState, after_sent
 from meldeweg.gateway.store import Store, outbox, parked, received, seen, sent
 from meldeweg.gateway.store.parked import Parked
+from meldeweg.gateway.store.received import Received
 from meldeweg.gateway.verification import Proof, Proven, Rejected, rejected
 from meldeweg.kernel import failpoints, logs, topics
 from meldeweg.kernel.bus.records import Record
-from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Early, Refused
-from meldeweg.kernel.ids import AgencyId, Digest, KeyId, MessageId
-from meldeweg.kernel.jwk import OpenKey, SigningKey
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.metrics import counter
-from meldeweg.kernel.trust.view import View
+from meldeweg.kernel.policy import Original
+from meldeweg.kernel.schemas.vocabulary import MessageType
 
 _SLICE = 8  # records judged before others get their turn on the loop: about 3 ms
 _CLOCK_EVERY = timedelta(hours=1)  # a warning per partner
@@ -56,27 +58,18 @@ class Inbound:
 
     def __init__(
         self,
-        me: AgencyId,
         store: Store,
-        view: View,
-        opening: Callable[[], Mapping[KeyId, OpenKey]],
-        signer: Callable[[], SigningKey],
-        numbering: Numbering,
-        clock: Clock,
-        settings: ParkingSettings,
+        desk: Desk,
         lock: asyncio.Lock,
-        *,
-        clock_differs: float = 300.0,
-        queued: Callable[[], None] = lambda: None,
+        parking: ParkingSettings,
+        clock_differs: float,
     ) -> None:
         """`lock`: held by whoever changes what was received, `Inbox` and `Overdue` too.
 
-        `queued` is called after a commit: the outbox has something new. `clock_differs`: seconds.
+        `clock_differs`: seconds from which a partner's clock is worth a warning.
         """
-        self._me, self._store, self._view = me, store, view
-        self._opening, self._signer, self._numbering = opening, signer, numbering
-        self._clock, self._settings, self._lock = clock, settings, lock
-        self._tolerance, self._queued = timedelta(seconds=clock_differs), queued
+        self._store, self._desk, self._lock, self._parking = store, desk, lock, parking
+        self._tolerance = timedelta(seconds=clock_differs)
         self._warned: dict[AgencyId, datetime] = {}
 
     async def handle(self, records: Sequence[Record]) -> None:
@@ -90,11 +83,12 @@ class Inbound:
             await self._settle([Arrival(as_record(row), row) for row in rows])
 
     async def _settle(self, arrivals: Sequence[Arrival]) -> None:
-        batch = _Batch(self._clock.now())
-        judge = Judge(self._me, self._view, self._opening(), batch.now)
-        outcomes = await self._judged(judge, arrivals)
+        desk, batch = self._desk, _Batch(self._desk.clock.now())
+        originals = partial(self._original, batch)
+        judge = Judge(desk.me, desk.view, desk.opening(), originals, batch.now)
+        outcomes = await self._judged(judge, batch, arrivals)
         await failpoints.reach("inbound.before_commit")
-        settlement = Settlement(self._me, self._signer(), self._numbering, batch.now)
+        settlement = Settlement(desk.me, desk.signer(), desk.numbering, batch.now)
         try:
             # From here to `write` nothing awaits: rows are queued in the order of their numbers.
             for arrival, outcome in zip(arrivals, outcomes, strict=True):
@@ -104,15 +98,17 @@ class Inbound:
             # 11 one transaction
             await self._store.write(settlement.commit)
         except BaseException:
-            self._numbering.restart()  # numbers were taken that perhaps nothing was kept under
+            desk.numbering.restart()  # numbers were taken that perhaps nothing was kept under
             raise
         # From here a crash loses nothing, and repeats nothing.
         await failpoints.reach("inbound.after_commit")
         for name, count in batch.counts.items():
             _outcomes.labels(name).inc(count)
-        self._queued()
+        desk.queued()
 
-    async def _judged(self, judge: Judge, arrivals: Sequence[Arrival]) -> list[_Outcome]:
+    async def _judged(
+        self, judge: Judge, batch: "_Batch", arrivals: Sequence[Arrival]
+    ) -> list[_Outcome]:
         """Take steps 1 to 10; what stays `Proven` came before, in this batch or an earlier one."""
         outcomes: list[_Outcome] = []
         fresh: set[_Key] = set()
@@ -124,7 +120,10 @@ class Inbound:
                 key = (found.context.sender, found.context.id)
                 if key not in fresh and self._seen(key) is None:  # 6, before the costly steps
                     found = judge.open(found)  # 7 to 10
-                    fresh.add(key)
+                    if isinstance(found, Message):
+                        batch.types[key] = found.covered.type
+                    if not isinstance(found, Rejected):
+                        fresh.add(key)
             outcomes.append(found)
         return outcomes
 
@@ -147,42 +146,54 @@ class Inbound:
             if before is not None:
                 why = Refused("duplicate-differs", "the same id, another content")
                 outcome = _rejected(outcome, why)
-            else:  # its twin in this batch was not accepted
+            else:  # its twin in this batch fits nothing we sent
                 outcome = judge.open(outcome)
-        try:
-            match outcome:
-                case Message():
-                    self._check_reference(batch, outcome)
-                    settlement.accept(arrival, outcome)
-                case Receipt():
-                    answered = self._answered(batch, outcome)
-                    settlement.receive(arrival, outcome, answered)
-                case _:
-                    return self._turn_away(settlement, batch, arrival, outcome)
-        except Refused as exc:
-            return self._turn_away(settlement, batch, arrival, _rejected(outcome.proven, exc))
+        if isinstance(outcome, Receipt):
+            try:
+                answered = self._answered(batch, outcome)
+            except Refused as exc:
+                outcome = _rejected(outcome.proven, exc)
+            else:
+                settlement.receive(arrival, outcome, answered)
+        elif isinstance(outcome, Message):
+            settlement.accept(arrival, outcome)
+        if isinstance(outcome, Rejected):
+            return self._turn_away(settlement, batch, arrival, outcome)
         self._note(settlement, batch, outcome.proven)
         return outcome.proven.context.kind
 
-    def _check_reference(self, batch: "_Batch", message: Message) -> None:
-        """A correction, retraction or reply comes after what it refers to, or waits for it."""
-        if message.refers_to is None:
-            return
-        sender, original = message.proven.context.sender, message.refers_to
-        known = (sender, original) in batch.seen or self._store.peek(
-            lambda db: received.is_known(db, sender, original)
-        )
-        if not known and not message.refers_to_own:
-            ours = self._store.peek(lambda db: sent.by_id(db, original))
-            known = ours is not None and ours.recipient == sender
-        if not known:
-            raise Early("original-unknown", "it refers to a message that is not here")
+    def _original(
+        self, batch: "_Batch", sender: AgencyId, kind: MessageType, message: MessageId
+    ) -> Original | None:
+        """Find what a reply (to ours) or an amendment (of the sender's own) refers to."""
+        if kind is MessageType.REPLY:
+            ours = self._store.peek(lambda db: sent.by_id(db, message))
+            if ours is None:
+                return None
+            return Original(
+                sender=self._desk.me, recipient=ours.recipient, type=MessageType(ours.type)
+            )
+        found = batch.types.get((sender, message))
+        if found is None:
+            rows = self._store.peek(lambda db: received.by_id(db, message))
+            row = next((row for row in rows if row.sender == sender), None)
+            if row is None:
+                return None
+            found = self._type_of(row)
+        return Original(sender=sender, recipient=self._desk.me, type=found)
+
+    def _type_of(self, row: Received) -> MessageType:
+        """What kind a stored message is stands in its sealed part alone."""
+        try:
+            return reopening.unsealed(self._store, self._desk, row)[1].type
+        except Refused:  # erased, or its key is gone; what matters is that it was no retraction
+            return MessageType.NOTIFICATION
 
     def _answered(self, batch: "_Batch", receipt: Receipt) -> sent.Sent:
         """Return the message that a receipt answers, if its sender may and it makes sense."""
         context, of = receipt.context, receipt.receipt.of
         answered = self._store.peek(lambda db: sent.by_digest(db, of))
-        place = topics.inbox(context.sender, self._me)
+        place = topics.inbox(context.sender, self._desk.me)
         if answered is None or answered.recipient != context.sender:
             raise Refused("receipt-unmatched", "not for a message that we sent to this agency")
         if receipt.receipt.topic != place:
@@ -201,7 +212,7 @@ class Inbound:
     ) -> str:
         """Park what may only be early and has not waited long enough; quarantine the rest."""
         if why.early:
-            until = keep_until(why, arrival.parked, batch.now, self._settings)
+            until = keep_until(why, arrival.parked, batch.now, self._parking)
             if until is None or until > batch.now:
                 if arrival.parked is not None or self._has_room(batch, arrival.record):
                     settlement.park(arrival, why, until)
@@ -228,7 +239,7 @@ class Inbound:
         count, size = batch.parked[sender]
         count, size = count + 1, size + len(record.value or b"")
         batch.parked[sender] = (count, size)
-        return count <= self._settings.records_max and size <= self._settings.bytes_max
+        return count <= self._parking.records_max and size <= self._parking.bytes_max
 
     def _note(self, settlement: Settlement, batch: "_Batch", proven: Proven) -> None:
         """Remember within the batch; warn once an hour of a clock that differs."""
@@ -253,6 +264,7 @@ class _Batch:
 
     now: datetime
     seen: dict[_Key, Digest] = field(default_factory=dict)
+    types: dict[_Key, MessageType] = field(default_factory=dict)
     states: dict[Digest, SentState] = field(default_factory=dict)
     parked: dict[AgencyId, tuple[int, int]] = field(default_factory=dict)  # records, bytes
     differing: set[AgencyId] = field(default_factory=set)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from meldeweg.gateway.covering import Coverage
+from meldeweg.gateway.covering import Coverage, Covered, Originals
 from meldeweg.gateway.opening import Opener
 from meldeweg.gateway.receipts import Word
 from meldeweg.gateway.verification import Proof, Proven, Rejected, Verifier, rejected
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
-from meldeweg.kernel.ids import AgencyId, KeyId, MessageId
+from meldeweg.kernel.ids import AgencyId, KeyId
 from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.statement import Context, ReceiptFor
 from meldeweg.kernel.trust.view import View
@@ -28,11 +28,10 @@ log = logs.get()
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message after step 10; what it `refers_to` must be known before it is accepted."""
+    """A message after step 10."""
 
     proven: Proven = field(repr=False)
-    refers_to: MessageId | None
-    refers_to_own: bool  # must be its sender's own message, as corrections and retractions do
+    covered: Covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,16 @@ class Judge:
     """Steps 1 to 5 and 7 to 10 for one batch."""
 
     def __init__(
-        self, me: AgencyId, view: View, keys: Mapping[KeyId, OpenKey], now: datetime
+        self,
+        me: AgencyId,
+        view: View,
+        keys: Mapping[KeyId, OpenKey],
+        originals: Originals,
+        now: datetime,
     ) -> None:
-        self.now = now
         self._verifier = Verifier(me, view, now)
         self._opener = Opener(me, view, keys)
-        self._coverage = Coverage(me, view, now)
+        self._coverage = Coverage(me, view, originals)
 
     def prove(self, record: Record) -> Proven | Rejected:
         """Take steps 1 to 5."""
@@ -71,8 +74,7 @@ class Judge:
 
     def _message(self, proven: Proven) -> Message:
         unsealed = self._opener.unseal(proven.statement, proven.value)  # 7, 8
-        read = self._coverage.message(proven.context, unsealed)  # 9, 10
-        return Message(proven, read.refers_to, read.refers_to_own)
+        return Message(proven, self._coverage.message(proven.context, unsealed))  # 9, 10
 
     def _receipt(self, proven: Proven) -> Receipt:
         word = self._opener.receipt(proven.statement, proven.value)  # 7, 8
@@ -82,9 +84,7 @@ class Judge:
         return Receipt(proven, receipt, word)
 
 
-def _guarded(
-    step: Callable[[], T], record: Record, proven: Proven | None = None
-) -> T | Rejected:
+def _guarded(step: Callable[[], T], record: Record, proven: Proven | None = None) -> T | Rejected:
     statement = proven.statement if proven else None
     proof = Proof.AUTHENTIC if proven else Proof.NOTHING
     try:
@@ -93,7 +93,7 @@ def _guarded(
         return rejected(record, exc, proof, statement)
     except (Unavailable, Fatal, MemoryError):
         raise
-    except Exception as exc:  # noqa: BLE001 - a record must not stop the consumer, whatever it hits
-        log.error("record_unprocessable", topic=record.topic, offset=record.offset, exc_info=exc)
+    except Exception:  # a record must not stop the consumer, whatever it hits
+        log.exception("record_unprocessable", topic=record.topic, offset=record.offset)
         why = Refused("record-unprocessable", "a mistake in this software")
         return rejected(record, why, proof, statement)

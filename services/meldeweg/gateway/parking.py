@@ -8,6 +8,7 @@ view changed and on a timer. Trusts: nothing of a parked record; the store kept 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.store import Store, parked
@@ -44,9 +45,7 @@ def keep_until(
 
 def as_record(row: Parked) -> Record:
     """Return the record exactly as it came."""
-    return Record(
-        row.topic, 0, row.topic_offset, row.timestamp, row.key, row.value, row.headers
-    )
+    return Record(row.topic, 0, row.topic_offset, row.timestamp, row.key, row.value, row.headers)
 
 
 class Parking:
@@ -85,6 +84,6 @@ class Parking:
     async def once(self) -> None:
         """Try every parked record once, in order of arrival."""
         after = 0
-        while rows := await self._store.read(lambda db, after=after: parked.page(db, after, _PAGE)):
+        while rows := await self._store.read(partial(parked.page, after=after, limit=_PAGE)):
             after = rows[-1].seq
             await self._retry(rows)

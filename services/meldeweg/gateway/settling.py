@@ -38,6 +38,7 @@ from meldeweg.gateway.store.receipt_in import ReceiptIn
 from meldeweg.gateway.store.received import NewReceived
 from meldeweg.gateway.verification import Proof, Proven, Rejected
 from meldeweg.kernel import topics
+from meldeweg.kernel.bus.positions import Position
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
@@ -65,12 +66,10 @@ class Arrival:
 class Settlement:
     """Collects effects in order; `commit` is the job for `store.write`."""
 
-    def __init__(
-        self, me: AgencyId, key: SigningKey, numbering: Numbering, now: datetime
-    ) -> None:
+    def __init__(self, me: AgencyId, key: SigningKey, numbering: Numbering, now: datetime) -> None:
         self._me, self._key, self._numbering, self._now = me, key, numbering, now
         self._effects: list[Effect] = []
-        self._ends: dict[str, int] = {}
+        self._ends: dict[str, Position] = {}
 
     def commit(self, db: sqlite3.Connection) -> None:
         """Do everything; runs in one savepoint of one transaction."""
@@ -80,14 +79,13 @@ class Settlement:
 
     def read_up_to(self, record: Record) -> None:
         """Move the topic's offset past a record, whatever became of it."""
-        self._ends[record.topic] = record.offset + 1
+        self._ends[record.topic] = offsets.behind(record)
 
     def accept(self, arrival: Arrival, message: Message) -> None:
         """Store a message as it came, give its `delivered` receipt."""
         proven = message.proven
         context, digest, record = proven.context, proven.digest, proven.record
         assert context.urgency is not None
-        assert context.ack_by is not None
         new = NewReceived(
             id=context.id,
             sender=context.sender,
@@ -96,7 +94,7 @@ class Settlement:
             urgency=context.urgency,
             created=context.created,
             received_at=self._now,
-            ack_by=context.ack_by,
+            ack_by=message.covered.ack_by,
             exercise=context.exercise,
             agreement=context.agreement,
             topic=record.topic,
@@ -104,7 +102,7 @@ class Settlement:
             statement=single_header(record.headers, STATEMENT_HEADER),
             value=record.value,
             state_at=self._now,
-            delete_after=context.delete_after,
+            delete_after=message.covered.delete_after,
         )
         self._do(lambda db: received.insert(db, new))
         self._remember(proven)
@@ -223,9 +221,7 @@ class Settlement:
     def _remember(self, proven: Proven) -> None:
         context = proven.context
         self._do(
-            lambda db: seen.add(
-                db, context.sender, context.id, proven.digest, context.delete_after
-            )
+            lambda db: seen.add(db, context.sender, context.id, proven.digest, context.delete_after)
         )
         self._do(lambda db: numbers.note(db, "received", context.sender, context.seq))
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from meldeweg.gateway import events
 from meldeweg.gateway.comparison import Comparison
@@ -18,7 +19,7 @@ from meldeweg.gateway.standing import held_topics
 from meldeweg.gateway.store import Store, offsets, outbox, quarantine, trust
 from meldeweg.gateway.store.quarantine import NewQuarantined
 from meldeweg.kernel import logs, topics
-from meldeweg.kernel.bus.positions import Reset
+from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.clock import Clock
@@ -55,6 +56,7 @@ class TrustFeed:
         self._known: set[tuple[str, Digest]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._held: frozenset[str] | None = None
+        self._ids: dict[str, UUID] = {}  # of the topics as read by this process
         self._untold: list[tuple[EventKind, dict[str, Any]]] = []
         self.own: dict[Digest, bytes] = {}  # everything good that ever lay on our own topic of keys
         self.seen_own: set[Digest] = set()  # what lies there now
@@ -86,13 +88,11 @@ class TrustFeed:
             on_reset=self.on_reset,
         )
 
-    async def positions(self, places: list[Place]) -> Mapping[Place, int | None]:
+    async def positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
         """Topics of trust are read from their start by each process: so the chains are whole."""
         kept = await self._store.read(offsets.load)
         return {
-            place: kept.get(_SNAPSHOTS)
-            if place[0] == _SNAPSHOTS
-            else self._comparison.next_offset(place[0]) or None
+            place: kept.get(_SNAPSHOTS) if place[0] == _SNAPSHOTS else self._position(place[0])
             for place in places
         }
 
@@ -100,7 +100,7 @@ class TrustFeed:
         """Take in a batch: verify, keep, chain, compare. The same records again change nothing."""
         fresh = [each for each in records if not self._was_read(each)]
         new, bad = self._verified(fresh)
-        ends = {each.topic: each.offset + 1 for each in fresh if each.topic == _SNAPSHOTS}
+        ends = {each.topic: offsets.behind(each) for each in fresh if each.topic == _SNAPSHOTS}
         kept = [(self._row(each, code), self._told(each, code)) for each, code in bad]
         if new or kept or ends:
             await self._store.write(lambda db: _keep(db, new, kept, ends))
@@ -115,7 +115,7 @@ class TrustFeed:
     async def quarantine(self, record: Record, code: str) -> None:
         """Keep a record that `handle` could not even look at, and go on behind it."""
         kept = [(self._row(record, code), self._told(record, code))]
-        ends = {record.topic: record.offset + 1} if record.topic == _SNAPSHOTS else {}
+        ends = {_SNAPSHOTS: offsets.behind(record)} if record.topic == _SNAPSHOTS else {}
         await self._store.write(lambda db: _keep(db, [], kept, ends))
         self._read([record])
 
@@ -128,11 +128,12 @@ class TrustFeed:
             if row is not None:
                 outbox.insert(db, row)
             if reset.topic == _SNAPSHOTS:
-                offsets.save(db, {_SNAPSHOTS: reset.start})
+                offsets.save(db, {_SNAPSHOTS: Position(reset.start, reset.topic_id)})
 
         await self._store.write(job)
         log.error("trust_topic_reset", topic=reset.topic, code=reset.kind.value)
         self._comparison.begin_anew(reset.topic, reset.start)
+        self._ids[reset.topic] = reset.topic_id
         if reset.topic == topics.keys(self._me):
             self.seen_own.clear()
 
@@ -199,6 +200,10 @@ class TrustFeed:
             self._comparison.snapshot_arrived()
         return None
 
+    def _position(self, topic: str) -> Position | None:
+        topic_id = self._ids.get(topic)
+        return None if topic_id is None else Position(self._comparison.next_offset(topic), topic_id)
+
     def _was_read(self, record: Record) -> bool:
         topic = record.topic
         return topic != _SNAPSHOTS and record.offset < self._comparison.next_offset(topic)
@@ -206,6 +211,7 @@ class TrustFeed:
     def _read(self, records: Sequence[Record]) -> None:
         own = topics.keys(self._me)
         for record in records:
+            self._ids[record.topic] = record.topic_id
             if record.topic != _SNAPSHOTS:
                 self._comparison.extend(record)
             if record.topic == own:
@@ -262,7 +268,7 @@ def _keep(
     db: sqlite3.Connection,
     new: Iterable[tuple[str, bytes]],
     bad: Iterable[tuple[NewQuarantined, outbox.NewRow | None]],
-    ends: Mapping[str, int],
+    ends: Mapping[str, Position],
 ) -> None:
     """Keep everything of one batch in one transaction."""
     for topic, value in new:

@@ -8,6 +8,7 @@ from meldeweg.gateway.store.outbox import NewRow
 from meldeweg.gateway.store.received import NewReceived
 from meldeweg.gateway.store.sent import NewSent
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, new_message_id
+from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Urgency
 
 NOW = datetime(2026, 11, 21, 22, 40, tzinfo=UTC)
@@ -21,7 +22,7 @@ def sent(**changes):
         id=message,
         kennzeichen=Kennzeichen.of(message),
         recipient=OFFICE,
-        type="notification",
+        type=MessageType.NOTIFICATION,
         urgency=Urgency.TODAY,
         created=NOW,
         ack_by=NOW + timedelta(hours=4),

@@ -74,6 +74,11 @@ def page(
     return _ROWS.select(db, "quarantine", rest, (*args, limit))
 
 
+def after(db: sqlite3.Connection, seq: int, limit: int) -> list[Quarantined]:
+    """Return what came after the cursor, in order of arrival."""
+    return _ROWS.select(db, "quarantine", "WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+
+
 def by_seq(db: sqlite3.Connection, seq: int) -> Quarantined | None:
     return _ROWS.first(db, "quarantine", "WHERE seq = ?", (seq,))
 

@@ -9,6 +9,7 @@ from meldeweg.gateway.states import SENT_OPEN, SentMove, SentState, after_sent
 from meldeweg.gateway.store.rows import Rows
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
+from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Urgency
 
 
@@ -19,7 +20,7 @@ class NewSent:
     id: MessageId
     kennzeichen: Kennzeichen
     recipient: AgencyId
-    type: str
+    type: MessageType
     urgency: Urgency
     created: datetime
     ack_by: datetime
@@ -29,7 +30,7 @@ class NewSent:
     state: SentState = SentState.QUEUED
     state_at: datetime
     delete_after: str
-    thread: str | None
+    thread: bytes | None  # vault: it may be a file number
     in_reply_to: MessageId | None
     linked_to: MessageId | None
     answer: bytes | None  # vault: the 201 answer
@@ -45,7 +46,7 @@ class Sent:
     id: MessageId
     kennzeichen: Kennzeichen
     recipient: AgencyId
-    type: str
+    type: MessageType
     urgency: Urgency
     created: datetime
     ack_by: datetime
@@ -55,7 +56,7 @@ class Sent:
     state: SentState
     state_at: datetime
     delete_after: str
-    thread: str | None
+    thread: bytes | None
     in_reply_to: MessageId | None
     linked_to: MessageId | None
     answer: bytes | None
@@ -90,10 +91,6 @@ def by_id(db: sqlite3.Connection, message: str) -> Sent | None:
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Sent | None:
     """Return the message that a receipt names."""
     return _ROWS.first(db, "sent", "WHERE digest = ?", (digest,))
-
-
-def by_thread(db: sqlite3.Connection, thread: str, limit: int = 100) -> list[Sent]:
-    return _ROWS.select(db, "sent", "WHERE thread = ? ORDER BY n LIMIT ?", (thread, limit))
 
 
 def page(

@@ -27,7 +27,7 @@ CREATE TABLE sent (
   state TEXT NOT NULL,
   state_at TEXT NOT NULL,
   delete_after TEXT NOT NULL,
-  thread TEXT,
+  thread BLOB,      -- vault: it may be a file number
   in_reply_to TEXT,
   linked_to TEXT,
   answer BLOB,      -- vault: the 201 answer, with clause and legal basis
@@ -37,7 +37,6 @@ CREATE TABLE sent (
   alarmed_at TEXT
 ) STRICT;
 CREATE INDEX sent_kennzeichen ON sent (kennzeichen);
-CREATE INDEX sent_thread ON sent (thread) WHERE thread IS NOT NULL;
 CREATE INDEX sent_waiting ON sent (ack_by)
   WHERE overdue_at IS NULL AND state IN ('queued', 'sent', 'delivered');
 CREATE INDEX sent_urgent ON sent (created)
@@ -165,7 +164,9 @@ CREATE TABLE receipt_out (
   PRIMARY KEY (received, kind)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE offsets (topic TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE offsets (
+  topic TEXT PRIMARY KEY, topic_id TEXT NOT NULL, next INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE trust_records (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -189,8 +190,7 @@ CREATE TABLE parked (
   key BLOB,
   headers BLOB NOT NULL,
   value BLOB,
-  digest TEXT,
-  UNIQUE (topic, topic_offset)
+  digest TEXT
 ) STRICT;
 CREATE INDEX parked_until ON parked (until) WHERE until IS NOT NULL;
 CREATE INDEX parked_sender ON parked (sender);
