@@ -170,9 +170,7 @@ class Inbound:
             ours = self._store.peek(lambda db: sent.by_id(db, message))
             if ours is None:
                 return None
-            return Original(
-                sender=self._desk.me, recipient=ours.recipient, type=MessageType(ours.type)
-            )
+            return Original(sender=self._desk.me, recipient=ours.recipient, type=ours.type)
         found = batch.types.get((sender, message))
         if found is None:
             rows = self._store.peek(lambda db: received.by_id(db, message))

@@ -33,7 +33,7 @@ from meldeweg.kernel.trust.register import Register
 _SNAPSHOTS = topics.REGISTRY_SNAPSHOTS
 _REGISTRY = AgencyId("registry")  # whose topics `registry.*` are, in the list of quarantine
 _UNTOLD_MAX = 100
-_refused = counter("trust_records_refused", "Records of trust that were refused", "code")
+_refused = counter("trust_refused", "Records of trust refused by this gateway", "code")
 _age = gauge("snapshot_age_seconds", "Age of the newest registry snapshot")
 log = logs.get()
 

@@ -234,9 +234,7 @@ class TestStep2:
     def test_a_key_that_is_not_yet_valid_may_be_early(self, world):
         record = world.message(key=STRANGER)
         later = NOW + timedelta(days=3)
-        register = world.register(
-            world.certificate(POLICE, STRANGER.public, KeyUse.SIGN, at=later)
-        )
+        register = world.register(world.certificate(POLICE, STRANGER.public, KeyUse.SIGN, at=later))
         assert refusal(world, record, register=register) == (
             "key-not-yet-valid",
             True,
@@ -395,5 +393,3 @@ def test_records_that_are_nothing_like_one_are_refused(world):
         Record("inbox.a.b", 0, 0, 0, b"\0" * 100, b"\xff" * 100, (("\udcff", b"\xff"),)),
     ):
         assert isinstance(prove(world, record), Rejected)
-
-
