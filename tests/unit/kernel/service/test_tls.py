@@ -66,9 +66,8 @@ async def test_with_certificate_and_key_it_speaks_tls_1_3_alone(pair):
     try:
         assert (await ask(port, context)).startswith(b"HTTP/1.1 204")
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        with pytest.raises(OSError, match="") as refused:
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
             await ask(port, context)
-        assert isinstance(refused.value, ssl.SSLError | ConnectionResetError)
     finally:
         server.stop()
         await asyncio.wait_for(task, 10)
