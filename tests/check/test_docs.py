@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("schemas/*.md")]
-    + [*ROOT.glob("deploy/**/*.md"), *ROOT.glob("tests/**/*.md")]
-)
+PLACES = ("*.md", "docs/**/*.md", "schemas/*.md", "deploy/**/*.md", "tests/**/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_PATH = re.compile(r"`((?:services|schemas|deploy|docs|tests)/[\w./-]+)`")
