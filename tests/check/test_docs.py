@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("*.md", "docs/**/*.md", "schemas/*.md", "deploy/**/*.md", "tests/**/*.md")
-PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "schemas/*.md", "deploy/**/*.md", "tests/**/*.md")
+    for page in ROOT.glob(pattern)
+)
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_PATH = re.compile(r"`((?:services|schemas|deploy|docs|tests)/[\w./-]+)`")

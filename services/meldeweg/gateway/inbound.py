@@ -49,6 +49,7 @@ log = logs.get()
 _outcomes = counter("records_in", "Records received", "outcome")
 _codes = counter("records_quarantined", "Records that could not be processed", "code")
 
+_TYPES = {kind.value: kind for kind in MessageType}
 _Key = tuple[AgencyId, MessageId]
 _Outcome = Message | Receipt | Proven | Rejected
 
@@ -148,17 +149,17 @@ class Inbound:
                 outcome = _rejected(outcome, why)
             else:  # its twin in this batch fits nothing we sent
                 outcome = judge.open(outcome)
-        try:
-            match outcome:
-                case Message():
-                    settlement.accept(arrival, outcome)
-                case Receipt():
-                    answered = self._answered(batch, outcome)
-                    settlement.receive(arrival, outcome, answered)
-                case _:
-                    return self._turn_away(settlement, batch, arrival, outcome)
-        except Refused as exc:
-            return self._turn_away(settlement, batch, arrival, _rejected(outcome.proven, exc))
+        if isinstance(outcome, Receipt):
+            try:
+                answered = self._answered(batch, outcome)
+            except Refused as exc:
+                outcome = _rejected(outcome.proven, exc)
+            else:
+                settlement.receive(arrival, outcome, answered)
+        elif isinstance(outcome, Message):
+            settlement.accept(arrival, outcome)
+        if isinstance(outcome, Rejected):
+            return self._turn_away(settlement, batch, arrival, outcome)
         self._note(settlement, batch, outcome.proven)
         return outcome.proven.context.kind
 
@@ -170,7 +171,7 @@ class Inbound:
             ours = self._store.peek(lambda db: sent.by_id(db, message))
             if ours is None:
                 return None
-            return Original(sender=self._desk.me, recipient=ours.recipient, type=ours.type)
+            return Original(sender=self._desk.me, recipient=ours.recipient, type=_TYPES[ours.type])
         found = batch.types.get((sender, message))
         if found is None:
             rows = self._store.peek(lambda db: received.by_id(db, message))

@@ -48,7 +48,7 @@ def unsealed(store: Store, desk: Desk, row: Received) -> tuple[Unsealed, RecordB
         found = Opener(desk.me, desk.view, desk.opening()).unseal(statement, value)
         return found, RecordBody.read(found.record, "record-malformed")
     except Refused as exc:
-        log.error("message_unopenable", message_id=row.id, code=exc.code)
+        log.warning("message_unopenable", message_id=row.id, code=exc.code)
         raise Refused("message-unopenable", exc.code) from None
 
 

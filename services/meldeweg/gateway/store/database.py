@@ -66,6 +66,11 @@ class Store:
         self._writer = self._db = self._inline = self._lock = None
 
     @property
+    def directory(self) -> Path:
+        """Where the store lies, for looking how full the disk is."""
+        return self._directory
+
+    @property
     def writer(self) -> Writer:
         """For `on_failure`, `broken` and counting commits."""
         if self._writer is None:
