@@ -215,6 +215,7 @@ def the_message(way: Way, document: bytes) -> tuple[Context, Digest, int]:
         offence="Körperverletzung",
     )
     places = Places(place=GREFRATH)
+    told_at = content.handover.at if content.handover else None
     held = Standing(Digest.of(document), agreement.parse(document), AgreementStatus.IN_FORCE)
     transfer = Transfer(
         sender=POLICE,
@@ -225,6 +226,7 @@ def the_message(way: Way, document: bytes) -> tuple[Context, Digest, int]:
         labels=labels,
         entrusted=content.entrusted,
         places=places,
+        handover_at=told_at,
     )
     permit = decide([held], transfer, NOW)
     record = RecordBody(
@@ -241,6 +243,7 @@ def the_message(way: Way, document: bytes) -> tuple[Context, Digest, int]:
         labels=labels,
         entrusted=content.entrusted,
         places=places,
+        handover_at=told_at,
         nonce=b64u_encode(drawn("nonce")),
     ).bytes()
     context = Context(
