@@ -49,6 +49,7 @@ log = logs.get()
 _outcomes = counter("records_in", "Records received", "outcome")
 _codes = counter("records_quarantined", "Records that could not be processed", "code")
 
+_TYPES = {kind.value: kind for kind in MessageType}
 _Key = tuple[AgencyId, MessageId]
 _Outcome = Message | Receipt | Proven | Rejected
 
@@ -170,7 +171,7 @@ class Inbound:
             ours = self._store.peek(lambda db: sent.by_id(db, message))
             if ours is None:
                 return None
-            return Original(sender=self._desk.me, recipient=ours.recipient, type=ours.type)
+            return Original(sender=self._desk.me, recipient=ours.recipient, type=_TYPES[ours.type])
         found = batch.types.get((sender, message))
         if found is None:
             rows = self._store.peek(lambda db: received.by_id(db, message))

@@ -1,5 +1,6 @@
-"""Steps 1 to 5: each way in which a record can be wrong has its code, and how far its proof went."""
+"""Steps 1 to 5: each way in which a record is wrong has its code, and how far its proof went."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,9 +10,8 @@ from meldeweg.gateway.verification import Proof, Proven, Rejected, Verifier
 from meldeweg.kernel import signing, strictjson, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.records import Record
-from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
-from meldeweg.kernel.jwk import OpenKey, SigningKey
+from meldeweg.kernel.ids import new_message_id
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE, SETUP
@@ -49,12 +49,7 @@ def retold(world, record, **changes):
         else:
             members[path] = value
     context = strictjson.dumps(members)
-    # the declared order of members, which `dumps` sorted away
-    order = list(strictjson.loads(told.context_bytes))
-    ordered = {name: members[name] for name in [*order, *members] if name in members}
-    import json
-
-    context = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
+    context = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode()
     token = statements.sign(context, record.value, world.offices[POLICE].signing)
     return with_token(record, token)
 

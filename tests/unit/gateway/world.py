@@ -1,13 +1,13 @@
 """A whole district with real keys, and records of it that are right, or wrong in one chosen way.
 
-What the gateway's sending side makes is made here a second time, from docs alone: tests of receiving
-must not depend on the code that they would catch.
+What the gateway's sending side makes is made here a second time: tests of receiving must not depend
+on the code that they would catch.
 """
 
 import copy
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,6 +186,7 @@ class Draft:
     context_changes: dict[str, Any] = field(default_factory=dict)
     committed: bytes | None = None  # another record than the one inside the content
     plaintext: bytes | None = None
+    inside: dict[str, Any] = field(default_factory=dict)  # other members of the plaintext
     aad: bytes | None = None
     seal_to: tuple[Any, ...] | None = None
     oversight: tuple[Any, ...] | None = None
@@ -206,6 +207,7 @@ class Draft:
             "v": 1,
             "type": self.type.value,
             "version": 1,
+            "urgency": "immediate",
             "grounds": list(model.named_grounds()),
             "clause": "x",
             "legal_basis": ["x"],
@@ -221,27 +223,21 @@ class Draft:
             "override": self.override,
             "nonce": strictjson.b64u_encode(secrets.token_bytes(32)),
         }
-        if "urgency" in RecordBody.model_fields:
-            body["urgency"] = "immediate"
-        rough = _body(body)
-        known = self.world.register().agreements()
-        permit = policy.decide(
-            standing(known, self.created),
+        asked = replace(
             policy.transfer_of(
-                rough, sender=self.sender, recipient=self.recipient, original=self.original
-            )
-            if self.urgency is None and "urgency" not in RecordBody.model_fields
-            else _asking(rough, self),
-            self.created,
+                _body(body), sender=self.sender, recipient=self.recipient, original=self.original
+            ),
+            urgency=self.urgency,
         )
+        known = self.world.register().agreements()
+        permit = policy.decide(standing(known, self.created), asked, self.created)
         self.permit = permit
         body |= {
             "clause": permit.clause,
             "legal_basis": list(permit.legal_basis),
             "purpose": permit.purpose,
         }
-        if "urgency" in RecordBody.model_fields:
-            body["urgency"] = permit.case_urgency
+        body["urgency"] = permit.case_urgency
         return _body(body | self.record_changes)
 
     def content_given(self) -> dict[str, Any]:
@@ -271,9 +267,9 @@ class Draft:
         } | self.context_changes
         context = Context(**members)
         aad = Digest.of(context.bytes()).raw() if self.aad is None else self.aad
-        plaintext = self.plaintext or strictjson.dumps(
-            {"attachments": [], "payload": self.content_given(), "record": why.decode()}
-        )
+        inside = {"attachments": [], "payload": self.content_given(), "record": why.decode()}
+        inside = {name: value for name, value in (inside | self.inside).items() if value != ...}
+        plaintext = self.plaintext or strictjson.dumps(inside)
         recipient, sender = offices[self.recipient], offices[self.sender]
         content = seal(plaintext, self.seal_to or [recipient.seal.public], aad)
         oversight = self.oversight or (sender.oversight.public, recipient.oversight.public)
@@ -295,12 +291,3 @@ _EXAMPLES = {
 def _body(members: dict[str, Any]) -> RecordBody:
     kept = {name: value for name, value in members.items() if value is not None}
     return RecordBody.model_validate_json(json.dumps(kept))
-
-
-def _asking(rough: RecordBody, draft: Draft) -> policy.Transfer:
-    from dataclasses import replace
-
-    transfer = policy.transfer_of(
-        rough, sender=draft.sender, recipient=draft.recipient, original=draft.original
-    )
-    return replace(transfer, urgency=draft.urgency)
