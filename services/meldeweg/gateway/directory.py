@@ -36,8 +36,8 @@ _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 class Directory:
     """The API's port."""
 
-    def __init__(self, view: View, me: AgencyId, clock: Clock) -> None:
-        self._view, self._me, self._clock = view, me, clock
+    def __init__(self, me: AgencyId, view: View, clock: Clock) -> None:
+        self._me, self._view, self._clock = me, view, clock
 
     def agencies(self) -> tuple[AgencyEntry, ...]:
         """Return every enrolled agency, by id."""
@@ -95,9 +95,13 @@ class Directory:
         )
 
     def _held(self) -> Iterator[Standing]:
-        """Yield the agreements under which something may be sent, those in force first."""
+        """Yield our agreements under which something may be sent, those in force first."""
         now = self._clock.now()
-        known = [one for one in standing(self._view.agreements(), now) if one.status in _HOLDS]
+        known = [
+            one
+            for one in standing(self._view.agreements(), now)
+            if one.status in _HOLDS and one.document.party(self._me) is not None
+        ]
         yield from sorted(known, key=lambda one: _HOLDS.index(one.status))
 
     def _place(self, held: Standing, ags: Ags, name: str) -> MunicipalityEntry:

@@ -19,7 +19,7 @@ def world():
 
 
 def directory(world, me=POLICE, at=NOW, *more):
-    return Directory(world.register(*more), me, FixedClock(at))
+    return Directory(me, world.register(*more), FixedClock(at))
 
 
 def test_agencies_are_those_the_anchor_enrolled(world):
@@ -105,5 +105,8 @@ def test_after_the_term_only_what_duty_demands_is_still_permitted(world):
     assert directory(world, POLICE, NOW + timedelta(days=3650)).permissions() == ()
 
 
-def test_a_stranger_to_the_agreement_is_permitted_nothing(world):
-    assert directory(world, AgencyId("jugendamt-fern")).permissions() == ()
+def test_a_stranger_to_the_agreement_learns_nothing_of_it(world):
+    stranger = directory(world, AgencyId("jugendamt-fern"))
+    assert stranger.permissions() == ()
+    assert stranger.contacts() == ()
+    assert stranger.municipalities("", 10) == ()
