@@ -75,7 +75,7 @@ def _of_ours(exc: "MeldewegError") -> Exit:
 def _problem(exc: "Problem") -> str:
     lines = [f"{exc.title} [{exc.code}]", exc.detail]
     if exc.rule:
-        lines.append(f"Regel: {exc.rule}")
+        lines.append(f"Regel: {exc.rule_text or exc.rule}")
     lines += [f"  {pointer or '/'}: {rule}" for pointer, rule in exc.errors]
     if exc.responsible:
         lines.append(f"Zuständig: {exc.responsible}")

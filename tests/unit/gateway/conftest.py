@@ -41,6 +41,18 @@ async def store(fresh):
     await store.stop()
 
 
+@pytest.fixture
+async def second(migrated, tmp_path):
+    """Another agency's store."""
+    directory = tmp_path / "second"
+    directory.mkdir(mode=0o700)
+    shutil.copy(migrated, directory / database.FILE)
+    store = Store(directory)
+    await store.start()
+    yield store
+    await store.stop()
+
+
 @pytest.fixture(scope="session")
 def world():
     """A district with real keys; nothing in it is changed by a test."""

@@ -59,6 +59,7 @@ class World:
         )
         self.agreement_digest = Digest.of(self.agreement)
         self.records: list[tuple[str, bytes]] = []
+        self._agreements: list[Any] | None = None
         for party in district.parties:
             self._enrol(party)
         self.records.append((topics.REGISTRY_AGREEMENTS, self.agreement))
@@ -104,6 +105,12 @@ class World:
             if value not in without:
                 register.apply(topic, value)
         return register
+
+    def agreements(self):
+        """Return what is agreed, as every honest view has it."""
+        if self._agreements is None:
+            self._agreements = list(self.register().agreements())
+        return self._agreements
 
     def draft(self, sender: AgencyId = POLICE, recipient: AgencyId = KREIS, **changes) -> "Draft":
         return Draft(self, sender, recipient, **changes)
@@ -229,8 +236,8 @@ class Draft:
             ),
             urgency=self.urgency,
         )
-        known = self.world.register().agreements()
-        permit = policy.decide(standing(known, self.created), asked, self.created)
+        held = standing(self.world.agreements(), self.created)
+        permit = policy.decide(held, asked, self.created)
         self.permit = permit
         body |= {
             "clause": permit.clause,
