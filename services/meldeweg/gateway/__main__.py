@@ -124,6 +124,7 @@ def wire() -> Service:
     keep_keys = timedelta(days=settings.idempotency_days)
     service.task("retention", Retention(store, clock, keep_keys).run)
     service.check("register", trust.missing)
+    service.check("announcement", publication.missing)
     service.check("broker", producer.missing)
     service.check("room", room.missing)
     return service
