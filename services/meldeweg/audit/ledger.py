@@ -125,6 +125,17 @@ class Ledger:
         self.streams[topic_id] = made
         return made
 
+    def bus_position(self) -> tuple[int, bytes] | None:
+        """Up to where `audit.checkpoints` is known here: offset and topic id; None: never read."""
+        with self.writing() as cursor:
+            cursor.execute("SELECT bus_next, bus_topic_id FROM state")
+            offset, topic_id = _one(cursor)
+            return (offset, topic_id) if topic_id is not None else None
+
+    def set_bus_position(self, offset: int, topic_id: bytes) -> None:
+        with self.writing() as cursor:
+            cursor.execute("UPDATE state SET bus_next = %s, bus_topic_id = %s", (offset, topic_id))
+
     def halt(self, stream: Stream, code: str, detail: str) -> None:
         """Stop one stream with an alarm; the others go on."""
         with self.writing() as cursor:
@@ -193,7 +204,7 @@ class Ledger:
         return any(stored.get(entry.offset, entry.leaf) != entry.leaf for entry in entries)
 
     def _read(self, cursor: Cursor) -> None:
-        cursor.execute("SELECT id, topic, topic_id, next, halted FROM stream")
+        cursor.execute("SELECT id, topic, topic_id, next, halted FROM stream ORDER BY id")
         self.streams = {row[2]: Stream(*row) for row in cursor.fetchall()}
         cursor.execute(
             "SELECT l.year, origin, previous, size FROM log l JOIN state s ON s.year = l.year"

@@ -53,10 +53,12 @@ class Sealer:
         self.number = 0
         self._previous = bytes(32)
         self._checkpoint = ""  # text of the last signed one
+        self.newest: bytes | None = None  # the same as a note
 
     def load(self) -> None:
         """Take up where the database left off; `Fatal` unless its checkpoint and tiles are ours."""
         self.tree, self.number, self._previous, self._checkpoint = GrowingTree(), 0, bytes(32), ""
+        self.newest = None
         log = self._ledger.log
         if log is None:
             return
@@ -79,6 +81,7 @@ class Sealer:
         self.number = row[2] + 1
         self._previous = sha256(note.parse(row[1]).text.encode()).digest()
         self._checkpoint = signed.text()
+        self.newest = row[0]
         _size.set(signed.size)
 
     def prepare(self) -> Pending | None:
@@ -123,7 +126,7 @@ class Sealer:
             )
             cursor.execute("UPDATE state SET bus_next = greatest(bus_next, %s)", (bus_next,))
         failpoints.reach_sync("audit.seal.signed")
-        self.tree, self._checkpoint = tree, head.text()
+        self.tree, self._checkpoint, self.newest = tree, head.text(), signed
         self.number, self._previous = self.number + 1, pending.manifest.digest()
         _size.set(head.size)
         return signed
