@@ -80,7 +80,7 @@ class Context(Frozen):
     agreement: Digest
     seq: Seq
     record_sha256: Digest | None = None
-    delete_after: Annotated[str, Field(pattern=r"^\d{4}-\d\d-01$")]
+    delete_after: Annotated[str, Field(pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])-01$")]
     receipt: ReceiptFor | None = None
 
     @model_validator(mode="after")

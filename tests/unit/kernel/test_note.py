@@ -18,12 +18,12 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors/note.json").read_text
 TEXT, LINE = VECTORS["text"], VECTORS["signature"]
 PETER, ENOCH = note.parse_vkey(VECTORS["vkey"]), note.parse_vkey(VECTORS["other_vkey"])
 GOOD = f"{TEXT}\n{LINE}".encode()
-SIGNER = note.Signer("log.example/2026", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+SIGNER = note.Signer.of("log.example/2026", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
 def peter():
     raw = base64.b64decode(VECTORS["skey"].split("+", 4)[4])
-    return note.Signer("PeterNeumann", Ed25519PrivateKey.from_private_bytes(raw[1:]))
+    return note.Signer.of("PeterNeumann", Ed25519PrivateKey.from_private_bytes(raw[1:]))
 
 
 def test_signing_gives_the_bytes_of_the_go_checksum_database():

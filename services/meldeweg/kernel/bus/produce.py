@@ -13,6 +13,7 @@ deduplicate.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # noqa: TID251 - bus is the place
@@ -24,7 +25,7 @@ from meldeweg.kernel.bus.endings import end
 from meldeweg.kernel.bus.failures import outcome
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.errors import Refused, Unavailable
-from meldeweg.kernel.topics import RECORD_MAX
+from meldeweg.kernel.topics import RECORD_MAX, described
 
 Sent = Ack | Unavailable | Refused
 
@@ -238,6 +239,8 @@ def _silent(exc: BaseException) -> bool:
 
 def _unsound(record: Outgoing) -> Refused | None:
     """Refuse what the client would choke on, or the topic: its limit is above RECORD_MAX."""
+    if record.key is None and _needs_key(record.topic):
+        return Refused("record-malformed", "a compacted topic needs keys")
     size = _OVERHEAD + len(record.key or b"") + len(record.value or b"")
     try:
         for name, value in record.headers:
@@ -245,6 +248,15 @@ def _unsound(record: Outgoing) -> Refused | None:
     except UnicodeEncodeError:
         return Refused("record-malformed", "header name is not UTF-8")
     return Refused("record-too-large") if size > RECORD_MAX else None
+
+
+@lru_cache(maxsize=1024)
+def _needs_key(topic: str) -> bool:
+    # The broker's own refusal (87) is unknown to aiokafka and would look like a passing fault.
+    try:
+        return described(topic).config["cleanup.policy"] == "compact"
+    except Refused:
+        return False  # not one of ours; the broker knows
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

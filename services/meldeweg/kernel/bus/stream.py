@@ -26,6 +26,7 @@ from meldeweg.kernel.bus.placed import PlacedConsumer
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.bus.settle import Settler
 from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.errors import Fatal
 
 _CONNECT = 15.0  # seconds
 _COMMIT = 10.0  # seconds
@@ -138,15 +139,21 @@ class Stream:
         ]
         try:
             settled = await self._settler.settle(records)
+        except SystemExit as exc:  # FastStream would stop this subscriber and say nothing
+            settled = self._failed(Fatal("handler-exited"), exc)
         except Exception as exc:  # noqa: BLE001 - Fatal, or out of memory: the process has to end
-            self.failure = exc
-            self.fatal.set()
-            settled = 0
+            settled = self._failed(exc, None)
         if settled < len(records):
             consumer.displaced()
         await _commit(consumer, records[:settled])
         if self.failure is not None:
             await asyncio.Event().wait()  # until `stop` cancels us: no further batch
+
+    def _failed(self, failure: BaseException, cause: BaseException | None) -> int:
+        failure.__cause__ = failure.__cause__ or cause
+        self.failure = failure
+        self.fatal.set()
+        return 0
 
 
 async def _parse(records: Sequence[Any]) -> KafkaMessage:

@@ -148,6 +148,8 @@ class Service:
         log.info("service_listening", url=server.url, version=__version__)
         if self._settings.mode is Mode.DEMO:
             log.warning("demo_mode", mode="demo")
+        if not server.url.startswith("https:"):
+            log.warning("http_without_tls", url=server.url)
         await self._stop.wait()
         await self._drain(server, http, starting)
 

@@ -124,6 +124,12 @@ class View:
 
     def key_for(self, agency: AgencyId, use: KeyUse, now: datetime) -> SealKey:
         """Return the newest key of the agency to seal to (`seal` or `oversight`)."""
+        key = self.newest(agency, use, now).key
+        assert isinstance(key, SealKey)
+        return key
+
+    def newest(self, agency: AgencyId, use: KeyUse, now: datetime) -> CertifiedKey:
+        """Return the newest certified key of the agency for `use`, or `Unavailable("no-key")`."""
         usable = [
             certified
             for certified in self.certified(agency)
@@ -131,9 +137,7 @@ class View:
         ]
         if not usable:
             raise Unavailable("no-key", f"{agency} has no valid {use} key in my view")
-        key = max(usable, key=lambda certified: certified.certificate.at).key
-        assert isinstance(key, SealKey)
-        return key
+        return max(usable, key=lambda certified: certified.certificate.at)
 
     def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]:
         """Return all keys ever certified for the agency, for listing and for choosing."""

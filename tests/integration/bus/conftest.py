@@ -1,0 +1,24 @@
+import pytest
+from integration.bus.stage import Stage
+
+from meldeweg.kernel import logs
+from meldeweg.local.broker import Broker
+
+
+@pytest.fixture(autouse=True)
+def _strict_logs():
+    logs.configure(service="test", strict=True)
+
+
+@pytest.fixture
+async def stage(broker):
+    async with Stage(broker) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def wiped(tmp_path):
+    """A broker of its own, to be stopped, emptied and started again."""
+    with Broker(tmp_path / "wiped") as broker:
+        async with Stage(broker) as stage:
+            yield stage

@@ -1,0 +1,501 @@
+"""Consuming on a real broker: the store owns the offsets, nothing is passed over, all is bounded."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from confluent_kafka import (  # noqa: TID251 - what only an administrator may do
+    ConsumerGroupTopicPartitions,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
+from integration.bus.stage import Stage, Store, until, until_acked
+
+from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
+from meldeweg.kernel.bus.records import Outgoing
+from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.topics import described
+
+
+def numbers(count, start=0):
+    return [b"%06d" % n for n in range(start, start + count)]
+
+
+def in_order(values):
+    """First occurrences: what an idempotent store keeps of records that may come twice."""
+    return list(dict.fromkeys(values))
+
+
+async def committed(stage, topic):
+    admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
+    group = f"gw-{stage.me}.inbound"
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
+    future = admin.list_consumer_group_offsets([asked])[group]
+    return (await asyncio.to_thread(future.result, 10)).topic_partitions[0].offset
+
+
+async def test_records_are_handled_in_order_with_their_topics_id(stage):
+    a, b = await stage.topics("a", "b")
+    await stage.write(a, *numbers(2000))
+    await stage.write(b, *numbers(2000))
+    store = Store()
+    consumer = stage.consumer(store)
+    assert consumer.missing() is not None
+    await consumer.start()
+    await until(lambda: len(store.handled) == 4000)
+    assert consumer.missing() is None
+    for topic in (a, b):
+        found = [record for record in store.handled if record.topic == topic]
+        assert [record.value for record in found] == numbers(2000)
+        assert [record.offset for record in found] == list(range(2000))
+        assert {topic: found[0].topic_id} == await stage.admin.topic_ids([topic])
+    assert store.batches < 100  # in batches, not one by one
+
+
+async def test_the_group_shows_operators_how_far_it_is(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    await consumer.stop()
+    assert await committed(stage, topic) == 10
+
+
+async def test_a_store_restored_from_an_older_copy_reads_again_from_there(stage):
+    """The group's offsets are ahead of it; they must not count, not even for a moment."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(100))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 100)
+    await consumer.stop()
+    older = Store()
+    older.next = {(topic, 0): Position(40, store.next[topic, 0].topic_id)}
+
+    async def slowly(places):
+        await asyncio.sleep(1)  # long enough for aiokafka to fetch from where the group was
+        return await older.positions(places)
+
+    await stage.write(topic, *numbers(10, 100))
+    await stage.consumer(older, positions=slowly).start()
+    await until(lambda: len(older.handled) == 70)
+    assert older.values() == numbers(70, 40)
+    assert older.resets == []
+
+
+async def test_a_rebalance_does_not_put_the_groups_offsets_in_place_of_the_stores(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(100))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 100)
+    await consumer.stop()  # the group stands at 100
+    older = Store()
+    older.next = {(topic, 0): Position(40, store.next[topic, 0].topic_id)}
+    older.unavailable = True
+    await stage.consumer(older, max_records=10).start()
+    await until(lambda: older.batches > 0)  # holds 40 to 49
+    (other,) = await stage.topics("b")
+    await asyncio.sleep(3)  # aiokafka takes both, from where the group is
+    older.unavailable = False
+    await stage.write(other, b"other")
+    await until(lambda: b"other" in older.values() and len(older.handled) >= 61)
+    assert in_order(v for v in older.values() if v != b"other") == numbers(60, 40)
+
+
+async def test_a_batch_that_the_store_can_not_take_waits_in_place(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    store.unavailable = True
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: store.batches >= 3)
+    assert (consumer.missing(), store.batches < 20) == ("store-locked", True)  # no storm
+    assert consumer.age() < 2  # waiting is not stalling
+    store.unavailable = False
+    await until(lambda: len(store.handled) == 10)
+    assert (store.values(), store.quarantined) == (numbers(10), [])
+
+
+async def test_what_is_not_settled_when_stopping_is_given_back_uncommitted(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    store.unavailable = True
+    await stage.write(topic, *numbers(10, 10))
+    await until(lambda: consumer.missing() == "store-locked")
+    began = time.monotonic()
+    await consumer.stop()
+    assert time.monotonic() - began < 5
+    assert await committed(stage, topic) == 10
+    store.unavailable = False
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) == 20)
+    assert store.values() == numbers(20)
+
+
+async def test_the_batch_under_way_finishes_and_commits_when_stopping(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    begun = asyncio.Event()
+
+    async def handle(records):
+        begun.set()
+        await asyncio.sleep(1.5)
+        await store.handle(records)
+
+    consumer = stage.consumer(store, handle=handle)
+    await consumer.start()
+    await begun.wait()
+    await consumer.stop()
+    assert len(store.handled) > 0
+    assert await committed(stage, topic) == len(store.handled)
+
+
+async def test_a_fatal_ends_the_consumer_and_nothing_more_is_handled(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(3))
+    store = Store()
+    store.refuse[b"000001"] = Fatal("log-forked")
+    consumer = stage.consumer(store, max_records=1)
+    await consumer.start()
+    with pytest.raises(Fatal, match="log-forked"):
+        await asyncio.wait_for(consumer.failed(), 20)
+    assert store.values() == numbers(1)
+    assert store.quarantined == []
+
+
+async def test_system_exit_in_a_handler_does_not_leave_a_silent_consumer(stage):
+    """FastStream would stop the subscriber and say nothing."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(1))
+    store = Store()
+    store.refuse[b"000000"] = SystemExit(3)
+    consumer = stage.consumer(store)
+    await consumer.start()
+    with pytest.raises(Fatal, match="handler-exited"):
+        await asyncio.wait_for(consumer.failed(), 20)
+
+
+async def test_a_new_partners_topic_is_noticed_in_about_a_second(stage):
+    await stage.topics("a")
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: consumer.missing() is None)
+    await asyncio.sleep(2)
+    (topic,) = await stage.topics("b")
+    began = time.monotonic()
+    await stage.write(topic, b"first")
+    await until(lambda: store.handled)
+    assert time.monotonic() - began < 3
+
+
+async def test_a_hanging_handler_grows_old_and_a_restart_reads_its_records_again(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(5))
+    store = Store()
+    hang = [True]
+
+    async def handle(records):
+        if hang.pop() if hang else False:
+            await asyncio.Event().wait()
+        await store.handle(records)
+
+    consumer = stage.consumer(store, handle=handle)
+    await consumer.start()
+    await until(lambda: consumer.age() > 2)
+    await consumer.restart()
+    await until(lambda: len(store.handled) == 5)
+    assert consumer.age() < 2
+
+
+async def test_rights_taken_away_and_given_back_go_on_without_loss(stage):
+    """Without its group right aiokafka's coordinator fails for ever: the consumer is rebuilt."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    await stage.admin.delete_acls(stage.read_rights())
+    await until(lambda: consumer.missing() is not None, 15)
+    await stage.write(topic, *numbers(10, 10))
+    await asyncio.sleep(6)
+    assert len(store.handled) <= 11  # at most one record that was under way
+    await stage.admin.create_acls(stage.read_rights())
+    await until(lambda: len(store.handled) >= 20, 30)
+    assert in_order(store.values()) == numbers(20)
+    assert store.resets == []
+
+
+async def test_only_the_group_right_taken_away_and_given_back(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    group = stage.read_rights()[1:]
+    await stage.admin.delete_acls(group)
+    await until(lambda: consumer.missing() == "group-not-authorized", 15)
+    await stage.write(topic, *numbers(10, 10))
+    await stage.admin.create_acls(group)
+    await until(lambda: len(store.handled) >= 20, 30)
+    await until(lambda: consumer.missing() is None)
+    assert in_order(store.values()) == numbers(20)
+
+
+async def test_a_broker_killed_and_started_again_loses_nothing(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(100))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 100)
+    await stage.kill_and_start()
+    await stage.write(topic, *numbers(100, 100))
+    await until(lambda: len(store.handled) >= 200, 40)
+    assert in_order(store.values()) == numbers(200)
+    assert store.resets == []
+    await until(lambda: consumer.missing() is None)
+
+
+async def test_a_broker_frozen_for_15_seconds_loses_nothing(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(100))
+    store = Store()
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) == 100)
+    await stage.frozen(15)
+    await stage.write(topic, *numbers(100, 100))
+    await until(lambda: len(store.handled) >= 200, 40)
+    assert in_order(store.values()) == numbers(200)
+    assert store.resets == []
+
+
+async def test_stopping_ends_in_bounded_time_also_with_the_broker_frozen(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    stage.freeze()
+    try:
+        began = time.monotonic()
+        await consumer.stop()
+        assert time.monotonic() - began < 19
+    finally:
+        stage.thaw()
+    assert [task for task in asyncio.all_tasks() if "aiokafka" in str(task.get_coro())] == []
+
+
+async def test_a_consumer_starts_without_a_broker_and_reads_once_it_is_there(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    await asyncio.to_thread(stage.broker.stop)
+    store = Store()
+    consumer = stage.consumer(store)
+    try:
+        await consumer.start()
+        await until(lambda: consumer.missing() == "broker-unreachable")
+        assert consumer.age() < 6  # trying is a sign of life
+    finally:
+        await asyncio.to_thread(stage.broker.start)
+    await until(lambda: len(store.handled) == 10, 30)
+
+
+async def test_records_deleted_before_they_were_read_are_reported(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(50))
+    store = Store()
+    (topic_id,) = (await stage.admin.topic_ids([topic])).values()
+    store.next[topic, 0] = Position(10, topic_id)
+    admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
+    for future in admin.delete_records([TopicPartition(topic, 0, 30)]).values():
+        await asyncio.to_thread(future.result, 10)
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) == 20)
+    assert store.values() == numbers(20, 30)
+    assert store.resets == [Reset(topic, 0, ResetKind.EXPIRED, 10, 30, 50, topic_id)]
+
+
+async def test_records_deleted_under_a_live_consumer_are_reported(stage):
+    """aiokafka would jump over them on its own (`auto_offset_reset`)."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(10))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 10)
+    store.unavailable = True
+    await stage.write(topic, *numbers(600, 10))  # more than the batch that it holds
+    await until(lambda: consumer.missing() == "store-locked")
+    await stage.write(topic, *[b"x" * 1_000_000] * 8)  # more than it fetched ahead
+    admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
+    for future in admin.delete_records([TopicPartition(topic, 0, 617)]).values():
+        await asyncio.to_thread(future.result, 10)
+    store.unavailable = False
+    await until(lambda: store.handled[-1].offset == 617, 30)
+    offsets = [record.offset for record in store.handled]
+    (reset,) = store.resets
+    assert (reset.kind, reset.start, reset.end) == (ResetKind.EXPIRED, 617, 618)
+    assert offsets == [*range(reset.wanted), 617]
+
+
+async def test_a_log_that_got_shorter_is_reported(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(5))
+    store = Store()
+    (topic_id,) = (await stage.admin.topic_ids([topic])).values()
+    store.next[topic, 0] = Position(9, topic_id)
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) == 5)
+    assert store.resets == [Reset(topic, 0, ResetKind.SHORTER, 9, 0, 5, topic_id)]
+
+
+async def test_a_topic_made_anew_while_we_were_down_is_read_from_its_start(stage):
+    """It has more records than we had read of the old one: only its id tells."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(9))
+    store = Store()
+    store.next[topic, 0] = Position(5, UUID(int=7))
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) == 9)
+    assert [reset.kind for reset in store.resets] == [ResetKind.RECREATED]
+    assert store.values() == numbers(9)
+
+
+async def test_a_reset_that_is_not_durable_is_told_again(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(9))
+    store = Store()
+    store.next[topic, 0] = Position(5, UUID(int=7))
+    failures = [OSError("disk"), TimeoutError()]
+
+    async def on_reset(reset):
+        if failures:
+            raise failures.pop()
+        await store.on_reset(reset)
+
+    await stage.consumer(store, on_reset=on_reset).start()
+    await until(lambda: len(store.handled) == 9)
+    assert failures == []
+    assert store.values() == numbers(9)
+
+
+@pytest.mark.parametrize("keeps_ids", [True, False])
+async def test_a_broker_that_lost_its_disk_and_was_refilled_is_read_from_its_start(
+    wiped: Stage, keeps_ids
+):
+    """Between two polls the topic is made anew with more records than we had read."""
+    (topic,) = await wiped.topics("a")
+    await wiped.write(topic, *numbers(5))
+    store = Store()
+
+    async def positions(places):
+        found = await store.positions(places)
+        return (
+            found if keeps_ids else {place: each and each.offset for place, each in found.items()}
+        )
+
+    consumer = wiped.consumer(store, positions=positions)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 5)
+    await wiped.lose_disk()
+    # the consumer is kept away while others refill the topic: rights come last
+    await wiped.admin.create_topics([described(topic)], replication=1)
+    await wiped.write(topic, *numbers(9, 100))
+    await wiped.admin.create_acls(wiped.read_rights())
+    await until(lambda: len(store.handled) == 14, 40)
+    assert store.values() == numbers(5) + numbers(9, 100)
+    assert [reset.kind for reset in store.resets] == [ResetKind.RECREATED]
+
+
+async def test_the_same_member_killed_and_restarted_reads_on_at_once_and_sees_new_topics(stage):
+    """Static membership: no wait for the dead one's session, and no stale assignment either."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(5))
+    child = Path(__file__).with_name("member.py")
+    files = stage.broker.pki.gateway(stage.me)
+    argv = [sys.executable, child, stage.broker.bootstrap, stage.me]
+    argv += [files.ca, files.cert, files.key]
+    process = await asyncio.to_thread(
+        subprocess.Popen,
+        argv,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": "services"},
+    )
+    try:
+        for _ in range(5):
+            await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    (new,) = await stage.topics("new")
+    await stage.write(topic, *numbers(1, 5))
+    await stage.write(new, b"new")
+    store = Store()
+    store.next = {(topic, 0): 5}
+    began = time.monotonic()
+    await stage.consumer(store, member="gateway").start()
+    await until(lambda: b"000005" in store.values())
+    first = time.monotonic() - began
+    await until(lambda: b"new" in store.values())
+    second = time.monotonic() - began
+    print(f"static membership: {first:.2f} s, a topic made meanwhile {second:.2f} s")
+    assert first < 2.5
+    assert second < 6
+
+
+async def test_refused_records_of_one_batch_do_not_disturb_the_order_of_the_others(stage):
+    (topic,) = await stage.topics("a")
+    store = Store()
+    bad = [b"%06d" % n for n in range(0, 300, 7)]
+    store.refuse = {value: Refused("bad") for value in bad}
+    await stage.write(topic, *numbers(300))
+    await stage.consumer(store).start()
+    await until(lambda: len(store.handled) + len(store.quarantined) == 300)
+    assert store.values() == [value for value in numbers(300) if value not in bad]
+    assert [record.value for record, _ in store.quarantined] == bad
+
+
+async def test_a_consumer_loses_nothing_over_many_restarts(stage):
+    (topic,) = await stage.topics("a")
+    store = Store()
+    values = numbers(3000)
+    producer = stage.producer()
+
+    async def write():
+        for start in range(0, len(values), 50):
+            part = values[start : start + 50]
+            await until_acked(producer, [Outgoing(topic, None, value) for value in part])
+            await asyncio.sleep(0.05)
+
+    writing = asyncio.create_task(write())
+    consumer = stage.consumer(store, member="gateway")
+    await consumer.start()
+    for _ in range(6):
+        await asyncio.sleep(0.6)
+        await consumer.restart()
+    await writing
+    await until(lambda: len(set(store.values())) == len(values), 30)
+    assert in_order(store.values()) == values
+    assert store.resets == []

@@ -1,0 +1,11 @@
+"""One real broker for the whole session; tests keep apart by agencies of their own."""
+
+import pytest
+
+from meldeweg.local.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    with Broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
