@@ -70,8 +70,9 @@ class AgencyEntry(Place):
 
 
 class ServiceEntry(Place):
-    """A central service."""
+    """A central service. `token`: the operators', or for audit an auditor's."""
 
+    token: str
     kafka: Certificate
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import meldeweg
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.local.backbone import Backbone
 from meldeweg.local.pki import Credential, ServiceName
@@ -30,18 +31,18 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlace:
-    """A central service: the name of its process, and how to reach it."""
+    """A service: the name of its process, and how to reach it. `token`: for its HTTP API."""
 
     process: str
     url: str
     kafka: Credential
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
 class AgencyPlace(ServicePlace):
-    """A gateway. `token`: with all scopes, for the demo's and the tests' case systems."""
+    """A gateway. Its token has all scopes, for the demo's and the tests' case systems."""
 
-    token: str
     store: Path
 
 
@@ -108,7 +109,11 @@ def python_service(
     return ProcessSpec(
         name=process,
         argv=(sys.executable, "-m", module),
-        env={variable(name): str(value) for name, value in (common | dict(settings)).items()},
+        env={
+            # The children run the code that started them, installed or not.
+            "PYTHONPATH": str(Path(meldeweg.__file__).parents[1]),
+            **{variable(name): str(value) for name, value in (common | dict(settings)).items()},
+        },
         cwd=backbone.directory,
         ready=partial(http_answers, f"{url}/readyz"),
         stop_timeout=25,  # a service drains for at most 20 s (I7)
@@ -149,4 +154,31 @@ def registry(
             "operator_token": operator_token,
             "replication": str(min(3, len(backbone.broker.bootstrap.split(",")))),
         },
+    )
+
+
+def audit(backbone: Backbone, *, origin: str, signing_key: Path, auditors: Path) -> ProcessSpec:
+    """Return how to start the audit service."""
+    return python_service(
+        backbone,
+        "audit",
+        "meldeweg.audit",
+        backbone.pki.service("audit"),
+        {
+            "database": backbone.postgres.uri_file("audit"),
+            "key": signing_key,
+            "origin": origin,
+            "auditors": auditors,
+        },
+    )
+
+
+def watch(backbone: Backbone, *, anchor: Path, operator_token: Path) -> ProcessSpec:
+    """Return how to start watch."""
+    return python_service(
+        backbone,
+        "watch",
+        "meldeweg.watch",
+        backbone.pki.service("watch"),
+        {"anchor": anchor, "operator_token": operator_token},
     )

@@ -200,6 +200,7 @@ def _described(backbone: Backbone, plan: Plan, running: Mapping[str, int]) -> De
         services={
             name: ServiceEntry(
                 url=place.url,
+                token=place.token,
                 pid=running[place.process],
                 kafka=Certificate(cert=place.kafka.cert, key=place.kafka.key),
             )
