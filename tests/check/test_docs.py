@@ -74,6 +74,20 @@ def test_every_path_named_in_a_page_exists(page):
         assert (ROOT / path).exists(), f"{path} does not exist"
 
 
+def test_every_file_of_the_tour_and_of_the_drawing_exists():
+    package = ROOT / "services" / "meldeweg"
+    tour = (ROOT / "docs" / "tour.md").read_text()
+    parts = "|".join(path.name for path in package.iterdir() if path.is_dir())
+    named = re.findall(rf"`((?:{parts})/[\w./-]*)`", tour)
+    assert len(named) > 50
+    assert not [path for path in named if not (package / path).exists()]
+    drawing = FENCE.findall((ROOT / "README.md").read_text())[1][1]
+    drawn = re.findall(r"[a-z_/]+\.py", drawing)
+    assert len(drawn) > 15
+    known = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    assert not [file for file in drawn if not any(path.endswith(f"/{file}") for path in known)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_code_blocks_parse(page):
     for language, body in FENCE.findall(page.read_text()):
@@ -161,6 +175,14 @@ def test_the_catalogue_names_every_event_and_each_of_its_members():
     named = set(re.findall(r"`([a-z][a-z_0-9]*)`", text)) & known
     assert named == known
     assert members & known == known - {"v", "id", "agency", "kind", "at"}
+
+
+def test_a_kind_of_event_that_nothing_tells_is_said_to_be_so():
+    text = (ROOT / "docs" / "audit-events.md").read_text()
+    code = "".join(file.read_text() for file in ROOT.glob("services/meldeweg/gateway/**/*.py"))
+    told = {kind.value for kind in EventKind if f"EventKind.{kind.name}" in code}
+    untold = set(re.findall(r"^\| `([a-z-]+)` \|[^|]*not told yet", text, re.MULTILINE))
+    assert untold == {kind.value for kind in EventKind} - told
 
 
 def test_the_specification_names_every_kind_of_signed_object():
