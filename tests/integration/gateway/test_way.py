@@ -35,4 +35,3 @@ def test_a_message_is_delivered_opened_acknowledged_and_its_sender_sees_it(polic
     timeline = police.http.get(f"/v1/messages/{message}").json()["timeline"]
     assert [step["kind"] for step in timeline] == ["sent", "delivered", "acknowledged"]
     assert timeline[-1]["by"] == "Erika Beispiel"
-
