@@ -190,13 +190,15 @@ class TrustFeed:
             value = record.value
             if value is not None and (record.topic, Digest.of(value)) in self._known:
                 continue
+            before = self.register.snapshot
             code = self._apply(record.topic, value)
             if code is not None:
                 bad.append((record, code))
-            elif value is not None:
+            elif value is not None and record.topic != _SNAPSHOTS:
                 new.append((record.topic, value))
-                if record.topic == _SNAPSHOTS:
-                    break  # older ones say nothing any more
+            elif value is not None and self.register.snapshot is not before:
+                new.append((record.topic, value))
+                break  # older ones say nothing any more
         return new, bad
 
     def _apply(self, topic: str, value: bytes | None) -> str | None:

@@ -6,6 +6,7 @@ offline keys of everybody lie in one directory here, which no real district woul
 
 import time
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from meldeweg.ceremony import district as ceremony
@@ -58,7 +59,7 @@ class DistrictPlan:
                     backbone,
                     origin=f"meldeweg.example/{self.district}",
                     signing_key=places.service_key("audit"),
-                    auditor_token=tokens_of / "audit",
+                    auditors=_auditors(tokens_of),
                 ),
                 plan.watch(backbone, anchor=places.anchor, operator_token=tokens_of / "watch"),
                 *(self._gateway(backbone, places, agency) for agency in self._agencies),
@@ -111,6 +112,14 @@ def _service(backbone: Backbone, name: ServiceName, tokens_of: Path) -> ServiceP
     return ServicePlace(
         name, plan.url_of(backbone, name), backbone.pki.service(name), secret(tokens_of / name)
     )
+
+
+def _auditors(tokens_of: Path) -> Path:
+    """Write the list of auditors: one, whose token is the audit service's in `stack.json`."""
+    digest = sha256(secret(tokens_of / "audit").encode()).hexdigest()
+    path = tokens_of / "auditors"
+    write_private(path, f"aufsicht {digest}\n".encode())
+    return path
 
 
 def _wait_until_provisioned(desk: Desk) -> None:
