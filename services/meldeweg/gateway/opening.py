@@ -76,7 +76,7 @@ class Opener:
             return None
         unsealed = self.unseal(statement, value)
         word = Word.read(strictjson.dumps(unsealed.payload), "receipt-malformed")
-        record = ReceiptRecord.read(unsealed.record, "receipt-malformed")
+        record = ReceiptRecord.read_signed(unsealed.record, "receipt-malformed")
         _check_word(receipt, word, record)
         return word
 

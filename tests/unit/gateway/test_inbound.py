@@ -166,7 +166,7 @@ class TestPoison:
 
     async def test_what_the_bus_could_not_even_hand_over_is_kept_too(self, gateway, world):
         (record,) = gateway.placed(world.message())
-        await gateway.inbound.quarantine(record, "handler-error")
+        await gateway.arrivals.quarantine(record, "handler-error")
         assert gateway.quarantined() == ["handler-error"]
         assert gateway.offset(INBOX) == 1
         assert gateway.given() == []
@@ -301,7 +301,7 @@ class TestFailure:
     async def test_the_stores_offsets_say_where_to_go_on(self, gateway, world):
         await gateway.take(world.message(), world.message())
         place = (INBOX, 0)
-        assert await gateway.inbound.positions([place, ("inbox.x.y", 0)]) == {
+        assert await gateway.arrivals.positions([place, ("inbox.x.y", 0)]) == {
             place: Position(2, TOPIC_ID),
             ("inbox.x.y", 0): None,
         }
@@ -311,8 +311,8 @@ class TestFailure:
     ):
         await gateway.take(world.message())
         new = TOPIC_ID.__class__(int=8)
-        await gateway.inbound.on_reset(Reset(INBOX, 0, ResetKind.RECREATED, 1, 0, 0, new))
-        assert await gateway.inbound.positions([(INBOX, 0)]) == {(INBOX, 0): Position(0, new)}
+        await gateway.arrivals.on_reset(Reset(INBOX, 0, ResetKind.RECREATED, 1, 0, 0, new))
+        assert await gateway.arrivals.positions([(INBOX, 0)]) == {(INBOX, 0): Position(0, new)}
         assert ("topic-reset", "recreated") in gateway.told()
 
     async def test_batches_and_retries_take_turns(self, gateway, world):

@@ -388,3 +388,31 @@ async def test_the_quarantine_explains_each_code_in_both_languages(gateway, worl
     assert (await gateway.quarantine.list(page.next, 10)).items == ()
     for wrong in ("99", "x", ""):
         assert await refusal(gateway.quarantine.get(wrong)) == "quarantine-unknown"
+
+
+class TestTermEndsMeanwhile:
+    """Retention runs beside: what it erased in between is neither shown nor answered."""
+
+    @pytest.fixture
+    async def expiring(self, gateway, message, monkeypatch):
+        """The next transaction finds the message erased."""
+        await gateway.inbox.open(message, ERIKA, None)
+        write = gateway.store.write
+
+        async def erase_first(job):
+            monkeypatch.setattr(gateway.store, "write", write)
+            (row,) = gateway.received()
+            await write(lambda db: received.move(db, row, ReceivedMove.EXPIRED, NOW))
+            return await write(job)
+
+        monkeypatch.setattr(gateway.store, "write", erase_first)
+        return message
+
+    async def test_opening(self, gateway, expiring):
+        assert await refusal(gateway.inbox.open(expiring, ERIKA, None)) == "message-erased"
+        assert len(gateway.told()) == 1  # the look before
+
+    async def test_answering(self, gateway, expiring):
+        call = gateway.inbox.receipt(expiring, order("acknowledged"), None)
+        assert await refusal(call) == "receipt-out-of-order"
+        assert gateway.given() == []

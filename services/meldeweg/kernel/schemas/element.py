@@ -5,8 +5,9 @@ prints one tells its type alone. Which categories of data a message holds is dec
 field and found by walking it, never typed in by the sender.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict
@@ -38,13 +39,23 @@ class Element(Frozen):
 
     def categories(self) -> Iterator[DataCategory]:
         """Yield the categories of all filled fields, those of inner parts included."""
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
+        marks = _marks(type(self))
+        for name, value in self.__dict__.items():
             if value is None or value == ():
                 continue
-            for mark in field.metadata:
-                if isinstance(mark, Holds):
-                    yield mark.category
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, Element):
-                    yield from part.categories()
+            yield from marks[name]
+            if isinstance(value, Element):
+                yield from value.categories()
+            elif isinstance(value, tuple):
+                for part in value:
+                    if isinstance(part, Element):
+                        yield from part.categories()
+
+
+@cache
+def _marks(element: type[Element]) -> Mapping[str, tuple[DataCategory, ...]]:
+    """Return the categories that each field of a class declares: asked for every message."""
+    return {
+        name: tuple(mark.category for mark in field.metadata if isinstance(mark, Holds))
+        for name, field in element.model_fields.items()
+    }
