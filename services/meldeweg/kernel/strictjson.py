@@ -102,7 +102,9 @@ def _check(data: bytes, value: Any, max_depth: int) -> str:
     if data.count(b"{") + data.count(b"[") > max_depth and _deeper_than(value, max_depth):
         return "nested too deeply"
     # UTF-8 cannot hold a surrogate, so a lone one can only come from an escape.
-    if (b"\\ud" in data or b"\\uD" in data) and _has_surrogate(value):
+    # One character is looked for many times faster than three.
+    escapes = b"\\" in data and (b"\\ud" in data or b"\\uD" in data)
+    if escapes and _has_surrogate(value):
         return "lone surrogate"
     return ""
 

@@ -97,6 +97,7 @@ class TestOpen:
 
     async def test_each_look_is_told_under_a_reference_of_its_own(self, gateway, message):
         for person in (ERIKA, MAX, ERIKA):
+            gateway.clock.advance(timedelta(seconds=1))
             opened = await gateway.inbox.open(message, person, None)
         assert [each.by for each in opened.opened] == [ERIKA, MAX, ERIKA]
         assert len({each.actor_ref for each in gateway.events()}) == 3
