@@ -303,10 +303,10 @@ class TestOverdue:
         known = await police.sent(record)
         due = gateway.received()[0].ack_by
         for each in (gateway, police):
-            each.clock.at = due - timedelta(milliseconds=1)
+            each.clock.at = due  # on the dot is in time
             await each.overdue.once()
             assert each.told() == []
-            each.clock.at = due
+            each.clock.at = due + timedelta(milliseconds=1)
             await each.overdue.once()
             await each.overdue.once()
             assert each.told() == [("overdue", None)]
