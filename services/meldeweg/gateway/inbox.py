@@ -26,7 +26,7 @@ from meldeweg.gateway.states import ReceivedMove, ReceivedState
 from meldeweg.gateway.store import Store, opened, outbox, receipt_out, received
 from meldeweg.gateway.store.opened import Look
 from meldeweg.gateway.store.received import Received
-from meldeweg.kernel import failpoints
+from meldeweg.kernel import failpoints, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId, MessageId
@@ -107,7 +107,7 @@ class Inbox:
             clause=record.clause,
             legal_basis="; ".join(record.legal_basis),
             record=record.model_dump(mode="json", exclude_none=True),
-            content=unsealed.payload,
+            content=strictjson.loads(unsealed.payload),
             timeline=tuple(
                 ReceivedStep(kind=step.kind, at=step.at, code=step.code, by=by.get(step.kind))
                 for step in steps

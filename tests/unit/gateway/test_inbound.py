@@ -8,6 +8,7 @@ import pytest
 
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.states import ReceivedState
+from meldeweg.gateway.store import numbers
 from meldeweg.kernel import failpoints, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
@@ -512,3 +513,12 @@ class TestReferences:
         await gateway.sent(inquiry, type="inquiry")
         await gateway.parking.once()
         assert len(gateway.received()) == 1
+
+
+async def test_heartbeats_find_the_newest_number_of_each_partner(gateway, world):
+    await gateway.take(world.message(n=4), world.message(n=5), *[r for r, _ in poison(world)][:2])
+    await gateway.take(world.message(NETTETAL, KREIS, n=9, type=MessageType.INQUIRY))
+    heard = gateway.peek(lambda db: numbers.load(db, "received"))
+    assert {partner: seq.n for partner, seq in heard.items()} == {POLICE: 5, NETTETAL: 9}
+    told = gateway.peek(lambda db: numbers.load(db, "sent"))
+    assert {partner: seq.n for partner, seq in told.items()} == {POLICE: 2, NETTETAL: 1}

@@ -97,6 +97,7 @@ class TestOpen:
 
     async def test_each_look_is_told_under_a_reference_of_its_own(self, gateway, message):
         for person in (ERIKA, MAX, ERIKA):
+            gateway.clock.advance(timedelta(seconds=1))
             opened = await gateway.inbox.open(message, person, None)
         assert [each.by for each in opened.opened] == [ERIKA, MAX, ERIKA]
         assert len({each.actor_ref for each in gateway.events()}) == 3
@@ -302,10 +303,10 @@ class TestOverdue:
         known = await police.sent(record)
         due = gateway.received()[0].ack_by
         for each in (gateway, police):
-            each.clock.at = due - timedelta(milliseconds=1)
+            each.clock.at = due  # on the dot is in time
             await each.overdue.once()
             assert each.told() == []
-            each.clock.at = due
+            each.clock.at = due + timedelta(milliseconds=1)
             await each.overdue.once()
             await each.overdue.once()
             assert each.told() == [("overdue", None)]

@@ -5,7 +5,7 @@ prints one tells its type alone. Which categories of data a message holds is dec
 field and found by walking it, never typed in by the sender.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -37,25 +37,30 @@ class Element(Frozen):
     def __str__(self) -> str:
         return repr(self)
 
-    def categories(self) -> Iterator[DataCategory]:
-        """Yield the categories of all filled fields, those of inner parts included."""
-        marks = _marks(type(self))
-        for name, value in self.__dict__.items():
-            if value is None or value == ():
+    def collect(self, found: set[DataCategory]) -> None:
+        """Add the categories of all filled fields, those of inner parts included."""
+        # On the way of every message: so the declarations are read once, and fields directly.
+        values = self.__dict__
+        for name, marks in _declared(type(self)):
+            value = values[name]
+            if value is None:
                 continue
-            yield from marks[name]
-            if isinstance(value, Element):
-                yield from value.categories()
-            elif isinstance(value, tuple):
+            if type(value) is tuple:
+                if not value:
+                    continue
                 for part in value:
                     if isinstance(part, Element):
-                        yield from part.categories()
+                        part.collect(found)
+            elif isinstance(value, Element):
+                value.collect(found)
+            if marks:
+                found.update(marks)
 
 
 @cache
-def _marks(element: type[Element]) -> Mapping[str, tuple[DataCategory, ...]]:
-    """Return the categories that each field of a class declares: asked for every message."""
-    return {
-        name: tuple(mark.category for mark in field.metadata if isinstance(mark, Holds))
-        for name, field in element.model_fields.items()
-    }
+def _declared(part: type[Element]) -> tuple[tuple[str, tuple[DataCategory, ...]], ...]:
+    """Return each field's name with the categories declared beside it."""
+    return tuple(
+        (name, tuple(mark.category for mark in field.metadata if isinstance(mark, Holds)))
+        for name, field in part.model_fields.items()
+    )
