@@ -12,8 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("schemas/*.md")]
-    + [*ROOT.glob("deploy/**/*.md"), *ROOT.glob("tests/**/*.md")]
+    page
+    for pattern in ("*.md", "docs/**/*.md", "schemas/*.md", "deploy/**/*.md", "tests/**/*.md")
+    for page in ROOT.glob(pattern)
 )
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

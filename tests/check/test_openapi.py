@@ -9,6 +9,7 @@ from meldeweg.gateway import openapi
 from meldeweg.gateway.api import describe, problems
 from meldeweg.gateway.api.problems import ProblemDocument
 from meldeweg.gateway.api.routes import ROUTES
+from meldeweg.kernel.schemas import TYPES
 
 DOCUMENT = json.loads((openapi.SCHEMAS / "gateway.openapi.json").read_text())
 
@@ -28,6 +29,11 @@ def test_the_check_says_which_file_differs(tmp_path, monkeypatch, capsys):
     assert openapi.main(["--check"]) == 0
 
 
+EXAMPLES = [
+    (kind, example)
+    for kind, versions in TYPES.items()
+    for example in versions[max(versions)].model_json_schema()["examples"]
+]
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, methods in DOCUMENT["paths"].items()
@@ -82,3 +88,22 @@ def test_the_schema_of_problems_knows_every_member_that_is_answered():
     problem = json.loads((openapi.SCHEMAS / "problem.schema.json").read_text())
     assert set(problem["properties"]) == set(ProblemDocument.model_fields)
     assert problem["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(("kind", "example"), EXAMPLES, ids=[str(kind) for kind, _ in EXAMPLES])
+def test_an_order_with_an_example_follows_the_described_schema_and_a_broken_one_does_not(
+    kind, example
+):
+    schema = {"$ref": "#/components/schemas/MessageOrder", "components": DOCUMENT["components"]}
+    validator = jsonschema.Draft202012Validator(schema)
+    order = {
+        "type": str(kind),
+        "to": {"place": "05166008"},
+        "acting_person": "P-4711",
+        "content": example,
+    }
+    validator.validate(order)
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(order | {"content": example | {"invented": 1}})
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(order | {"type": "nonsense"})

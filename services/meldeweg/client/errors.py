@@ -45,6 +45,7 @@ class Problem(GatewayError):
             for error in document.get("errors", ())
         )
         self.rule: str | None = document.get("rule")
+        self.rule_text: str | None = document.get("rule_text")
         self.reason: str | None = document.get("reason")
         self.scope: str | None = document.get("scope")
         self.responsible: str | None = document.get("responsible")
@@ -66,7 +67,7 @@ class Forbidden(Problem):
 
 
 class NotCovered(Forbidden):
-    """The agreement does not cover it. `rule` says why, `call` whom to phone."""
+    """The agreement does not cover it. `rule` and `rule_text` say why, `call` whom to phone."""
 
 
 class NotFound(Problem):

@@ -196,42 +196,47 @@ class Agency:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Whom to reach at a partner."""
+    """Whom to reach at a party: a function and its hours."""
 
     agency: str
     office: str
-    phone: str | None = None
-    mail: str | None = None
-    note: str | None = None
+    role: str
+    phone: str
+    hours: str
 
 
 @dataclass(frozen=True, slots=True)
 class Municipality:
-    """A place and the office that is responsible for it."""
+    """A place and the offices that are responsible for it."""
 
     ags: str
     name: str
     youth_office: str
     youth_office_name: str
+    police: str
+    police_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Something that this agency may tell somebody."""
+    """Something that this agency may tell somebody. `grounds`: None where any counts."""
 
+    agreement: str
     clause: str
     title: str
     to: tuple[str, ...]
-    type: str
-    grounds: tuple[str, ...]
-    duty: bool
-    legal_basis: str
+    types: tuple[str, ...]
+    grounds: tuple[str, ...] | None = None
+    obligation: str
+    condition: str | None = None
+    legal_basis: tuple[str, ...]
     purpose: str
     urgency: str
-    deadline: str
-    least_urgency: str | None = None
-    labels_required: tuple[str, ...] = ()
-    assumed: bool = False
+    least_urgency: str
+    deadlines: Mapping[str, Any]
+    labels_required: bool
+    assumed: bool
+    run_off: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 from meldeweg.gateway import receipts, reopening
 from meldeweg.gateway.api.shapes import ReceiptAnswer, ReceiptOrder
-from meldeweg.gateway.api.shapes import ReceivedState as ShownState
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.opening import NOT_RESPONSIBLE
 from meldeweg.gateway.receipts import Answered, ReceiptRecord, Sealing, Word
@@ -129,9 +128,7 @@ async def _keep(
 
 
 def _answer(state: ReceivedState, given: ReceiptOut) -> ReceiptAnswer:
-    return ReceiptAnswer(
-        id=given.id, kind=given.kind, at=given.at, state=ShownState(state.value), code=given.code
-    )
+    return ReceiptAnswer(id=given.id, kind=given.kind, at=given.at, state=state, code=given.code)
 
 
 def _said(order: ReceiptOrder) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Receiving, steps 9 and 10: what the agreement says of it, and whether its content has its form.
 
 Guarantees: a message is accepted only if the agreement that its context names, signed by all
-parties, covers it in every respect by the same function that the sender ran (`kernel.policy`), judged
-at the instant it was made; and only if its content follows the schema of its type and version and
-its record says of the content what the content is. Pure. Trusts: the view's agreements; nothing of
-the record, which its own sender wrote.
+parties, covers it in every respect by the same function that the sender ran (`kernel.policy`),
+judged at the instant it was made; and only if its content follows the schema of its type and
+version, and its record says of the content what the content is. Pure. Trusts: the view's
+agreements; nothing of the record, which its own sender wrote.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Context
 from meldeweg.kernel.trust.view import KnownAgreement
 
-REFERRING = policy.AMENDMENTS | {MessageType.REPLY}
+REFERRING = frozenset({MessageType.CORRECTION, MessageType.RETRACTION, MessageType.REPLY})
 _CODES = {Rule.NOT_RESPONSIBLE: "responsibility-contradicts"}  # `not-responsible` is a person's
 Originals = Callable[[AgencyId, MessageType, MessageId], Original | None]
 """Asked (sender, type, in_reply_to): the message that it refers to, if it is known here."""

@@ -18,11 +18,10 @@ from meldeweg.gateway.order import Order
 from meldeweg.kernel import schemas
 from meldeweg.kernel.agreement import Standing
 from meldeweg.kernel.errors import Early, Refused
-from meldeweg.kernel.ids import AgencyId, MessageId
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import SealKey
 from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
 from meldeweg.kernel.schemas.content import Content
-from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from meldeweg.kernel.trust.view import View
 
@@ -69,6 +68,33 @@ def draft(
     stale: bool,
 ) -> Decision:
     """Take steps 3 to 7. `original`: what `in_reply_to` names; `stale`: the registry is silent."""
+    try:
+        return _decided(view, me, held, order, original, now, stale=stale)
+    except NotCovered as exc:
+        raise refused(exc) from exc
+
+
+def refused(exc: NotCovered) -> Rejected:
+    """Return the API's form of a refusal by the agreement: the rule, and whom to phone."""
+    return Rejected(
+        "not-covered",
+        exc.detail,
+        rule=exc.rule.value,
+        call=addressing.shown(exc.call[0]) if exc.call else None,
+        responsible=exc.responsible,
+    )
+
+
+def _decided(
+    view: View,
+    me: AgencyId,
+    held: Sequence[Standing],
+    order: Order,
+    original: Original | None,
+    now: datetime,
+    *,
+    stale: bool,
+) -> Decision:
     # 3 the type is known and the content follows its schema, in the newest version we write
     written = orders.content(order, max(schemas.TYPES[order.type]))
     # 4 the recipient, by agreement and enrolment
@@ -130,21 +156,7 @@ def _permitted(
         override=asked.override is not None,
         original=original,
     )
-    try:
-        return decide(held, transfer, now)
-    except NotCovered as exc:
-        raise refused(exc) from exc
-
-
-def refused(exc: NotCovered) -> Rejected:
-    """Return the API's form of a refusal by the agreement: the rule, and whom to phone."""
-    return Rejected(
-        "not-covered",
-        exc.detail,
-        rule=exc.rule.value,
-        call=addressing.shown(exc.call[0]) if exc.call else None,
-        responsible=exc.responsible,
-    )
+    return decide(held, transfer, now)
 
 
 def _in_common_version(
@@ -169,16 +181,6 @@ def _recipient(view: View, me: AgencyId, to: AgencyId, now: datetime) -> Recipie
         view.key_for(to, KeyUse.OVERSIGHT, now),
     )
     return Recipient(to, key, oversight, newest.certificate.valid_until)
-
-
-def refers_to(order: Order) -> MessageId | None:
-    """Return the message whose facts `draft` needs as `original`."""
-    return order.asked.in_reply_to
-
-
-def needs_original(kind: MessageType) -> bool:
-    """Say whether the policy asks what a message of this type refers to."""
-    return kind in (MessageType.REPLY, MessageType.CORRECTION, MessageType.RETRACTION)
 
 
 _GERMAN = {

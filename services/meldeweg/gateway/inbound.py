@@ -8,53 +8,42 @@ memory. Trusts: the view for keys and agreements, the store for what was seen; t
 within a topic, and for nothing else.
 
 Steps: 1 parse strictly; 2 signature by a key certified for the sender; 3 place and headers agree;
-4 value; 5 not past `delete_after` (verification); 6 unique (here); 7 open; 8 the record that was
+4 value; 5 not past `delete_after` (verification); 6 unique (placing); 7 open; 8 the record that was
 committed to (opening); 9 agreement; 10 schema (covering); 11 one transaction (settling).
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import sqlite3
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
-from meldeweg.gateway import reopening
 from meldeweg.gateway.desk import Desk
-from meldeweg.gateway.judging import Judge, Message, Receipt
-from meldeweg.gateway.parking import as_record, keep_until
+from meldeweg.gateway.judging import Judge, Message
+from meldeweg.gateway.parking import as_record
+from meldeweg.gateway.placing import Outcome, Placing
 from meldeweg.gateway.settings import ParkingSettings
-from meldeweg.gateway.settling import Arrival, Settlement, topic_sender
-from meldeweg.gateway.states import SentMove, SentState, after_sent
-from meldeweg.gateway.store import Store, outbox, parked, received, seen, sent
+from meldeweg.gateway.settling import Arrival, Settlement
+from meldeweg.gateway.store import Store, offsets, outbox
 from meldeweg.gateway.store.parked import Parked
-from meldeweg.gateway.store.received import Received
-from meldeweg.gateway.verification import Proof, Proven, Rejected, rejected
+from meldeweg.gateway.verification import Proof, Proven, rejected
 from meldeweg.kernel import failpoints, logs, topics
-from meldeweg.kernel.bus.records import Record
+from meldeweg.kernel.bus.positions import Position, Reset
+from meldeweg.kernel.bus.records import Place, Record
+from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.ids import AgencyId, Digest, MessageId
+from meldeweg.kernel.event import EventKind
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.metrics import counter
-from meldeweg.kernel.policy import Original
-from meldeweg.kernel.schemas.vocabulary import MessageType
 
 _SLICE = 8  # records judged before others get their turn on the loop: about 3 ms
-_CLOCK_EVERY = timedelta(hours=1)  # a warning per partner
-# Refusals that are not answered: whoever could put such a record here is not whom it would reach,
-# or has no way to receive it.
-_UNANSWERED = frozenset({"sender-revoked", "duplicate-differs"})
 
 failpoints.declare("inbound.before_commit", "inbound.after_commit")
 log = logs.get()
 _outcomes = counter("records_in", "Records received", "outcome")
-_codes = counter("records_quarantined", "Records that could not be processed", "code")
-
-_Key = tuple[AgencyId, MessageId]
-_Outcome = Message | Receipt | Proven | Rejected
 
 
 class Inbound:
-    """`handle` for the bus, `retry` for parking; one at a time."""
+    """`handle` for the bus, `retry` for parking; one batch at a time."""
 
     def __init__(
         self,
@@ -72,8 +61,20 @@ class Inbound:
         self._tolerance = timedelta(seconds=clock_differs)
         self._warned: dict[AgencyId, datetime] = {}
 
+    def subscription(self) -> Subscription:
+        """Say what the bus has to read for us."""
+        return Subscription(
+            name="inbox",
+            group=f"gw-{self._desk.me}.inbox",
+            prefixes=(topics.inbox_prefix(self._desk.me),),
+            handle=self.handle,
+            quarantine=self.quarantine,
+            positions=self.positions,
+            on_reset=self.on_reset,
+        )
+
     async def handle(self, records: Sequence[Record]) -> None:
-        """Settle a batch; on return all of it is durable. Raises Unavailable: nothing was kept."""
+        """Settle a batch; on return all of it is durable. Unavailable: nothing was kept."""
         async with self._lock:
             await self._settle([Arrival(record) for record in records])
 
@@ -82,17 +83,47 @@ class Inbound:
         async with self._lock:
             await self._settle([Arrival(as_record(row), row) for row in rows])
 
+    async def quarantine(self, record: Record, code: str) -> None:
+        """Keep a record that `handle` could not even look at, and go on behind it."""
+        async with self._lock:
+            settlement = self._settlement(self._desk.clock.now())
+            why = rejected(record, Refused(code), Proof.NOTHING)
+            settlement.reject(Arrival(record), why, answer=False)
+            settlement.read_up_to(record)
+            await self._store.write(settlement.commit)
+            self._desk.queued()
+
+    async def positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
+        """Return where to go on: what the store wrote with the effects."""
+        return await self._store.read(lambda db: offsets.places(db, places))
+
+    async def on_reset(self, reset: Reset) -> None:
+        """Begin again with a topic that the broker lost or cut: told, and read from its start."""
+        code = reset.kind.value
+        told = self._desk.event(
+            EventKind.TOPIC_RESET, topic=reset.topic, offset=reset.wanted, code=code
+        )
+
+        def job(db: sqlite3.Connection) -> None:
+            outbox.insert(db, told)
+            offsets.save(db, {reset.topic: Position(reset.start, reset.topic_id)})
+
+        async with self._lock:
+            await self._store.write(job)
+        log.error("inbox_topic_reset", topic=reset.topic, code=code)
+        self._desk.queued()
+
     async def _settle(self, arrivals: Sequence[Arrival]) -> None:
-        desk, batch = self._desk, _Batch(self._desk.clock.now())
-        originals = partial(self._original, batch)
-        judge = Judge(desk.me, desk.view, desk.opening(), originals, batch.now)
-        outcomes = await self._judged(judge, batch, arrivals)
+        desk, now = self._desk, self._desk.clock.now()
+        placing = Placing(self._store, desk, self._parking, self._tolerance, self._warned, now)
+        judge = Judge(desk.me, desk.view, desk.opening(), placing.original, now)
+        outcomes = await _judged(judge, placing, arrivals)
         await failpoints.reach("inbound.before_commit")
-        settlement = Settlement(desk.me, desk.signer(), desk.numbering, batch.now)
+        settlement = self._settlement(now)
         try:
             # From here to `write` nothing awaits: rows are queued in the order of their numbers.
             for arrival, outcome in zip(arrivals, outcomes, strict=True):
-                batch.counts[self._place(judge, settlement, batch, arrival, outcome)] += 1
+                placing.place(settlement, arrival, outcome)
                 if arrival.parked is None:
                     settlement.read_up_to(arrival.record)
             # 11 one transaction
@@ -102,172 +133,25 @@ class Inbound:
             raise
         # From here a crash loses nothing, and repeats nothing.
         await failpoints.reach("inbound.after_commit")
-        for name, count in batch.counts.items():
+        for name, count in placing.counts.items():
             _outcomes.labels(name).inc(count)
         desk.queued()
 
-    async def _judged(
-        self, judge: Judge, batch: "_Batch", arrivals: Sequence[Arrival]
-    ) -> list[_Outcome]:
-        """Take steps 1 to 10; what stays `Proven` came before, in this batch or an earlier one."""
-        outcomes: list[_Outcome] = []
-        fresh: set[_Key] = set()
-        for n, arrival in enumerate(arrivals):
-            if n % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
-            found: _Outcome = judge.prove(arrival.record)  # 1 to 5
-            if isinstance(found, Proven):
-                key = (found.context.sender, found.context.id)
-                if key not in fresh and self._seen(key) is None:  # 6, before the costly steps
-                    found = judge.open(found)  # 7 to 10
-                    if isinstance(found, Message):
-                        batch.types[key] = found.covered.type
-                    if not isinstance(found, Rejected):
-                        fresh.add(key)
-            outcomes.append(found)
-        return outcomes
-
-    def _place(
-        self,
-        judge: Judge,
-        settlement: Settlement,
-        batch: "_Batch",
-        arrival: Arrival,
-        outcome: _Outcome,
-    ) -> str:
-        """Choose the effect of one outcome; return its name for the metrics."""
-        if isinstance(outcome, Proven):
-            key = (outcome.context.sender, outcome.context.id)
-            before = batch.seen.get(key) or self._seen(key)
-            if before == outcome.digest:
-                kept = self._store.peek(lambda db: outbox.has_receipts(db, before))
-                settlement.repeat(arrival, outcome, kept=kept or key in batch.seen)
-                return "again"
-            if before is not None:
-                why = Refused("duplicate-differs", "the same id, another content")
-                outcome = _rejected(outcome, why)
-            else:  # its twin in this batch fits nothing we sent
-                outcome = judge.open(outcome)
-        try:
-            match outcome:
-                case Message():
-                    settlement.accept(arrival, outcome)
-                case Receipt():
-                    answered = self._answered(batch, outcome)
-                    settlement.receive(arrival, outcome, answered)
-                case _:
-                    return self._turn_away(settlement, batch, arrival, outcome)
-        except Refused as exc:
-            return self._turn_away(settlement, batch, arrival, _rejected(outcome.proven, exc))
-        self._note(settlement, batch, outcome.proven)
-        return outcome.proven.context.kind
-
-    def _original(
-        self, batch: "_Batch", sender: AgencyId, kind: MessageType, message: MessageId
-    ) -> Original | None:
-        """Find what a reply (to ours) or an amendment (of the sender's own) refers to."""
-        if kind is MessageType.REPLY:
-            ours = self._store.peek(lambda db: sent.by_id(db, message))
-            if ours is None:
-                return None
-            return Original(sender=self._desk.me, recipient=ours.recipient, type=ours.type)
-        found = batch.types.get((sender, message))
-        if found is None:
-            rows = self._store.peek(lambda db: received.by_id(db, message))
-            row = next((row for row in rows if row.sender == sender), None)
-            if row is None:
-                return None
-            found = self._type_of(row)
-        return Original(sender=sender, recipient=self._desk.me, type=found)
-
-    def _type_of(self, row: Received) -> MessageType:
-        """What kind a stored message is stands in its sealed part alone."""
-        try:
-            return reopening.unsealed(self._store, self._desk, row)[1].type
-        except Refused:  # erased, or its key is gone; what matters is that it was no retraction
-            return MessageType.NOTIFICATION
-
-    def _answered(self, batch: "_Batch", receipt: Receipt) -> sent.Sent:
-        """Return the message that a receipt answers, if its sender may and it makes sense."""
-        context, of = receipt.context, receipt.receipt.of
-        answered = self._store.peek(lambda db: sent.by_digest(db, of))
-        place = topics.inbox(context.sender, self._desk.me)
-        if answered is None or answered.recipient != context.sender:
-            raise Refused("receipt-unmatched", "not for a message that we sent to this agency")
-        if receipt.receipt.topic != place:
-            raise Refused("receipt-unmatched", "not where we sent it")
-        state = batch.states.get(of, answered.state)
-        try:
-            batch.states[of] = after_sent(state, SentMove(receipt.receipt.kind.value))
-        except Refused as exc:
-            raise Refused("receipt-impossible", f"from {state}") from exc
-        if answered.created - context.created > self._tolerance:
-            batch.differing.add(context.sender)  # answered before it was sent
-        return answered
-
-    def _turn_away(
-        self, settlement: Settlement, batch: "_Batch", arrival: Arrival, why: Rejected
-    ) -> str:
-        """Park what may only be early and has not waited long enough; quarantine the rest."""
-        if why.early:
-            until = keep_until(why, arrival.parked, batch.now, self._parking)
-            if until is None or until > batch.now:
-                if arrival.parked is not None or self._has_room(batch, arrival.record):
-                    settlement.park(arrival, why, until)
-                    return "parked"
-                why = replace(why, code="parking-full", detail=why.code)
-        statement = why.statement
-        answer = (
-            statement is not None
-            and statement.context.kind == "message"
-            and why.code not in _UNANSWERED
-            and self._seen((statement.context.sender, statement.context.id)) is None
-        )
-        settlement.reject(arrival, why, answer=answer)
-        _codes.labels(why.code).inc()
-        log.warning(
-            "record_quarantined", topic=why.record.topic, offset=why.record.offset, code=why.code
-        )
-        return "quarantined"
-
-    def _has_room(self, batch: "_Batch", record: Record) -> bool:
-        sender = topic_sender(record)
-        if sender not in batch.parked:
-            batch.parked[sender] = self._store.peek(lambda db: parked.size(db, sender))
-        count, size = batch.parked[sender]
-        count, size = count + 1, size + len(record.value or b"")
-        batch.parked[sender] = (count, size)
-        return count <= self._parking.records_max and size <= self._parking.bytes_max
-
-    def _note(self, settlement: Settlement, batch: "_Batch", proven: Proven) -> None:
-        """Remember within the batch; warn once an hour of a clock that differs."""
-        context = proven.context
-        batch.seen[context.sender, context.id] = proven.digest
-        if context.created - batch.now > self._tolerance:
-            batch.differing.add(context.sender)
-        if context.sender in batch.differing:
-            last = self._warned.get(context.sender)
-            if last is None or batch.now - last >= _CLOCK_EVERY:
-                self._warned[context.sender] = batch.now
-                settlement.clock_differs(context.sender)
-                log.warning("clock_differs", agency=context.sender)
-
-    def _seen(self, key: _Key) -> Digest | None:
-        return self._store.peek(lambda db: seen.digest(db, *key))
+    def _settlement(self, now: datetime) -> Settlement:
+        desk = self._desk
+        return Settlement(desk.me, desk.signer(), desk.numbering, now)
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What this batch has done so far; the store will know it after the commit."""
-
-    now: datetime
-    seen: dict[_Key, Digest] = field(default_factory=dict)
-    types: dict[_Key, MessageType] = field(default_factory=dict)
-    states: dict[Digest, SentState] = field(default_factory=dict)
-    parked: dict[AgencyId, tuple[int, int]] = field(default_factory=dict)  # records, bytes
-    differing: set[AgencyId] = field(default_factory=set)
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-def _rejected(proven: Proven, why: Refused) -> Rejected:
-    return rejected(proven.record, why, Proof.AUTHENTIC, proven.statement)
+async def _judged(judge: Judge, placing: Placing, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Take steps 1 to 10; what stays `Proven` came before, in this batch or an earlier one."""
+    outcomes: list[Outcome] = []
+    for n, arrival in enumerate(arrivals):
+        if n % _SLICE == _SLICE - 1:
+            await asyncio.sleep(0)
+        found: Outcome = judge.prove(arrival.record)  # 1 to 5
+        if isinstance(found, Proven) and placing.is_new(found):  # 6
+            found = judge.open(found)  # 7 to 10
+            if isinstance(found, Message):
+                placing.expect(found)
+        outcomes.append(found)
+    return outcomes

@@ -19,7 +19,6 @@ from meldeweg.gateway.api.shapes import (
     ReceiptOrder,
     ReceivedStep,
 )
-from meldeweg.gateway.api.shapes import ReceivedState as ShownState
 from meldeweg.gateway.cursor import position
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.opening import Unsealed
@@ -124,7 +123,7 @@ class Inbox:
             received_at=row.received_at,
             ack_by=row.ack_by,
             exercise=row.exercise,
-            state=ShownState(row.state.value),
+            state=row.state,
             overdue=overdue.of_received(row.state, row.ack_by, self._desk.clock.now()),
             delete_after=row.delete_after,
         )

@@ -71,7 +71,7 @@ class Intake:
             raise
         # The job counts also if our caller goes away now: the key is free once it is decided.
         written.add_done_callback(lambda _: release())
-        await written
+        await asyncio.shield(written)
         # From here a crash loses nothing: the relay, and a repeat of the key, find all of it.
         await failpoints.reach("intake.after_commit")
         self._desk.queued()

@@ -93,7 +93,7 @@ def _guarded(step: Callable[[], T], record: Record, proven: Proven | None = None
         return rejected(record, exc, proof, statement)
     except (Unavailable, Fatal, MemoryError):
         raise
-    except Exception as exc:
-        log.error("record_unprocessable", topic=record.topic, offset=record.offset, exc_info=exc)
+    except Exception:  # a record must not stop the consumer, whatever it hits
+        log.exception("record_unprocessable", topic=record.topic, offset=record.offset)
         why = Refused("record-unprocessable", "a mistake in this software")
         return rejected(record, why, proof, statement)

@@ -57,8 +57,8 @@ class Opener:
         """Take steps 7 and 8 for the sealed parts of a message or a receipt."""
         # 7 open with aad; both parts strictly read, the one we can't open too
         content, record = parts(value)
-        self._check_oversight(statement.context, addressed_to(record))
         unsealed = _read(open_with(content, self._keys, statement.aad))
+        self._check_oversight(statement.context, addressed_to(record))
         # 8 the record in the content is the one that the context commits to
         if Digest.of(unsealed.record) != statement.context.record_sha256:
             raise Refused("record-mismatch", "not the record that was signed")

@@ -120,8 +120,9 @@ class Overdue:
         _overdue.labels("sent").inc(len(late))
         _overdue.labels("received").inc(len(waiting))
         _silent.inc(len(silent))
-        for each in (*late, *waiting):
-            log.warning("message_overdue", message_id=each.id, kennzeichen=each.kennzeichen)
+        overdue: list[Sent | Received] = [*late, *waiting]
+        for late_one in overdue:
+            log.warning("message_overdue", message_id=late_one.id, kennzeichen=late_one.kennzeichen)
         for each in silent:
             log.error("message_silent", message_id=each.id, kennzeichen=each.kennzeichen)
         self._desk.queued()

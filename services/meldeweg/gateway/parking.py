@@ -8,6 +8,7 @@ view changed and on a timer. Trusts: nothing of a parked record; the store kept 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.store import Store, parked
@@ -83,6 +84,6 @@ class Parking:
     async def once(self) -> None:
         """Try every parked record once, in order of arrival."""
         after = 0
-        while rows := await self._store.read(lambda db, after=after: parked.page(db, after, _PAGE)):
+        while rows := await self._store.read(partial(parked.page, after=after, limit=_PAGE)):
             after = rows[-1].seq
             await self._retry(rows)

@@ -73,6 +73,10 @@ class Publication:
                 await self._announce()
             await asyncio.sleep(self._every)
 
+    def missing(self) -> str | None:
+        """Say for `/readyz` whether partners can know what this agency reads."""
+        return None if dict(self._view.reads(self._me)) == self._reads else "not-announced"
+
     async def _publish(self) -> None:
         now, seen = time.monotonic(), self._seen()
         own = {**self._known(), **{Digest.of(token): token for token in self._keyring.keys.tokens}}

@@ -42,14 +42,20 @@ def unsealed(store: Store, desk: Desk, row: Received) -> tuple[Unsealed, RecordB
     if value is None:
         raise Refused("message-erased", "")
     try:
-        statement = statements.parse(header)
-        signing.verify(statement.jws, _key_of(desk.view, row.sender, statement.jws.kid))
-        statements.check_value(statement, value)
-        found = Opener(desk.me, desk.view, desk.opening()).unseal(statement, value)
-        return found, RecordBody.read(found.record, "record-malformed")
+        return _opened(desk, row, header, value)
     except Refused as exc:
-        log.error("message_unopenable", message_id=row.id, code=exc.code)
+        log.warning("message_unopenable", message_id=row.id, code=exc.code)
         raise Refused("message-unopenable", exc.code) from None
+
+
+def _opened(desk: Desk, row: Received, header: bytes, value: bytes) -> tuple[Unsealed, RecordBody]:
+    statement = statements.parse(header)
+    if statement.digest != row.digest:
+        raise Refused("message-exchanged", "another message's bytes")
+    signing.verify(statement.jws, _key_of(desk.view, row.sender, statement.jws.kid))
+    statements.check_value(statement, value)
+    found = Opener(desk.me, desk.view, desk.opening()).unseal(statement, value)
+    return found, RecordBody.read(found.record, "record-malformed")
 
 
 def _key_of(view: View, sender: AgencyId, kid: KeyId) -> SignatureKey:

@@ -8,6 +8,7 @@ Trusts: the trust anchor; no topic, no order, not the cache.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from meldeweg.gateway.standing import held_topics
 from meldeweg.gateway.store import Store, offsets, outbox, quarantine, trust
 from meldeweg.gateway.store.quarantine import NewQuarantined
 from meldeweg.kernel import logs, topics
+from meldeweg.kernel.agreement import AgreementStatus, standing
 from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.bus.subscription import Subscription
@@ -32,8 +34,10 @@ from meldeweg.kernel.trust.register import Register
 
 _SNAPSHOTS = topics.REGISTRY_SNAPSHOTS
 _REGISTRY = AgencyId("registry")  # whose topics `registry.*` are, in the list of quarantine
+_COUNTS = (AgreementStatus.IN_FORCE, AgreementStatus.RUN_OFF)
 _UNTOLD_MAX = 100
-_refused = counter("trust_records_refused", "Records of trust that were refused", "code")
+_SETTLED = 2.0  # seconds in which a few records are read; publishing twice is no harm
+_refused = counter("trust_refused", "Records of trust refused by this gateway", "code")
 _age = gauge("snapshot_age_seconds", "Age of the newest registry snapshot")
 log = logs.get()
 
@@ -60,6 +64,7 @@ class TrustFeed:
         self._untold: list[tuple[EventKind, dict[str, Any]]] = []
         self.own: dict[Digest, bytes] = {}  # everything good that ever lay on our own topic of keys
         self.seen_own: set[Digest] = set()  # what lies there now
+        self._placed: float | None = None  # when reading our own topic of keys began
         self.contradicting: str | None = None
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -91,6 +96,8 @@ class TrustFeed:
     async def positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
         """Topics of trust are read from their start by each process: so the chains are whole."""
         kept = await self._store.read(offsets.load)
+        if any(topic == topics.keys(self._me) for topic, _ in places):
+            self._placed = time.monotonic()
         return {
             place: kept.get(_SNAPSHOTS) if place[0] == _SNAPSHOTS else self._position(place[0])
             for place in places
@@ -158,7 +165,13 @@ class TrustFeed:
             self._signer()
         except Unavailable as exc:
             return exc.code
-        return None
+        held = standing(self.register.agreements(), self._clock.now())
+        mine = (each.status for each in held if each.document.party(self._me) is not None)
+        return None if any(status in _COUNTS for status in mine) else "no-agreement"
+
+    def caught_up(self) -> bool:
+        """Say whether our own topic of keys was probably read to its end: it is a short one."""
+        return self._placed is not None and time.monotonic() - self._placed > _SETTLED
 
     def held(self) -> frozenset[str]:
         """Return the topics that are not written now (`standing`), kept until something changes."""
@@ -177,13 +190,15 @@ class TrustFeed:
             value = record.value
             if value is not None and (record.topic, Digest.of(value)) in self._known:
                 continue
+            before = self.register.snapshot
             code = self._apply(record.topic, value)
             if code is not None:
                 bad.append((record, code))
-            elif value is not None:
+            elif value is not None and record.topic != _SNAPSHOTS:
                 new.append((record.topic, value))
-                if record.topic == _SNAPSHOTS:
-                    break  # older ones say nothing any more
+            elif value is not None and self.register.snapshot is not before:
+                new.append((record.topic, value))
+                break  # older ones say nothing any more
         return new, bad
 
     def _apply(self, topic: str, value: bytes | None) -> str | None:

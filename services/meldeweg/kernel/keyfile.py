@@ -47,6 +47,12 @@ def create(path: Path, secret: bytes) -> None:
         os.close(directory)
 
 
+def write_public(path: Path, key: SignatureKey) -> None:
+    """Write a public JWK to a new file."""
+    with path.open("xb") as file:
+        file.write(dumps(key.public_jwk()) + b"\n")
+
+
 def read_signing_key(path: Path) -> SigningKey:
     """Read a private key; `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed`."""
     return _from_file(path, SigningKey.from_jwk)

@@ -47,24 +47,25 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
         if not hmac.compare_digest(given, expected):
             raise Forbidden("token-refused", "the operators' token is needed")
 
-    app.router.dependencies.append(Depends(operator))
+    # Not on the whole app: the endpoints of operation (`kernel.service.http`) are open.
+    guarded = [Depends(operator)]
     app.add_exception_handler(MeldewegError, _problem)
 
-    @app.post("/v1/records", status_code=201)
+    @app.post("/v1/records", status_code=201, dependencies=guarded)
     async def submit(request: Request) -> dict[str, str]:
         return {"digest": await desk.submit(await _body(request))}
 
-    @app.post("/v1/agencies/{agency}/status", status_code=201)
+    @app.post("/v1/agencies/{agency}/status", status_code=201, dependencies=guarded)
     async def set_status(agency: str, request: Request) -> dict[str, str]:
         change = StatusChange.read(await _body(request), "body-malformed")
         digest = await desk.set_status(AgencyId(agency), change.status, change.reason, clock.now())
         return {"digest": digest, "status": change.status}
 
-    @app.get("/v1/agencies")
+    @app.get("/v1/agencies", dependencies=guarded)
     async def agencies() -> list[dict[str, Any]]:
         return [_agency(view, agency) for agency in sorted(view.agencies())]
 
-    @app.get("/v1/agreements")
+    @app.get("/v1/agreements", dependencies=guarded)
     async def agreements() -> list[dict[str, Any]]:
         worth = {each.digest: each.status for each in standing(view.agreements(), clock.now())}
         return [
@@ -78,7 +79,7 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
             for known in view.agreements()
         ]
 
-    @app.get("/v1/plan")
+    @app.get("/v1/plan", dependencies=guarded)
     async def plan() -> dict[str, list[str]]:
         return shown(await provisioner.plan())
 

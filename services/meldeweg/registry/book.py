@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS record (
     UNIQUE (topic, digest)
 );
 CREATE TABLE IF NOT EXISTS snapshot (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     n bigint NOT NULL
 );
 INSERT INTO snapshot (n) VALUES (0) ON CONFLICT DO NOTHING;

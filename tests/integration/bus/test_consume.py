@@ -91,6 +91,27 @@ async def test_a_store_restored_from_an_older_copy_reads_again_from_there(stage)
     assert older.resets == []
 
 
+async def test_a_rebalance_does_not_put_the_groups_offsets_in_place_of_the_stores(stage):
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(100))
+    store = Store()
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: len(store.handled) == 100)
+    await consumer.stop()  # the group stands at 100
+    older = Store()
+    older.next = {(topic, 0): Position(40, store.next[topic, 0].topic_id)}
+    older.unavailable = True
+    await stage.consumer(older, max_records=10).start()
+    await until(lambda: older.batches > 0)  # holds 40 to 49
+    (other,) = await stage.topics("b")
+    await asyncio.sleep(3)  # aiokafka takes both, from where the group is
+    older.unavailable = False
+    await stage.write(other, b"other")
+    await until(lambda: b"other" in older.values() and len(older.handled) >= 61)
+    assert in_order(v for v in older.values() if v != b"other") == numbers(60, 40)
+
+
 async def test_a_batch_that_the_store_can_not_take_waits_in_place(stage):
     (topic,) = await stage.topics("a")
     await stage.write(topic, *numbers(10))

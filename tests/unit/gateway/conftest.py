@@ -6,6 +6,7 @@ import pytest
 
 from meldeweg.gateway.store import Store, connection, database
 from meldeweg.kernel import failpoints
+from unit.gateway.world import World
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,21 @@ async def store(fresh):
     yield store
     failpoints.arm("")
     await store.stop()
+
+
+@pytest.fixture
+async def second(migrated, tmp_path):
+    """Another agency's store."""
+    directory = tmp_path / "second"
+    directory.mkdir(mode=0o700)
+    shutil.copy(migrated, directory / database.FILE)
+    store = Store(directory)
+    await store.start()
+    yield store
+    await store.stop()
+
+
+@pytest.fixture(scope="session")
+def world():
+    """A district with real keys; nothing in it is changed by a test."""
+    return World()

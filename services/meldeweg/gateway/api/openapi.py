@@ -9,11 +9,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from meldeweg.gateway.api.describe import ref
 from meldeweg.gateway.api.problems import ProblemDocument
 from meldeweg.gateway.api.routes import OPEN, ROUTES
 from meldeweg.gateway.api.shapes import MessageOrder, ReceiptOrder
+from meldeweg.kernel.schemas import TYPES
+from meldeweg.kernel.schemas.record import Labels
 from meldeweg.kernel.service.problem import MEDIA_TYPE
 
 _DESCRIPTION = """\
@@ -24,7 +28,14 @@ suffices. Every error is `application/problem+json` (RFC 9457) with a stable `co
 a page of this gateway that says what it means and what to do. Unknown parameters and members are
 refused. Errors never repeat content. Times are UTC: `2026-11-22T18:19:43.000Z`.
 """
-_MODELS = (ProblemDocument, MessageOrder, ReceiptOrder)
+_CONTENTS = {kind: versions[max(versions)] for kind, versions in TYPES.items()}
+_MODELS: tuple[type[BaseModel], ...] = (
+    ProblemDocument,
+    MessageOrder,
+    ReceiptOrder,
+    Labels,
+    *_CONTENTS.values(),
+)
 _TEMPLATE = "#/components/schemas/{model}"
 
 
@@ -44,12 +55,25 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas |= own["$defs"]
     for name in ("HTTPValidationError", "ValidationError"):  # the framework's own, never answered
         schemas.pop(name, None)
+    _say_content(schemas["MessageOrder"])
     made["components"]["schemas"] = dict(sorted(schemas.items()))
     made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
             _finish(operation, method.upper(), path)
     return made
+
+
+def _say_content(order: dict[str, Any]) -> None:
+    """Say which schema the content follows: that of the message's type, in its newest version."""
+    order["properties"]["labels"] = ref(Labels.__name__)
+    order["oneOf"] = [
+        {
+            "title": kind.german,
+            "properties": {"type": {"const": kind.value}, "content": ref(model.__name__)},
+        }
+        for kind, model in _CONTENTS.items()
+    ]
 
 
 def problem_schema() -> dict[str, Any]:

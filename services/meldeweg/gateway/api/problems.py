@@ -20,6 +20,7 @@ from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.metrics import counter
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.policy import Rule
 from meldeweg.kernel.service import problem
 from meldeweg.kernel.service.problem import INTERNAL, MEDIA_TYPE, Problem
 
@@ -30,7 +31,10 @@ _answered = counter("api_problems", "Problems that the API answered", "code")
 
 
 class ProblemDocument(Frozen):
-    """RFC 9457 problem details. `detail` is German: what it means and what to do."""
+    """RFC 9457 problem details. `detail` is German: what it means and what to do.
+
+    `rule`: stable code of the rule of the agreement that failed; `rule_text` says it in German.
+    """
 
     type: str
     title: str
@@ -39,6 +43,7 @@ class ProblemDocument(Frozen):
     detail: str
     errors: tuple[Pointer, ...] | None = None
     rule: str | None = None
+    rule_text: str | None = None
     call: Call | None = None
     responsible: AgencyId | None = None
     scope: str | None = None
@@ -83,6 +88,7 @@ def _known(outcome: MeldewegError) -> dict[str, Any]:
         ]
         or None,
         "rule": outcome.rule,
+        "rule_text": next((one.german for one in Rule if one == outcome.rule), None),
         "call": outcome.call.model_dump(mode="json", exclude_none=True) if outcome.call else None,
         "responsible": outcome.responsible,
     }

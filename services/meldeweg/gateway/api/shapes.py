@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from meldeweg.gateway.states import ReceivedState, SentState
 from meldeweg.kernel.ids import AgencyId, Ags, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.schemas.record import ThreadId
 from meldeweg.kernel.statement import ReceiptKind, Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -70,7 +71,7 @@ class MessageOrder(Frozen):
     type: Annotated[str, Field(min_length=1, max_length=60)]
     to: To
     acting_person: Person
-    thread: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    thread: ThreadId | None = None
     in_reply_to: MessageId | None = None
     addressee: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     urgency: Urgency | None = None
@@ -305,13 +306,13 @@ class AgencyEntry(Frozen):
 
 
 class ContactEntry(Frozen):
-    """Whom to reach at a partner: function, never a private number."""
+    """Whom to reach at a party: a function, never a private number."""
 
     agency: AgencyId
     office: str
-    phone: str | None = None
-    mail: str | None = None
-    note: str | None = None
+    role: str
+    phone: str
+    hours: str
 
 
 class MunicipalityEntry(Frozen):
@@ -321,24 +322,33 @@ class MunicipalityEntry(Frozen):
     name: str
     youth_office: AgencyId
     youth_office_name: str
+    police: AgencyId
+    police_name: str
 
 
 class PermissionEntry(Frozen):
-    """One thing that this agency may tell somebody, and under which clause."""
+    """One clause under which this agency may tell somebody something.
 
+    `grounds`: absent where any counts. `deadlines`: urgency → by when, in German words.
+    `assumed`: no published text of the agreement states it.
+    """
+
+    agreement: Digest
     clause: str
     title: str
     to: tuple[AgencyId, ...]
-    type: str
-    grounds: tuple[str, ...]
-    duty: bool
-    legal_basis: str
+    types: tuple[str, ...]
+    grounds: tuple[str, ...] | None = None
+    obligation: str  # duty | permission
+    condition: str | None = None
+    legal_basis: tuple[str, ...]
     purpose: str
     urgency: Urgency
-    least_urgency: Urgency | None = None
-    deadline: str  # in words, German
-    labels_required: tuple[str, ...] = ()
-    assumed: bool = False  # the published text of the agreement does not state it
+    least_urgency: Urgency
+    deadlines: Mapping[str, str]
+    labels_required: bool
+    assumed: bool
+    run_off: bool
 
 
 class Agencies(Frozen):

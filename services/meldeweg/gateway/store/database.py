@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +45,11 @@ class Store:
         self._inline: sqlite3.Connection | None = None
         self._readers = ThreadPoolExecutor(_READERS, "store-reader", self._open_reader)
         self._thread = threading.local()
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_failure(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each commit that failed (`Writer.on_failure`); before `start`."""
+        self._listeners.append(listener)
 
     async def start(self) -> None:
         """Take the lock, migrate if needed, check the file, open. Raises Fatal `store-…`."""
@@ -52,6 +58,8 @@ class Store:
         self._db = await asyncio.to_thread(self._prepare)
         self._inline = connection.open_reader(self._path)
         self._writer = Writer(self._db)
+        for listener in self._listeners:
+            self._writer.on_failure(listener)
 
     async def stop(self) -> None:
         """Commit what is queued and close; safe after a start that failed halfway."""
@@ -64,6 +72,11 @@ class Store:
         if self._lock:
             self._lock.release()
         self._writer = self._db = self._inline = self._lock = None
+
+    @property
+    def directory(self) -> Path:
+        """Where the store lies, for looking how full the disk is."""
+        return self._directory
 
     @property
     def writer(self) -> Writer:

@@ -150,6 +150,16 @@ def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:
     return db.execute(query, (answers,)).fetchone() is not None
 
 
+def forget(db: sqlite3.Connection, ref: Digest) -> None:
+    """Erase the sealed bytes of a message at its `delete_after`, and end every wait for it."""
+    db.execute(
+        "UPDATE outbox SET value = NULL, size = 0, next_at = NULL,"
+        " produced_at = coalesce(produced_at, accepted_at),"
+        " settled_at = coalesce(settled_at, accepted_at) WHERE ref = ?",
+        (ref,),
+    )
+
+
 def waiting_bytes(db: sqlite3.Connection) -> int:
     """Return the size of all messages that are not settled yet."""
     query = "SELECT total(size) FROM outbox WHERE settled_at IS NULL AND kind = 'message'"

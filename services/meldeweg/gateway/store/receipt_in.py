@@ -29,6 +29,11 @@ def add(db: sqlite3.Connection, receipt: ReceiptIn) -> None:
     _ROWS.insert(db, "receipt_in", receipt)
 
 
+def forget(db: sqlite3.Connection, sent: int) -> None:
+    """Erase the sealed words of the receipts for a sent message."""
+    db.execute("UPDATE receipt_in SET value = NULL WHERE sent = ?", (sent,))
+
+
 def of(db: sqlite3.Connection, sent: int) -> list[ReceiptIn]:
     """Return the receipts for a sent message, oldest first."""
     return _ROWS.select(db, "receipt_in", "WHERE sent = ? ORDER BY at", (sent,))

@@ -143,7 +143,7 @@ def mark_overdue(db: sqlite3.Connection, message: Received, now: datetime) -> No
     db.execute("UPDATE received SET overdue_at = ? WHERE seq = ?", (to_rfc3339(now), message.seq))
 
 
-def expired(db: sqlite3.Connection, today: str, limit: int = 500) -> list[Received]:
+def expired(db: sqlite3.Connection, today: str, limit: int = 200) -> list[Received]:
     """Return messages whose content must go: `delete_after` has come."""
     rest = "WHERE delete_after <= ? AND value IS NOT NULL LIMIT ?"
     return _ROWS.select(db, "received", rest, (today, limit))

@@ -181,13 +181,15 @@ def mark_alarmed(db: sqlite3.Connection, message: Sent, now: datetime) -> None:
     db.execute("UPDATE sent SET alarmed_at = ? WHERE n = ?", (to_rfc3339(now), message.n))
 
 
-def forget(db: sqlite3.Connection, today: str, limit: int = 500) -> int:
-    """Erase, at `delete_after`, what says more than the bus knows; return how many rows."""
-    return db.execute(
-        "UPDATE sent SET answer = NULL, actor = NULL, thread = NULL WHERE n IN"
-        " (SELECT n FROM sent WHERE delete_after <= ? AND answer IS NOT NULL LIMIT ?)",
-        (today, limit),
-    ).rowcount
+def expired(db: sqlite3.Connection, today: str, limit: int = 200) -> list[Sent]:
+    """Return messages of which too much is still here: `delete_after` has come."""
+    rest = "WHERE delete_after <= ? AND answer IS NOT NULL LIMIT ?"
+    return _ROWS.select(db, "sent", rest, (today, limit))
+
+
+def forget(db: sqlite3.Connection, n: int) -> None:
+    """Erase what says more of a message than the bus knows."""
+    db.execute("UPDATE sent SET answer = NULL, actor = NULL, thread = NULL WHERE n = ?", (n,))
 
 
 def count_undelivered(db: sqlite3.Connection) -> int:

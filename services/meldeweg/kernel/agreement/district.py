@@ -26,10 +26,13 @@ from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.ids import AgencyId, KeyId
 from meldeweg.kernel.model import where
 
-# A wheel carries the files inside the package (pyproject: force-include); a checkout and an
-# editable install have them beside `services/`.
+# A wheel carries a copy of `deploy/` (pyproject: force-include); a checkout and an editable install
+# have it beside `services/`.
 _PACKAGE = Path(__file__).resolve().parents[2]
-_ROOTS = (_PACKAGE / "_districts", _PACKAGE.parents[1] / "deploy" / "districts")
+_ROOTS = (
+    _PACKAGE / "local" / "_deploy" / "districts",
+    _PACKAGE.parents[1] / "deploy" / "districts",
+)
 
 
 class DistrictConfig(Terms):

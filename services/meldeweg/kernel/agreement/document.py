@@ -5,7 +5,7 @@ kind, each direction in which something may be said can also be corrected, and t
 until the last content had to be deleted. Whether it is in force is `standing`'s question.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -160,7 +160,7 @@ class Terms(Frozen):
 class Agreement(Terms):
     """The document that the parties sign."""
 
-    v: Literal[1]
+    v: Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take `true`
     parties: Annotated[tuple[Party, ...], Field(min_length=2, max_length=100)]
 
     @model_validator(mode="after")

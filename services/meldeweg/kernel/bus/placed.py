@@ -33,7 +33,7 @@ from meldeweg.kernel.errors import Unavailable
 
 _IDLE = 0.02  # seconds between looks while there is nothing to read
 _TROUBLED = 0.5  # seconds to wait after an error
-_UNASSIGNED = 2.0  # seconds a partition may stay without its reader
+_UNASSIGNED = 1.0  # seconds a partition may stay without its reader
 
 # The coordinator keeps failing after these, for ever: only a new consumer helps.
 _BROKEN = (kafka.GroupAuthorizationFailedError,)
@@ -71,8 +71,13 @@ class PlacedConsumer(AIOKafkaConsumer):
         self.trouble: str | None = None
         self.broken = asyncio.Event()
 
-    def listener(self) -> ConsumerRebalanceListener:
-        return _Listener(self._reassigned)
+    def subscribe(self, topics: Any = (), pattern: str | None = None, listener: Any = None) -> None:
+        """Subscribe with a listener of our own: partitions that come or go must be placed again."""
+        super().subscribe(topics=topics, pattern=pattern, listener=_Listener(self._reassigned))
+
+    def _reassigned(self) -> None:
+        self._turn += 1
+        self._placed = None
 
     def displaced(self) -> None:
         """Take all positions from the store again before anything more is handed out."""
@@ -100,6 +105,8 @@ class PlacedConsumer(AIOKafkaConsumer):
     async def _read(
         self, timeout_ms: int, max_records: int | None
     ) -> dict[TopicPartition, list[Any]]:
+        # What hinders the coordinator waits to be consumed, and hinders it until then.
+        self._coordinator.check_errors()
         if not await self._ready():
             await asyncio.sleep(_IDLE)
             return {}
@@ -128,10 +135,6 @@ class PlacedConsumer(AIOKafkaConsumer):
             self.broken.set()
         await asyncio.sleep(_TROUBLED)
         return {}
-
-    def _reassigned(self) -> None:
-        self._turn += 1
-        self._placed = None
 
     async def _ready(self) -> bool:
         self._demand_whole_assignment()
@@ -216,7 +219,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         elif now - self._whole_since > _UNASSIGNED and self.assignment():
             self._whole_since = now
             log.info("group_rejoined", subscription=self._of.name, count=len(subscribed))
-            self.subscribe(pattern=self._of.regex.pattern, listener=self.listener())
+            self._coordinator.request_rejoin()  # `subscribe` with the same topics does nothing
 
 
 class _Listener(ConsumerRebalanceListener):

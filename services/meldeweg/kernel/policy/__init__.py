@@ -23,10 +23,18 @@ from meldeweg.kernel.policy.notcovered import (
 )
 from meldeweg.kernel.policy.responsibility import Responsibility, responsible
 from meldeweg.kernel.policy.routing import may_tell, route
-from meldeweg.kernel.policy.transfer import Original, Permit, Transfer, confirm, transfer_of
+from meldeweg.kernel.policy.transfer import (
+    AMENDMENTS,
+    Original,
+    Permit,
+    Transfer,
+    confirm,
+    transfer_of,
+)
 
 __all__ = [
     "ADMINISTRATIVE",
+    "AMENDMENTS",
     "NotCovered",
     "NotCoveredYet",
     "Original",

@@ -80,7 +80,12 @@ def choose(clauses: Sequence[Clause], grounds: tuple[Ground, ...]) -> tuple[Clau
     return tuple(
         sorted(
             dict.fromkeys(chosen),
-            key=lambda one: (RANK[one.urgency.least], RANK[one.urgency.default], _weight(one)),
+            key=lambda one: (
+                RANK[one.urgency.least],
+                RANK[one.urgency.default],
+                _weight(one),
+                clauses.index(one),
+            ),
         )
     )
 

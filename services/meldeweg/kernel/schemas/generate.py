@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from meldeweg.kernel.agreement import Agreement
 from meldeweg.kernel.schemas import TYPES
 from meldeweg.kernel.schemas.published import schema_bytes, schema_of
 from meldeweg.kernel.schemas.record import RecordBody
@@ -21,13 +20,12 @@ RELEASED = "released.json"
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of every schema: the message types, the record, the agreement."""
+    """Yield name and bytes of every schema: the message types and the record."""
     for kind, versions in TYPES.items():
         for version, model in versions.items():
             schema = schema_of(model, str(kind), version)
             yield f"{kind}.v{version}.json", schema_bytes(schema)
     yield "record.v1.json", schema_bytes(schema_of(RecordBody, "record", 1))
-    yield "agreement.v1.json", schema_bytes(schema_of(Agreement, "agreement", 1))
 
 
 def released(root: Path) -> dict[str, str]:

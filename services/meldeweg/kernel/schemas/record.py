@@ -5,7 +5,7 @@ again whether the agreement covers the message (`kernel.policy`). Its exact byte
 by `record_sha256` of the context; 32 random bytes in it keep that digest from being guessed.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -68,7 +68,8 @@ class RecordBody(Element):
         "Warum, auf welcher Grundlage und durch wen übermittelt wurde. Ohne Inhalt.",
     )
 
-    v: Annotated[Literal[1], Field(title="Fassung", description="Dieser Aufzeichnung.")]
+    # Not Literal[1]: that would take `true` for 1.
+    v: Annotated[int, Field(ge=1, le=1, title="Fassung", description="Dieser Aufzeichnung.")]
     type: Annotated[MessageType, Field(title="Art", description="Der Nachricht.")]
     version: Annotated[
         int, Field(ge=1, le=999, title="Fassung", description="Des Schemas der Nachricht.")

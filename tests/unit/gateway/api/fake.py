@@ -24,6 +24,14 @@ SECRETS = {
 }
 CALL = shapes.Call(agency=OFFICE, office="Bereitschaft (erfunden)", phone="030 23125 100")
 
+CONTACT = shapes.ContactEntry(
+    agency=OFFICE,
+    office="Kreisjugendamt Viersen",
+    role="Bereitschaft",
+    phone="030 23125 100",
+    hours="rund um die Uhr",
+)
+
 ANSWER = shapes.Answer(
     id=ID,
     kennzeichen=Kennzeichen.of(ID),
@@ -136,7 +144,7 @@ class Flows:
 
     def contacts(self):
         self.heard("contacts")
-        return (shapes.ContactEntry(agency=OFFICE, office="Bereitschaft", phone="030 23125 100"),)
+        return (CONTACT,)
 
     def municipalities(self, query, limit):
         self.heard("municipalities", query, limit)
@@ -145,6 +153,8 @@ class Flows:
             name="Grefrath",
             youth_office=OFFICE,
             youth_office_name="Kreisjugendamt Viersen",
+            police=ME,
+            police_name="Kreispolizeibehörde Viersen",
         )
         return (entry,)
 

@@ -150,8 +150,10 @@ def test_a_silent_immediate_message_alarms_once_and_only_without_delivered(db):
 def test_forgetting_removes_what_says_too_much_and_keeps_the_rest(db):
     new = sent(thread=b"sealed", delete_after="2026-12-01")
     sent_rows.insert(db, new)
-    assert sent_rows.forget(db, "2026-11-30") == 0
-    assert sent_rows.forget(db, "2026-12-01") == 1
+    assert sent_rows.expired(db, "2026-11-30") == []
+    (due,) = sent_rows.expired(db, "2026-12-01")
+    sent_rows.forget(db, due.n)
+    assert sent_rows.expired(db, "2026-12-01") == []
     found = sent_rows.by_id(db, new.id)
     assert (found.answer, found.actor, found.thread) == (None, None, None)
     assert found.digest == new.digest
