@@ -79,7 +79,7 @@ class Opener:
             return None
         unsealed = self.unseal(statement, value)
         word = _word(unsealed.payload)
-        record = ReceiptRecord.read(unsealed.record, "receipt-malformed")
+        record = ReceiptRecord.read_signed(unsealed.record, "receipt-malformed")
         _check_word(receipt, word, record)
         return word
 
