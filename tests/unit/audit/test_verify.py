@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -310,6 +311,21 @@ def test_a_manifest_that_names_another_order_is_found(out):
             file.write(write_text(last.text()) + b"\n")
     (out / "manifest").write_bytes(note.sign(last.text(), SIGNER))
     assert codes(check(out)) == [("order-differs", "entry 5")]
+
+
+def test_a_manifest_whose_digest_is_not_that_of_its_entries_is_found_though_it_is_signed(out):
+    previous, last = bytes(32), None
+    with (out / "manifests.jsonl").open("wb") as file:
+        for made in sample().manifests(97):
+            ranges = list(made.ranges)
+            if made.number == 2:
+                ranges[0] = replace(ranges[0], digest=bytes(32))
+            last = replace(made, ranges=tuple(ranges), previous=previous)
+            previous = last.digest()
+            file.write(write_text(last.text()) + b"\n")
+    (out / "manifest").write_bytes(note.sign(last.text(), SIGNER))
+    ((code, where),) = codes(check(out))
+    assert (code, where) == ("digest-differs", "entry 290")
 
 
 def test_a_manifest_that_is_left_out_is_found(out):
