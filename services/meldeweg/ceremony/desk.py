@@ -1,6 +1,7 @@
 """The registry's desk over HTTP: hand in signed objects, pull the brake, ask."""
 
 import json
+import ssl
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ class Desk:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
-            verify=str(ca) if ca else True,
+            verify=ssl.create_default_context(cafile=ca) if ca else True,
             trust_env=False,
         )
 

@@ -5,7 +5,6 @@ that is not installed is not listed.
 """
 
 import logging
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -31,6 +30,7 @@ COMMANDS = {
     "demo": "Die Vorführung / the demonstration",
     "version": "Fassung / version",
 }
+_SILENT = frozenset({"version"})  # it logs nothing, and has to be quick
 _COMPLETION = frozenset({"install_completion", "show_completion"})
 
 
@@ -46,7 +46,8 @@ class LazyGroup(TyperGroup):
 def load(name: str) -> Any:
     """Import the module of a command and return the command."""
     module = import_module(f"meldeweg.cli.{name}")
-    quieten()
+    if name not in _SILENT:
+        quieten()
     if hasattr(module, "register"):
         holder = typer.Typer(add_completion=False)
         module.register(holder)
@@ -60,11 +61,10 @@ def load(name: str) -> Any:
 
 
 def quieten() -> None:
-    """Send what a loaded library logs to stderr, and only from warnings on."""
-    if "structlog" in sys.modules:
-        from meldeweg.kernel import logs  # noqa: PLC0415 - loaded already by the command
+    """Send what a command's libraries log to stderr, reduced, and only from warnings on."""
+    from meldeweg.kernel import logs  # noqa: PLC0415 - 50 ms that version and help do not need
 
-        logs.configure(service="cli", strict=False, level=logging.WARNING)
+    logs.configure(service="cli", strict=False, level=logging.WARNING)
 
 
 def available() -> dict[str, str]:

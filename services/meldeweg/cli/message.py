@@ -45,7 +45,7 @@ def _list(page: "SentPage", *, as_json: bool) -> None:
         echo_json(page)
         return
     table(
-        ("Kennzeichen", "an", "Art", "gesendet", "bestätigt bis", "Stand", "anrufen"),
+        ("Kennzeichen", "an", "Art", "gesendet", "bestätigen bis", "Stand", "anrufen"),
         (
             (
                 one.kennzeichen,

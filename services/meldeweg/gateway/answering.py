@@ -113,6 +113,7 @@ async def _keep(
         given = ReceiptOut(row.seq, order.kind, receipt_id, now, order.code, said)
 
         def job(db: sqlite3.Connection) -> None:
+            _check_unchanged(db, row)
             received.move(db, row, ReceivedMove(order.kind.value), now, order.code)
             receipt_out.add(db, given)
             outbox.insert(db, queued)
@@ -125,6 +126,13 @@ async def _keep(
     await failpoints.reach("receipt.after_commit")
     desk.queued()
     return given
+
+
+def _check_unchanged(db: sqlite3.Connection, row: Received) -> None:
+    """Retention alone changes a message without the lock: its term may have ended meanwhile."""
+    here = received.by_digest(db, row.digest)
+    if here is None or here.state is not row.state:
+        raise Refused("receipt-out-of-order", "erased at the end of its term")
 
 
 def _answer(state: ReceivedState, given: ReceiptOut) -> ReceiptAnswer:

@@ -57,7 +57,7 @@ class Coverage:
 
     def message(self, context: Context, unsealed: Unsealed) -> Covered:
         """Take both steps of a message."""
-        record = RecordBody.read(unsealed.record, "record-malformed")
+        record = RecordBody.read_signed(unsealed.record, "record-malformed")
         # 9 the agreement covers it, and record and context claim no more than that
         permit = self._permit(context, record)
         assert context.urgency is not None  # a message's context has both

@@ -22,6 +22,7 @@ from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import SealKey
 from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
 from meldeweg.kernel.schemas.content import Content
+from meldeweg.kernel.schemas.vocabulary import DataCategory
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from meldeweg.kernel.trust.view import View
 
@@ -42,6 +43,7 @@ class Draft:
 
     order: Order = field(repr=False)
     content: Content = field(repr=False)
+    categories: tuple[DataCategory, ...]
     version: int
     addressed: Addressed = field(repr=False)
     permit: Permit
@@ -127,9 +129,13 @@ def _one(
     to = addressed.recipient
     if original is not None and {original.sender, original.recipient} != {me, to}:
         raise Refused("in-reply-to-unknown", "exchanged with another partner")
-    permit = _permitted(me, held, order, written, addressed, original, now)
+    categories = written.data_categories()
+    permit = _permitted(me, held, order, written, categories, addressed, original, now)
     version, read = _in_common_version(view, held, order, written, to)
-    return Draft(order, read, version, addressed, permit, _recipient(view, me, to, now))
+    if read is not written:
+        categories = read.data_categories()
+    recipient = _recipient(view, me, to, now)
+    return Draft(order, read, categories, version, addressed, permit, recipient)
 
 
 def _permitted(
@@ -137,6 +143,7 @@ def _permitted(
     held: Sequence[Standing],
     order: Order,
     written: Content,
+    categories: tuple[DataCategory, ...],
     addressed: Addressed,
     original: Original | None,
     now: datetime,
@@ -146,7 +153,7 @@ def _permitted(
         sender=me,
         recipient=addressed.recipient,
         type=order.type,
-        data_categories=written.data_categories(),
+        data_categories=categories,
         grounds=written.named_grounds(),
         labels=order.labels,
         entrusted=written.entrusted,

@@ -13,8 +13,7 @@ committed to (opening); 9 agreement; 10 schema (covering); 11 one transaction (s
 """
 
 import asyncio
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from meldeweg.gateway.desk import Desk
@@ -23,22 +22,17 @@ from meldeweg.gateway.parking import as_record
 from meldeweg.gateway.placing import Outcome, Placing
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.settling import Arrival, Settlement
-from meldeweg.gateway.store import Store, offsets, outbox
+from meldeweg.gateway.store import Store
 from meldeweg.gateway.store.parked import Parked
-from meldeweg.gateway.verification import Proof, Proven, rejected
-from meldeweg.kernel import failpoints, logs, topics
-from meldeweg.kernel.bus.positions import Position, Reset
-from meldeweg.kernel.bus.records import Place, Record
-from meldeweg.kernel.bus.subscription import Subscription
-from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.event import EventKind
+from meldeweg.gateway.verification import Proven
+from meldeweg.kernel import failpoints
+from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.metrics import counter
 
 _SLICE = 8  # records judged before others get their turn on the loop: about 3 ms
 
 failpoints.declare("inbound.before_commit", "inbound.after_commit")
-log = logs.get()
 _outcomes = counter("records_in", "Records received", "outcome")
 
 
@@ -61,18 +55,6 @@ class Inbound:
         self._tolerance = timedelta(seconds=clock_differs)
         self._warned: dict[AgencyId, datetime] = {}
 
-    def subscription(self) -> Subscription:
-        """Say what the bus has to read for us."""
-        return Subscription(
-            name="inbox",
-            group=f"gw-{self._desk.me}.inbox",
-            prefixes=(topics.inbox_prefix(self._desk.me),),
-            handle=self.handle,
-            quarantine=self.quarantine,
-            positions=self.positions,
-            on_reset=self.on_reset,
-        )
-
     async def handle(self, records: Sequence[Record]) -> None:
         """Settle a batch; on return all of it is durable. Unavailable: nothing was kept."""
         async with self._lock:
@@ -83,43 +65,13 @@ class Inbound:
         async with self._lock:
             await self._settle([Arrival(as_record(row), row) for row in rows])
 
-    async def quarantine(self, record: Record, code: str) -> None:
-        """Keep a record that `handle` could not even look at, and go on behind it."""
-        async with self._lock:
-            settlement = self._settlement(self._desk.clock.now())
-            why = rejected(record, Refused(code), Proof.NOTHING)
-            settlement.reject(Arrival(record), why, answer=False)
-            settlement.read_up_to(record)
-            await self._store.write(settlement.commit)
-            self._desk.queued()
-
-    async def positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
-        """Return where to go on: what the store wrote with the effects."""
-        return await self._store.read(lambda db: offsets.places(db, places))
-
-    async def on_reset(self, reset: Reset) -> None:
-        """Begin again with a topic that the broker lost or cut: told, and read from its start."""
-        code = reset.kind.value
-        told = self._desk.event(
-            EventKind.TOPIC_RESET, topic=reset.topic, offset=reset.wanted, code=code
-        )
-
-        def job(db: sqlite3.Connection) -> None:
-            outbox.insert(db, told)
-            offsets.save(db, {reset.topic: Position(reset.start, reset.topic_id)})
-
-        async with self._lock:
-            await self._store.write(job)
-        log.error("inbox_topic_reset", topic=reset.topic, code=code)
-        self._desk.queued()
-
     async def _settle(self, arrivals: Sequence[Arrival]) -> None:
         desk, now = self._desk, self._desk.clock.now()
         placing = Placing(self._store, desk, self._parking, self._tolerance, self._warned, now)
         judge = Judge(desk.me, desk.view, desk.opening(), placing.original, now)
         outcomes = await _judged(judge, placing, arrivals)
         await failpoints.reach("inbound.before_commit")
-        settlement = self._settlement(now)
+        settlement = Settlement(desk.me, desk.signer(), desk.numbering, now)
         try:
             # From here to `write` nothing awaits: rows are queued in the order of their numbers.
             for arrival, outcome in zip(arrivals, outcomes, strict=True):
@@ -136,10 +88,6 @@ class Inbound:
         for name, count in placing.counts.items():
             _outcomes.labels(name).inc(count)
         desk.queued()
-
-    def _settlement(self, now: datetime) -> Settlement:
-        desk = self._desk
-        return Settlement(desk.me, desk.signer(), desk.numbering, now)
 
 
 async def _judged(judge: Judge, placing: Placing, arrivals: Sequence[Arrival]) -> list[Outcome]:

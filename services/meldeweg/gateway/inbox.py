@@ -22,11 +22,12 @@ from meldeweg.gateway.api.shapes import (
 from meldeweg.gateway.cursor import position
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.opening import Unsealed
-from meldeweg.gateway.states import ReceivedMove
+from meldeweg.gateway.states import ReceivedMove, ReceivedState
 from meldeweg.gateway.store import Store, opened, outbox, receipt_out, received
 from meldeweg.gateway.store.opened import Look
 from meldeweg.gateway.store.received import Received
-from meldeweg.kernel import failpoints
+from meldeweg.kernel import failpoints, strictjson
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId, MessageId
 from meldeweg.kernel.schemas.record import RecordBody
@@ -79,8 +80,11 @@ class Inbox:
         )
 
         def job(db: sqlite3.Connection) -> None:
+            here = received.by_digest(db, row.digest)  # its term may have ended meanwhile
+            if here is None or here.state is ReceivedState.ERASED:
+                raise Refused("message-erased", "")
             opened.add(db, Look(row.seq, ref, name, now))
-            received.move(db, row, ReceivedMove.OPENED, now)
+            received.move(db, here, ReceivedMove.OPENED, now)
             outbox.insert(db, told)
 
         await self._store.write(job)
@@ -103,7 +107,7 @@ class Inbox:
             clause=record.clause,
             legal_basis="; ".join(record.legal_basis),
             record=record.model_dump(mode="json", exclude_none=True),
-            content=unsealed.payload,
+            content=strictjson.loads(unsealed.payload),
             timeline=tuple(
                 ReceivedStep(kind=step.kind, at=step.at, code=step.code, by=by.get(step.kind))
                 for step in steps

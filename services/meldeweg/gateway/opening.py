@@ -8,7 +8,7 @@ no exception. Pure. Trusts: nothing sealed; the sender may have sealed anything.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from meldeweg.envelope import addressed_to, open_with
 from meldeweg.gateway.receipts import NOTHING_SEALED, ReceiptRecord, Word
@@ -21,7 +21,7 @@ from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.view import CertifiedKey
 
 _CONTENT, _RECORD = b'{"content":', b',"record":'
-_MEMBERS = frozenset({"attachments", "payload", "record"})
+_ATTACHMENTS, _PAYLOAD, _TEXT = b'{"attachments":', b',"payload":', b',"record":"'
 # Receipts that only a person gives always have a sealed part; a refusal may be the gateway's own.
 _SEALED = {
     ReceiptKind.DELIVERED: (False,),
@@ -40,9 +40,12 @@ class Certified(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What lay in `content`. `record`: the exact text that `record_sha256` commits to."""
+    """What lay in `content`. `payload`: JSON, not yet parsed; its own reader is strict.
 
-    payload: Any = field(repr=False)
+    `record`: the exact text that `record_sha256` commits to.
+    """
+
+    payload: bytes = field(repr=False)
     record: bytes = field(repr=False)
 
 
@@ -75,8 +78,8 @@ class Opener:
         if not sealed:
             return None
         unsealed = self.unseal(statement, value)
-        word = Word.read(strictjson.dumps(unsealed.payload), "receipt-malformed")
-        record = ReceiptRecord.read(unsealed.record, "receipt-malformed")
+        word = _word(unsealed.payload)
+        record = ReceiptRecord.read_signed(unsealed.record, "receipt-malformed")
         _check_word(receipt, word, record)
         return word
 
@@ -112,14 +115,27 @@ def parts(value: bytes) -> tuple[bytes, bytes]:
 
 
 def _read(plaintext: bytes) -> Unsealed:
-    found = strictjson.loads(plaintext, code="content-malformed")
-    if not isinstance(found, dict) or found.keys() != _MEMBERS:
-        raise Refused("content-malformed", "members are not exactly those expected")
-    if found["attachments"] != []:
+    """Split the one written form of a content: its exact bytes are the payload's and the record's.
+
+    In JSON text a quotation mark is escaped, so the last unescaped `,"record":"` begins the record;
+    a payload that holds one of its own does not reach beyond it and fails to parse.
+    """
+    if not plaintext.startswith(_ATTACHMENTS):
+        raise Refused("content-malformed", "not attachments, payload and record")
+    attachments, found, rest = plaintext[len(_ATTACHMENTS) :].partition(_PAYLOAD)
+    payload, separator, record = rest.rpartition(_TEXT)
+    if not found or not separator or not record.endswith(b'"}'):
+        raise Refused("content-malformed", "not attachments, payload and record")
+    if attachments != b"[]":
+        strictjson.loads(attachments, code="content-malformed")
         raise Refused("attachments-unknown", "this version reads none")
-    if not isinstance(found["record"], str):
-        raise Refused("content-malformed", "record is not text")
-    return Unsealed(found["payload"], found["record"].encode())
+    text = strictjson.loads(b'"' + record[:-1], max_depth=0, code="content-malformed")
+    return Unsealed(payload, text.encode())
+
+
+def _word(payload: bytes) -> Word:
+    strictjson.loads(payload, max_depth=1, code="receipt-malformed")
+    return Word.read(payload, "receipt-malformed")
 
 
 def _check_word(receipt: ReceiptFor, word: Word, record: ReceiptRecord) -> None:

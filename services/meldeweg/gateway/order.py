@@ -16,16 +16,19 @@ from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas import invalid
 from meldeweg.kernel.schemas.content import Content
-from meldeweg.kernel.schemas.record import Labels, ThreadId
+from meldeweg.kernel.schemas.record import Labels, Reason, ThreadId
+from meldeweg.kernel.schemas.values import Line
 from meldeweg.kernel.schemas.vocabulary import MessageType
 
 _M = TypeVar("_M", bound=Frozen)
 
 
-class _Thread(Frozen):
-    """The record's form of a thread; the order's own is wider."""
+class _Words(Frozen):
+    """What goes into the record, in the record's form; the order's own is wider."""
 
     thread: ThreadId | None = None
+    addressee: Line | None = None
+    override: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ def read(body: bytes) -> Order:
     kind = next((each for each in MessageType if each == asked.type), None)
     if kind is None:
         raise Refused("type-unknown", "")
-    _model(_Thread, {"thread": asked.thread} if asked.thread is not None else {}, "")
+    if not (asked.thread is asked.addressee is asked.override is None):
+        given = {name: document[name] for name in _Words.model_fields if name in document}
+        _model(_Words, given, "")
     labels = _model(Labels, dict(asked.labels), "/labels") if asked.labels else None
     return Order(asked, kind, labels, document["content"])
 

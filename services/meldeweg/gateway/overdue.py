@@ -23,7 +23,7 @@ from meldeweg.gateway.store import Store, outbox, received, sent
 from meldeweg.gateway.store.outbox import NewRow
 from meldeweg.gateway.store.received import Received
 from meldeweg.gateway.store.sent import Sent
-from meldeweg.kernel import logs
+from meldeweg.kernel import deadlines, logs
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import Digest
@@ -37,17 +37,14 @@ _overdue = counter("messages_overdue", "Messages that nobody took in time", "dir
 _silent = counter("messages_silent", "Immediate messages without `delivered` in time")
 
 
-def is_overdue(ack_by: datetime, now: datetime, *, waits: bool) -> bool:
-    """Say whether a message that still waits for a person has waited too long."""
-    return waits and now >= ack_by
-
-
 def of_sent(state: SentState, ack_by: datetime, now: datetime) -> bool:
-    return is_overdue(ack_by, now, waits=state in SENT_OPEN)
+    """Say whether a message we sent waits too long for a person there."""
+    return state in SENT_OPEN and deadlines.overdue(ack_by, None, now)
 
 
 def of_received(state: ReceivedState, ack_by: datetime, now: datetime) -> bool:
-    return is_overdue(ack_by, now, waits=state in RECEIVED_OPEN)
+    """Say whether a message that came here waits too long for a person of ours."""
+    return state in RECEIVED_OPEN and deadlines.overdue(ack_by, None, now)
 
 
 def is_silent(message: Sent, now: datetime, patience: timedelta) -> bool:

@@ -66,12 +66,16 @@ class Publication:
     async def run(self) -> None:
         """Run for ever."""
         while True:
-            if self._keyring.scan():
-                log.info("keys_changed", count=len(self._keyring.keys.tokens))
-            if self._caught_up() and self._view.status(self._me) is AgencyStatus.ACTIVE:
-                await self._publish()
-                await self._announce()
+            await self.look()
             await asyncio.sleep(self._every)
+
+    async def look(self) -> None:
+        """Look once at the directory and at the topic, and publish what is missing."""
+        if self._keyring.scan():
+            log.info("keys_changed", count=len(self._keyring.keys.tokens))
+        if self._caught_up() and self._view.status(self._me) is AgencyStatus.ACTIVE:
+            await self._publish()
+            await self._announce()
 
     def missing(self) -> str | None:
         """Say for `/readyz` whether partners can know what this agency reads."""

@@ -51,7 +51,7 @@ def unsealed(store: Store, desk: Desk, row: Received) -> tuple[Unsealed, RecordB
 def _opened(desk: Desk, row: Received, header: bytes, value: bytes) -> tuple[Unsealed, RecordBody]:
     statement = statements.parse(header)
     if statement.digest != row.digest:
-        raise Refused("message-exchanged", "another message's bytes")
+        raise Refused("message-unopenable", "another message's bytes")
     signing.verify(statement.jws, _key_of(desk.view, row.sender, statement.jws.kid))
     statements.check_value(statement, value)
     found = Opener(desk.me, desk.view, desk.opening()).unseal(statement, value)

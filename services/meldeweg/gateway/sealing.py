@@ -75,7 +75,7 @@ def _record(draft: Draft, actor_ref: str) -> RecordBody:
         urgency=permit.case_urgency,
         actor_ref=actor_ref,
         addressee=asked.addressee,
-        data_categories=content.data_categories(),
+        data_categories=draft.categories,
         labels=draft.order.labels,
         entrusted=content.entrusted,
         places=draft.addressed.places,

@@ -47,6 +47,7 @@ from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
     ReceiptKind,
+    Seq,
     Urgency,
     single_header,
 )
@@ -70,11 +71,17 @@ class Settlement:
         self._me, self._key, self._numbering, self._now = me, key, numbering, now
         self._effects: list[Effect] = []
         self._ends: dict[str, Position] = {}
+        self._received: dict[AgencyId, Seq] = {}  # the newest number of each partner
+        self._sent: dict[AgencyId, Seq] = {}
 
     def commit(self, db: sqlite3.Connection) -> None:
         """Do everything; runs in one savepoint of one transaction."""
         for effect in self._effects:
             effect(db)
+        for partner, seq in self._received.items():
+            numbers.note(db, "received", partner, seq)
+        for partner, seq in self._sent.items():
+            numbers.note(db, "sent", partner, seq)
         offsets.save(db, self._ends)
 
     def read_up_to(self, record: Record) -> None:
@@ -209,7 +216,7 @@ class Settlement:
         )
         seq = self._numbering.next(context.sender)
         self.queue(receipts.given(self._me, answered, kind, seq, self._key, self._now, code))
-        self._do(lambda db: numbers.note(db, "sent", context.sender, seq))
+        self._sent[context.sender] = seq
 
     def queue(self, row: NewRow) -> None:
         """Put a record of ours into the outbox."""
@@ -223,7 +230,7 @@ class Settlement:
         self._do(
             lambda db: seen.add(db, context.sender, context.id, proven.digest, context.delete_after)
         )
-        self._do(lambda db: numbers.note(db, "received", context.sender, context.seq))
+        self._received[context.sender] = context.seq
 
     def _released(self, arrival: Arrival, proven: Proven) -> None:
         if arrival.parked is not None:

@@ -70,9 +70,7 @@ def overdue(deadline: datetime, acknowledged: datetime | None, now: datetime) ->
 
 def is_working_day(day: date, calendar: Calendar) -> bool:
     """Say whether offices of the Land work on this day (Monday to Friday, no holiday)."""
-    if day.weekday() >= _SATURDAY or day.strftime("%m-%d") in calendar.closed:
-        return False
-    return day not in _holidays(calendar.land, day.year)
+    return _is_working_day(day, calendar.land, calendar.closed)
 
 
 def working_day_after(day: date, count: int, calendar: Calendar) -> date:
@@ -85,6 +83,13 @@ def working_day_after(day: date, count: int, calendar: Calendar) -> date:
 
 def _at(day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, BERLIN).astimezone(UTC)
+
+
+@lru_cache(maxsize=1024)  # every message asks for the same few days
+def _is_working_day(day: date, land: str, closed: tuple[str, ...]) -> bool:
+    if day.weekday() >= _SATURDAY or day.strftime("%m-%d") in closed:
+        return False
+    return day not in _holidays(land, day.year)
 
 
 @lru_cache(maxsize=16)

@@ -9,8 +9,11 @@ One broker only: what three do is tested with processes.
 
 import hashlib
 import json
+import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
@@ -42,11 +45,15 @@ _START_KAFKA = (
 
 
 def docker_is_there() -> bool:
-    """Tell whether a container could be started now."""
-    try:
-        DockerContainer("none").get_docker_client().client.ping()
-    except DockerException:
-        return False
+    """Tell whether a Docker daemon listens where `DOCKER_HOST` says, or at its usual place."""
+    where = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    tcp = where.hostname is not None
+    with socket.socket(socket.AF_INET if tcp else socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect((where.hostname, where.port or 2375) if tcp else where.path)
+        except OSError:
+            return False
     return True
 
 
@@ -56,6 +63,8 @@ class _Container:
     def __init__(self, image: str, directory: Path, data: str) -> None:
         digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
         self._volume = f"meldeweg-{digest}-{image.split(':', 1)[0].replace('/', '-')}"
+        if not docker_is_there():  # the client itself would leave a socket open when it fails
+            raise Unavailable("docker-unreachable", "MELDEWEG_LOCAL=containers needs Docker")
         try:
             self.made = DockerContainer(image)
         except DockerException as exc:

@@ -24,4 +24,5 @@ class Journal:
             **facts,
         }
         with self._path.open("a", encoding="utf-8") as file:
+            self._path.chmod(0o600)
             file.write(json.dumps(line) + "\n")

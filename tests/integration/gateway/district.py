@@ -125,9 +125,18 @@ class Gateway:
         self.environment = environment
         self.log = store.with_suffix(".log")
         self.process = None
+        self.faults = None  # failpoints of the present process
         self.token = tokens.create(store, "test", list(Scope), district.clock.now())
 
+    def twin(self):
+        """Return another instance for the same store, with a log of its own."""
+        twin = copy.copy(self)
+        twin.log = self.store.with_suffix(".twin.log")
+        self.district.gateways.append(twin)
+        return twin
+
     def start(self, **environment):
+        self.faults = environment.get("MELDEWEG_FAILPOINTS")
         credential = self.district.broker.pki.gateway(self.agency)
         settings = {
             "PYTHONPATH": str(SERVICES),

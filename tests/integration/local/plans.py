@@ -36,7 +36,7 @@ class OneService:
 
     def stages(self, backbone):
         self._place = ServicePlace(
-            "audit", url_of(backbone, "audit"), backbone.pki.service("audit")
+            "audit", url_of(backbone, "audit"), backbone.pki.service("audit"), token="invented"
         )
         port = self._place.url.rsplit(":", 1)[1]
         yield Stage("Start the audit", (spec("audit", port, *self._words),))

@@ -72,7 +72,7 @@ def test_stack_json_has_the_shape_of_the_interface_and_is_for_its_owner_alone(st
     assert {"uri", "data"} <= set(content["postgres"])
     assert content["agencies"] == {}
     audit = content["services"]["audit"]
-    assert set(audit) == {"url", "pid", "kafka"}
+    assert set(audit) == {"url", "pid", "token", "kafka"}
     assert set(audit["kafka"]) == {"cert", "key"}
     assert psutil.pid_exists(content["broker"]["pid"])
     with psycopg.connect(content["postgres"]["uri"]) as database:
@@ -85,7 +85,7 @@ def test_every_log_line_of_every_process_is_a_json_object(stack):
     for path in logs:
         for line in path.read_text().splitlines():
             assert isinstance(json.loads(line), dict), path.name
-        assert path.stat().st_mode & 0o077 == 0 or path.stem == "supervisor"
+        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_time_and_memory_of_each_part_are_measured(stack):
@@ -281,6 +281,32 @@ def test_after_kill_9_of_the_supervisor_nothing_is_left_and_up_works_at_once(tmp
         assert second.description().services == {}  # the stale stack.json is gone
 
 
+def test_down_ends_even_a_stack_whose_supervisor_hangs(tmp_path):
+    directory = tmp_path / "stack"
+    process = up_elsewhere(directory)
+    known = described(directory)
+    process.send_signal(signal.SIGSTOP)
+    assert down(directory, patience=3) == 0
+    process.communicate()
+    assert [pid for pid in (known.broker.pid, known.postgres.pid) if alive(pid)] == []
+    assert described(directory) is None
+
+
+def test_without_restart_what_ends_stays_down_and_status_says_so(tmp_path):
+    directory = tmp_path / "stack"
+    process = up_elsewhere(directory, restart="no-restart")
+    try:
+        pid = described(directory).services["audit"].pid
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: status(directory).exit_code == 10)
+        (ill,) = [state for state in status(directory).states if state.problem]
+        assert (ill.name, ill.problem) == ("audit", "not running")
+        assert described(directory).services["audit"].pid == pid
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def test_a_start_that_fails_leaves_nothing_running(tmp_path):
     directory = tmp_path / "stack"
     with pytest.raises(Fatal) as failed:
@@ -298,7 +324,7 @@ def test_two_stacks_side_by_side_do_not_meet(stack, tmp_path):
         stranger = DemoPki(stack.directory / "pki").broker(1)
         with pytest.raises(Unavailable):
             kafka_answers(int(its.broker.bootstrap.rsplit(":", 1)[1]), stranger)
-    assert status(stack.directory).exit_code == 0
+    eventually(lambda: status(stack.directory).exit_code == 0)
 
 
 def test_extra_settings_reach_the_named_process_alone(tmp_path):

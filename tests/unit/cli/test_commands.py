@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -304,8 +303,14 @@ def test_settings_are_shown_with_variable_default_and_meaning(run):
     shown = {one["name"]: one for one in json.loads(out)}
     assert shown["outbox.bytes_max"]["variable"] == "MELDEWEG_OUTBOX__BYTES_MAX"
     assert shown["agency"]["default"] == "required"
-    assert all(one["meaning"] for one in shown.values())
     assert run("settings", "nonsense", at=None)[0] == 2
+
+
+@pytest.mark.parametrize("service", ["gateway", "registry", "audit", "watch"])
+def test_every_service_says_its_settings(run, service):
+    code, out, _ = run("settings", service, "--json", at=None)
+    assert code == 0
+    assert all(one["meaning"] for one in json.loads(out))
 
 
 def test_the_version_is_said_quickly_and_without_the_services():
@@ -317,24 +322,21 @@ def test_the_version_is_said_quickly_and_without_the_services():
         "heavy = {'httpx2', 'structlog', 'fastapi', 'sqlite3', 'asyncio', 'rich.table'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "import time; print(time.process_time())\n"
     )
-    took = []
-    for _ in range(3):
-        began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            capture_output=True,
-            check=True,
-            text=True,
-            env={"PYTHONPATH": "services"},
-        )
-        took.append(time.monotonic() - began)
-    said, heavy, kilobytes = done.stdout.splitlines()
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={"PYTHONPATH": "services"},
+    )
+    said, heavy, kilobytes, seconds = done.stdout.splitlines()
     assert said.startswith("meldeweg ")
     assert heavy == "[]"
     assert int(kilobytes) < 45_000
-    # 0.15 s on a quiet machine; the tests' machine is not quiet.
-    assert min(took) < 1.0
+    # Of computing time, whatever else the machine does: 0.15 s where it does nothing else.
+    assert float(seconds) < 0.6
 
 
 @pytest.mark.parametrize("name", commands.available())

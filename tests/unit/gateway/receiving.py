@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from uuid import UUID
 
+from meldeweg.gateway.arrivals import Arrivals
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.inbound import Inbound
 from meldeweg.gateway.inbox import Inbox
@@ -53,6 +54,7 @@ class Gateway:
         lock = asyncio.Lock()
         self.settings = parking or ParkingSettings()
         self.inbound = Inbound(store, self.desk, lock, self.settings, 300.0)
+        self.arrivals = Arrivals(store, self.desk, self.inbound, lock)
         self.parking = Parking(store, self.inbound.retry, self.clock, self.settings)
         self.inbox = Inbox(store, self.desk, lock)
         self.quarantine = Quarantine(store)

@@ -8,6 +8,7 @@ import pytest
 
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.states import ReceivedState
+from meldeweg.gateway.store import numbers
 from meldeweg.kernel import failpoints, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
@@ -166,7 +167,7 @@ class TestPoison:
 
     async def test_what_the_bus_could_not_even_hand_over_is_kept_too(self, gateway, world):
         (record,) = gateway.placed(world.message())
-        await gateway.inbound.quarantine(record, "handler-error")
+        await gateway.arrivals.quarantine(record, "handler-error")
         assert gateway.quarantined() == ["handler-error"]
         assert gateway.offset(INBOX) == 1
         assert gateway.given() == []
@@ -301,7 +302,7 @@ class TestFailure:
     async def test_the_stores_offsets_say_where_to_go_on(self, gateway, world):
         await gateway.take(world.message(), world.message())
         place = (INBOX, 0)
-        assert await gateway.inbound.positions([place, ("inbox.x.y", 0)]) == {
+        assert await gateway.arrivals.positions([place, ("inbox.x.y", 0)]) == {
             place: Position(2, TOPIC_ID),
             ("inbox.x.y", 0): None,
         }
@@ -311,8 +312,8 @@ class TestFailure:
     ):
         await gateway.take(world.message())
         new = TOPIC_ID.__class__(int=8)
-        await gateway.inbound.on_reset(Reset(INBOX, 0, ResetKind.RECREATED, 1, 0, 0, new))
-        assert await gateway.inbound.positions([(INBOX, 0)]) == {(INBOX, 0): Position(0, new)}
+        await gateway.arrivals.on_reset(Reset(INBOX, 0, ResetKind.RECREATED, 1, 0, 0, new))
+        assert await gateway.arrivals.positions([(INBOX, 0)]) == {(INBOX, 0): Position(0, new)}
         assert ("topic-reset", "recreated") in gateway.told()
 
     async def test_batches_and_retries_take_turns(self, gateway, world):
@@ -512,3 +513,12 @@ class TestReferences:
         await gateway.sent(inquiry, type="inquiry")
         await gateway.parking.once()
         assert len(gateway.received()) == 1
+
+
+async def test_heartbeats_find_the_newest_number_of_each_partner(gateway, world):
+    await gateway.take(world.message(n=4), world.message(n=5), *[r for r, _ in poison(world)][:2])
+    await gateway.take(world.message(NETTETAL, KREIS, n=9, type=MessageType.INQUIRY))
+    heard = gateway.peek(lambda db: numbers.load(db, "received"))
+    assert {partner: seq.n for partner, seq in heard.items()} == {POLICE: 5, NETTETAL: 9}
+    told = gateway.peek(lambda db: numbers.load(db, "sent"))
+    assert {partner: seq.n for partner, seq in told.items()} == {POLICE: 2, NETTETAL: 1}

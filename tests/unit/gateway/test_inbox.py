@@ -97,6 +97,7 @@ class TestOpen:
 
     async def test_each_look_is_told_under_a_reference_of_its_own(self, gateway, message):
         for person in (ERIKA, MAX, ERIKA):
+            gateway.clock.advance(timedelta(seconds=1))
             opened = await gateway.inbox.open(message, person, None)
         assert [each.by for each in opened.opened] == [ERIKA, MAX, ERIKA]
         assert len({each.actor_ref for each in gateway.events()}) == 3
@@ -302,10 +303,10 @@ class TestOverdue:
         known = await police.sent(record)
         due = gateway.received()[0].ack_by
         for each in (gateway, police):
-            each.clock.at = due - timedelta(milliseconds=1)
+            each.clock.at = due  # on the dot is in time
             await each.overdue.once()
             assert each.told() == []
-            each.clock.at = due
+            each.clock.at = due + timedelta(milliseconds=1)
             await each.overdue.once()
             await each.overdue.once()
             assert each.told() == [("overdue", None)]
@@ -388,3 +389,31 @@ async def test_the_quarantine_explains_each_code_in_both_languages(gateway, worl
     assert (await gateway.quarantine.list(page.next, 10)).items == ()
     for wrong in ("99", "x", ""):
         assert await refusal(gateway.quarantine.get(wrong)) == "quarantine-unknown"
+
+
+class TestTermEndsMeanwhile:
+    """Retention runs beside: what it erased in between is neither shown nor answered."""
+
+    @pytest.fixture
+    async def expiring(self, gateway, message, monkeypatch):
+        """The next transaction finds the message erased."""
+        await gateway.inbox.open(message, ERIKA, None)
+        write = gateway.store.write
+
+        async def erase_first(job):
+            monkeypatch.setattr(gateway.store, "write", write)
+            (row,) = gateway.received()
+            await write(lambda db: received.move(db, row, ReceivedMove.EXPIRED, NOW))
+            return await write(job)
+
+        monkeypatch.setattr(gateway.store, "write", erase_first)
+        return message
+
+    async def test_opening(self, gateway, expiring):
+        assert await refusal(gateway.inbox.open(expiring, ERIKA, None)) == "message-erased"
+        assert len(gateway.told()) == 1  # the look before
+
+    async def test_answering(self, gateway, expiring):
+        call = gateway.inbox.receipt(expiring, order("acknowledged"), None)
+        assert await refusal(call) == "receipt-out-of-order"
+        assert gateway.given() == []

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from meldeweg.envelope import open_sealed
 from meldeweg.gateway.judging import Judge, Message, Receipt
-from meldeweg.gateway.verification import Proven
+from meldeweg.gateway.opening import parts
+from meldeweg.gateway.verification import Proven, Rejected
+from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import OpenKey, SignatureKey
 from meldeweg.kernel.statement import ReceiptKind
 from meldeweg.kernel.trust.register import Register
@@ -32,20 +35,27 @@ def view():
     return register
 
 
+def generator():
+    spec = importlib.util.spec_from_file_location("make_way", VECTORS / "make_way.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def as_record(each):
+    return Record(
+        topic=each["topic"],
+        partition=0,
+        offset=each["offset"],
+        timestamp=0,
+        key=each["key"].encode(),
+        value=each["value"].encode(),
+        headers=tuple((name, value.encode()) for name, value in each["headers"]),
+    )
+
+
 def records(topic):
-    return [
-        Record(
-            topic=each["topic"],
-            partition=0,
-            offset=each["offset"],
-            timestamp=0,
-            key=each["key"].encode(),
-            value=each["value"].encode(),
-            headers=tuple((name, value.encode()) for name, value in each["headers"]),
-        )
-        for each in WAY["records"]
-        if each["topic"] == topic
-    ]
+    return [as_record(each) for each in WAY["records"] if each["topic"] == topic]
 
 
 def judge(view, agency):
@@ -82,8 +92,26 @@ def test_the_revoked_key_of_the_vector_signs_nothing(view):
         view.signature_key(POLICE, revoked.key.kid, NOW)
 
 
+def test_a_record_that_could_be_read_in_two_ways_is_refused(view):
+    """An officer's tool could take the first of two names, and see another reason than we do."""
+    way = generator()
+    (record,) = records(f"inbox.{OFFICE}.{POLICE}")
+    original = statements.parse(record.header("statement"))
+    why = open_sealed(parts(record.value)[1], way.OVERSIGHT[OFFICE], original.aad)
+    twice = why.replace(b'"grounds":', b'"grounds":["neglect"],"grounds":')
+    assert json.loads(twice) == json.loads(why)
+    for text, expected in ((why, Message), (twice, Rejected)):
+        context = original.context.model_copy(update={"record_sha256": Digest.of(text)})
+        collected = way.Way({})
+        payload = WAY["expected"]["payload"]
+        value = collected.sealed("message", context, payload, text)
+        collected.exchange(context, value)
+        (made,) = collected.records
+        proven = judge(view, OFFICE).prove(as_record(made))
+        found = judge(view, OFFICE).open(proven)
+        assert isinstance(found, expected)
+    assert found.code == "record-malformed"
+
+
 def test_the_committed_file_is_what_its_generator_derives():
-    spec = importlib.util.spec_from_file_location("make_way", VECTORS / "make_way.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.build(dict(WAY["pinned"])) == WAY
+    assert generator().build(dict(WAY["pinned"])) == WAY

@@ -43,7 +43,8 @@ def berlin(text):
         ("2026-12-23T16:30", TODAY, "2026-12-28T16:00"),  # the 24th is closed by agreement
         ("2026-12-30T16:30", TODAY, "2027-01-04T16:00"),
         # After midnight in Berlin, still the day before in UTC.
-        ("2026-07-06T00:30", TODAY, "2026-07-06T16:00"),
+        ("2026-07-07T00:30", TODAY, "2026-07-07T16:00"),
+        ("2026-07-07T00:30", ROUTINE, "2026-07-10T16:00"),
     ],
 )
 def test_a_deadline_ends_when_people_expect_it(start, deadline, expected):

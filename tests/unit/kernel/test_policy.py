@@ -450,6 +450,16 @@ def test_no_linked_copy_where_the_clause_wants_none():
     assert refused(REPORT, held, recipient=KEMPEN, places=where).rule is Rule.NOT_RESPONSIBLE
 
 
+def test_nobody_sends_himself_a_linked_copy():
+    held = with_clause("weitergabe", linked_copy=True)
+    where = places(GREFRATH, KEMPEN_TOWN)
+    assert decide(HAND_ON, held, places=where).linked_copy_to is None
+    routed = policy.route(
+        [held], sender=KREIS, kind=HAND_ON.type, grounds=HAND_ON.grounds, places=where
+    )
+    assert (routed.lead, routed.linked_copy) == (KEMPEN, None)
+
+
 def test_a_clause_may_let_the_residence_lead():
     where = places(GREFRATH, KEMPEN_TOWN)
     permit = decide(HAND_ON, places=where)
@@ -569,6 +579,18 @@ def test_receipts_flow_in_the_term_and_in_the_run_off():
         policy.permit_receipt(held, KREIS, POLICE)
         with pytest.raises(NotCovered):
             policy.permit_receipt(held, STRANGER, POLICE)
+
+
+def test_a_message_that_goes_on_only_in_part_does_not_go_on():
+    held = with_clause("haeusliche-gewalt", AgreementStatus.RUN_OFF, runs_off=True)
+    assert decide(REPORT, held).waived == ()
+    grounds = (Ground.DOMESTIC_VIOLENCE, Ground.NEGLECT)
+    assert refused(REPORT, held, grounds=grounds).rule is Rule.RUN_OFF
+
+
+def test_correcting_is_a_duty_whatever_the_clause_says_of_its_end():
+    held = with_clause("berichtigung-polizei", AgreementStatus.RUN_OFF, runs_off=False)
+    assert decide(CORRECTION, held).waived == ()
 
 
 # --- a stale view -----------------------------------------------------------------------------

@@ -199,6 +199,20 @@ def test_entrusted_data_needs_a_ground_of_section_65(ground):
     ]
 
 
+@pytest.mark.parametrize(
+    "mark", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\u2069", "\n"]
+)
+def test_a_name_cannot_disguise_itself(mark):
+    document = {**examples.NOTIFICATION_AT_NIGHT, "children": [{"family_name": f"Bei{mark}spiel"}]}
+    assert [one.error for one in refused("notification", document).pointers] == ["not-in-form"]
+
+
+def test_texts_have_lines_and_every_script():
+    document = copy.deepcopy(examples.NOTIFICATION_AT_NIGHT)
+    document["facts"][0]["what"] = "Erste Zeile\r\n\tzweite\nŁukasz, Ayşe, Юля, ليلى, 小明"
+    assert accepts("notification", 1, document)
+
+
 def test_several_children_grounds_and_a_handover_fit_one_incident():
     content = schemas.validate(MessageType.NOTIFICATION, 1, examples.NOTIFICATION)
     assert len(content.children) == 2

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from meldeweg.gateway.api.problems import catalogue
+from meldeweg.kernel.policy import Rule
 from meldeweg.kernel.service.problem import Problem
 
 _STYLE = (
@@ -37,10 +38,17 @@ def problem(found: Problem) -> str:
         f"<p>Code <code>{found.code}</code>, {_status(found.status)}</p>"
         f"<h2>Was das bedeutet</h2><p>{escape(found.meaning)}</p>"
         f"<h2>Was zu tun ist</h2><p>{escape(found.action)}</p>"
+        f"{_rules() if found.code == 'not-covered' else ''}"
         f'<section lang="en"><h2>In English: {escape(found.title_en)}</h2>'
         f"<p>{escape(found.meaning_en)}</p><p>{escape(found.action_en)}</p></section>"
         '<p><a href="/problems">Alle Fehlercodes</a></p>',
     )
+
+
+def _rules() -> str:
+    """Return what `rule` can be, in the words of `rule_text`."""
+    rows = "".join(f"<dt><code>{rule}</code></dt><dd>{escape(rule.german)}</dd>" for rule in Rule)
+    return f"<h2>Die Regeln</h2><dl>{rows}</dl>"
 
 
 def index() -> str:
@@ -81,13 +89,17 @@ def _call(method: str, path: str, operation: dict[str, Any]) -> str:
     needs = " or ".join(f"<code>{escape(scope)}</code>" for scope in _scopes(scopes))
     return (
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
-        f"<p>{escape(operation.get('summary', ''))}</p>"
-        f"<p>{escape(operation.get('description', ''))}</p>"
+        f"{_paragraphs(operation.get('summary', ''))}"
+        f"{_paragraphs(operation.get('description', ''))}"
         f"<p>{f'Token with scope {needs}.' if needs else 'No token needed.'}</p>"
         f"<dl>{parameters}</dl>"
         f"<p>Answers: {', '.join(escape(status) for status in operation['responses'])}</p>"
         "</section>"
     )
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{escape(one)}</p>" for one in text.split("\n\n") if one)
 
 
 def _scopes(security: Iterable[dict[str, list[str]]]) -> list[str]:

@@ -21,6 +21,10 @@ def router(app: FastAPI) -> APIRouter:
     def described() -> bytes:
         return written(document(app))
 
+    @cache
+    def to_read() -> str:
+        return pages.docs(document(app))
+
     @api.get("/problems", summary="All problems of this API", response_class=HTMLResponse)
     async def index() -> Response:
         return _page(pages.index)
@@ -36,7 +40,7 @@ def router(app: FastAPI) -> APIRouter:
 
     @api.get("/docs", summary="This API to read", response_class=HTMLResponse)
     async def docs() -> Response:
-        return _page(lambda: pages.docs(document(app)))
+        return _page(to_read)
 
     return api
 

@@ -133,9 +133,7 @@ def timeline(db: sqlite3.Connection, seq: int) -> list[Step]:
 
 def past_deadline(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Received]:
     """Return what no person took by its `ack_by` and is not marked yet."""
-    rest = (
-        f"WHERE overdue_at IS NULL AND state IN ({_OPEN}) AND ack_by <= ? ORDER BY ack_by LIMIT ?"
-    )
+    rest = f"WHERE overdue_at IS NULL AND state IN ({_OPEN}) AND ack_by < ? ORDER BY ack_by LIMIT ?"
     return _ROWS.select(db, "received", rest, (to_rfc3339(now), limit))
 
 

@@ -155,7 +155,7 @@ def timeline(db: sqlite3.Connection, n: int) -> list[Step]:
 def past_deadline(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Sent]:
     """Return what nobody acknowledged by its `ack_by` and is not marked yet."""
     rest = (
-        "WHERE overdue_at IS NULL AND state IN ('queued', 'sent', 'delivered') AND ack_by <= ?"
+        "WHERE overdue_at IS NULL AND state IN ('queued', 'sent', 'delivered') AND ack_by < ?"
         " ORDER BY ack_by LIMIT ?"
     )
     return _ROWS.select(db, "sent", rest, (to_rfc3339(now), limit))

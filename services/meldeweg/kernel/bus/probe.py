@@ -41,6 +41,10 @@ def _fetch(connection: Connection, topic: str) -> None:
         }
     )
     try:
+        # A principal that may not even see the topic gets no answer to a fetch: it has no leader.
+        seen = consumer.list_topics(topic, timeout=_PATIENCE).topics[topic].error
+        if seen is not None and seen.code() in _REFUSED:
+            raise Refused("topic-not-authorized", topic)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:

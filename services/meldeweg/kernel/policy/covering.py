@@ -79,7 +79,7 @@ def choose(clauses: Sequence[Clause], grounds: tuple[Ground, ...]) -> tuple[Clau
         chosen.append(min(fitting, key=lambda one: (one.grounds == "any", _weight(one))))
     return tuple(
         sorted(
-            dict.fromkeys(chosen),
+            {clause.id: clause for clause in chosen}.values(),  # a clause's own hash is slow
             key=lambda one: (
                 RANK[one.urgency.least],
                 RANK[one.urgency.default],

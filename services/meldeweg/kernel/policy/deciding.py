@@ -65,7 +65,6 @@ def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
     case_urgency = urgency
     if linked:  # the lead acts; the other office need not be woken for its copy
         urgency = max(urgency, Urgency.TODAY, key=RANK.__getitem__)
-    copy_to = where.linked_copy if where and not linked else None
     return Permit(
         agreement=held.digest,
         clause=clauses[0].id,
@@ -81,7 +80,7 @@ def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
         ),
         delete_after=_delete_after(at, held.document.keep_months),
         is_linked_copy=linked,
-        linked_copy_to=None if copy_to == transfer.sender else copy_to,
+        linked_copy_to=where.linked_copy if where and not linked else None,
         outside=where.outside if where else (),
         waived=waived,
     )
@@ -139,7 +138,7 @@ def _responsible(
     """Return who is responsible, None where the sender named the agency and no place."""
     if transfer.places is None:
         return None
-    found = responsible(held.document, clauses[0], recipient.kind, transfer.places)
+    found = responsible(held.document, clauses[0], recipient.kind, transfer.places, transfer.sender)
     if recipient.agency not in (found.lead, found.linked_copy):
         raise NotCovered(Rule.NOT_RESPONSIBLE, found.lead, responsible=found.lead)
     return found

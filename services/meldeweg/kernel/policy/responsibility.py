@@ -24,9 +24,16 @@ class Responsibility:
 
 
 def responsible(
-    document: Agreement, clause: Clause, kind: AgencyKind, places: Places
+    document: Agreement,
+    clause: Clause,
+    kind: AgencyKind,
+    places: Places,
+    sender: AgencyId | None = None,
 ) -> Responsibility:
-    """Return the offices of `kind` for `places`, or refuse `outside-district`."""
+    """Return the offices of `kind` for `places`, or refuse `outside-district`.
+
+    The sender knows already and gets no linked copy.
+    """
     by_place = (places.place, places.residence)
     ordered = by_place if clause.leads is Lead.PLACE else by_place[::-1]
     named = [ags for ags in ordered if ags is not None]
@@ -34,7 +41,7 @@ def responsible(
     inside = [office.agency for _, office in offices if office is not None]
     if not inside:
         raise NotCovered(Rule.OUTSIDE, document.district.name)
-    others = [agency for agency in inside if agency != inside[0]]
+    others = [agency for agency in inside if agency not in (inside[0], sender)]
     return Responsibility(
         lead=inside[0],
         linked_copy=others[0] if others and clause.linked_copy else None,

@@ -55,7 +55,7 @@ def _route(
         clauses = of_type(held.document, party.kind, target, kind)
         typed = typed or bool(clauses)
         if chosen := choose(clauses, grounds):
-            found.append(responsible(held.document, chosen[0], target, places))
+            found.append(responsible(held.document, chosen[0], target, places, sender))
     if not found:
         raise NotCovered(Rule.GROUND if typed else Rule.TYPE, f"{party.kind}: {kind}")
     others = [one for one in found if one.lead != sender]

@@ -47,7 +47,8 @@ class Content(Element):
 
     def data_categories(self) -> tuple[DataCategory, ...]:
         """Return what kinds of data the message holds, sorted, for the record."""
-        found = set(self.categories())
+        found: set[DataCategory] = set()
+        self.collect(found)
         if Ground.SEXUAL_VIOLENCE in self.named_grounds():
             found.add(DataCategory.SEXUAL_VIOLENCE)
         if self.entrusted not in (None, Entrusted.NONE):

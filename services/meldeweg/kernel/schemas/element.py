@@ -7,6 +7,7 @@ field and found by walking it, never typed in by the sender.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict
@@ -36,15 +37,30 @@ class Element(Frozen):
     def __str__(self) -> str:
         return repr(self)
 
-    def categories(self) -> Iterator[DataCategory]:
-        """Yield the categories of all filled fields, those of inner parts included."""
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if value is None or value == ():
+    def collect(self, found: set[DataCategory]) -> None:
+        """Add the categories of all filled fields, those of inner parts included."""
+        # On the way of every message: so the declarations are read once, and fields directly.
+        values = self.__dict__
+        for name, marks in _declared(type(self)):
+            value = values[name]
+            if value is None:
                 continue
-            for mark in field.metadata:
-                if isinstance(mark, Holds):
-                    yield mark.category
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, Element):
-                    yield from part.categories()
+            if type(value) is tuple:
+                if not value:
+                    continue
+                for part in value:
+                    if isinstance(part, Element):
+                        part.collect(found)
+            elif isinstance(value, Element):
+                value.collect(found)
+            if marks:
+                found.update(marks)
+
+
+@cache
+def _declared(part: type[Element]) -> tuple[tuple[str, tuple[DataCategory, ...]], ...]:
+    """Return each field's name with the categories declared beside it."""
+    return tuple(
+        (name, tuple(mark.category for mark in field.metadata if isinstance(mark, Holds)))
+        for name, field in part.model_fields.items()
+    )

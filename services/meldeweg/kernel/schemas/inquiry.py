@@ -4,7 +4,6 @@ Each answer says which category of data it gives, so that the clause can say whi
 whom: how a case goes is never for the police (§ 35 SGB I, § 68 SGB X).
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -85,8 +84,8 @@ class Answer(Element):
         Reliability, Field(title="Verlässlichkeit", description="Wie gesichert sie ist.")
     ]
 
-    def categories(self) -> Iterator[DataCategory]:
-        yield self.subject
+    def collect(self, found: set[DataCategory]) -> None:
+        found.add(self.subject)
 
 
 class Reply(Content):

@@ -15,6 +15,7 @@ class Labelled(StrEnum):
     """A member is declared as `CODE = "code", "Bezeichnung"`; it compares as its code."""
 
     german: str
+    __hash__ = str.__hash__  # equal to its code, so the same hash; the enumeration's own is slow
 
     def __new__(cls, code: str, german: str) -> Self:
         member = str.__new__(cls, code)

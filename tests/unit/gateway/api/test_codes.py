@@ -30,7 +30,7 @@ FLOWS = (
     "gateway.trustfeed",
 )
 # Raised there, and caught there or only while the service stops: `unavailable` or `refused` do.
-INNER = {"signer-unknown", "store-stopped"}
+INNER = {"message-exchanged", "signer-unknown", "store-stopped"}
 
 
 def raised(name):

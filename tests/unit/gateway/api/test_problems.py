@@ -14,6 +14,7 @@ from meldeweg.gateway.api.openapi import problem_schema
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.api.shapes import Pointer
 from meldeweg.kernel.errors import Early, Fatal, Refused, Unavailable
+from meldeweg.kernel.policy import Rule
 from meldeweg.kernel.service import problem
 from meldeweg.kernel.service.protocol import BoundedProtocol
 from unit.gateway.api.fake import CALL, ID, Flows, bearer, client
@@ -164,7 +165,7 @@ async def test_a_body_of_unknown_size_is_ended_at_the_bound():
 
     async def endless():
         nonlocal read
-        while True:
+        for _ in range(100):  # endless for the bound, not for the machine
             read += 1
             yield b"x" * 65536
 
@@ -410,6 +411,14 @@ async def test_every_problem_has_a_page_that_stands_alone():
             assert not re.search(r"<script|javascript:|\son\w+=|src=|@import|url\(", page.text)
             for text in (found.title, found.meaning, found.action, found.meaning_en):
                 assert html.escape(text) in page.text
+
+
+async def test_the_page_of_not_covered_says_every_rule():
+    async with client(Flows()) as http:
+        page = await http.get("/problems/not-covered")
+    for rule in Rule:
+        assert f"<code>{rule}</code>" in page.text
+        assert html.escape(rule.german) in page.text
 
 
 async def test_an_unknown_page_is_a_problem_too():

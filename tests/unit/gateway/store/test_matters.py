@@ -124,7 +124,7 @@ def test_marking_many_as_sent_is_the_same_as_the_table(db):
 
 
 def test_past_deadline_finds_each_message_until_it_is_marked(db):
-    late, in_time = sent(ack_by=NOW), sent(ack_by=NOW + timedelta(seconds=1))
+    late, in_time = sent(ack_by=NOW - timedelta(milliseconds=1)), sent(ack_by=NOW)
     for row in (late, in_time):
         sent_rows.insert(db, row)
     (found,) = sent_rows.past_deadline(db, NOW)
@@ -275,7 +275,7 @@ def test_erasing_removes_the_sealed_bytes(db):
 
 
 def test_received_past_deadline_is_found_until_marked(db):
-    received_rows.insert(db, received(ack_by=NOW))
+    received_rows.insert(db, received(ack_by=NOW - timedelta(milliseconds=1)))
     (found,) = received_rows.past_deadline(db, NOW)
     received_rows.mark_overdue(db, found, NOW)
     assert received_rows.past_deadline(db, NOW) == []
