@@ -25,7 +25,7 @@ from meldeweg.kernel.tiles import ENTRIES, Tile, decode_bundle
 from meldeweg.local.broker import Broker
 
 POINTS = [name for name in failpoints.declared() if name.startswith("audit.")]
-assert (ledger, sealing), "imported, so that their points are declared"
+IMPORTED = (ledger, sealing)  # so that their points are declared
 
 
 @pytest.fixture(scope="module")
