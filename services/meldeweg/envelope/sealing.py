@@ -15,7 +15,7 @@ draft-ietf-jose-hpke-pq-pqt-01 (the suite). docs/spec/message.md gives the bytes
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,16 +79,22 @@ def open_sealed(jwe: bytes, key: OpenKey, aad: bytes) -> bytes:
     Raises `Refused`: `envelope-malformed`, `envelope-too-large`, `envelope-aad-mismatch`,
     `envelope-not-for-this-key`, `envelope-unreadable`.
     """
+    return open_with(jwe, {key.kid: key}, aad)
+
+
+def open_with(jwe: bytes, keys: Mapping[KeyId, OpenKey], aad: bytes) -> bytes:
+    """Return the plaintext that was sealed to one of `keys`; otherwise as `open_sealed`."""
     # 1 parse strictly, every recipient's entry included
     sealed = _parse(jwe)
     # 2 sealed for this context and no other; public on both sides, so it may be told apart
     if sealed.aad != aad:
         raise Refused("envelope-aad-mismatch", "sealed together with another context")
-    # 3 the entry for this key
-    if key.kid not in sealed.entries:
-        raise Refused("envelope-not-for-this-key", f"no entry for {key.kid}")
+    # 3 the entry for a key that is here
+    kid = next((kid for kid in sealed.entries if kid in keys), None)
+    if kid is None:
+        raise Refused("envelope-not-for-this-key", f"no entry for {', '.join(keys)}")
     # 4 the content key, 5 the content; one code for both, so that nothing is told about either
-    cek = _unwrap(key, *sealed.entries[key.kid])
+    cek = _unwrap(keys[kid], *sealed.entries[kid])
     authenticated = _authenticated(_PROTECTED, b64u_encode(aad))
     return _decrypt(cek, sealed.iv, sealed.ciphertext, sealed.tag, authenticated)
 

@@ -51,7 +51,7 @@ class Event(Frozen):
     actor_ref: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     code: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
     partner: AgencyId | None = None
-    topic: Annotated[str, Field(max_length=249)] | None = None
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
     offset: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     record_sha256: Digest | None = None
 
@@ -102,6 +102,6 @@ def parse(token: bytes) -> Told:
     """Read the `statement` header of an `events.<agency>` record strictly; never verifies."""
     if signing.typ_of(token) is signing.Typ.HEARTBEAT:
         jws = signing.parse(token, signing.Typ.HEARTBEAT)
-        return Told(Heartbeat.read(jws.payload, "heartbeat-malformed"), jws)
+        return Told(Heartbeat.read_signed(jws.payload, "heartbeat-malformed"), jws)
     jws = signing.parse(token, signing.Typ.EVENT)
-    return Told(Event.read(jws.payload, "event-malformed"), jws)
+    return Told(Event.read_signed(jws.payload, "event-malformed"), jws)

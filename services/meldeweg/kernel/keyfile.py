@@ -1,6 +1,6 @@
-"""Private keys in files.
+"""Private keys, and other secrets, in files.
 
-Guarantees: a key file is created whole, durable and with mode 0600, or not at all; one that is
+Guarantees: a secret's file is created whole, durable and with mode 0600, or not at all; one that is
 there is never overwritten; one that anybody else may read or write is not used.
 Trusts: the file system's owner and mode bits, and root.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from meldeweg.kernel.errors import Fatal, Refused
-from meldeweg.kernel.jwk import OpenKey, SigningKey
+from meldeweg.kernel.jwk import OpenKey, SignatureKey, SigningKey
 from meldeweg.kernel.strictjson import dumps, loads
 
 _FILE_MAX = 16 * 1024  # bytes
@@ -22,11 +22,16 @@ _Key = TypeVar("_Key", SigningKey, OpenKey)
 
 def write_private(path: Path, key: SigningKey | OpenKey) -> None:
     """Create `path` whole and durable with mode 0600; `Fatal("key-file-exists")` if it is there."""
+    create(path, dumps(key.private_jwk()) + b"\n")
+
+
+def create(path: Path, secret: bytes) -> None:
+    """Create `path` whole and durable with mode 0600; `Fatal("key-file-exists")` if it is there."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(dumps(key.private_jwk()) + b"\n")
+            file.write(secret)
             file.flush()
             os.fsync(file.fileno())
         # A link, unlike a rename, cannot replace a key that is already there.
@@ -42,9 +47,27 @@ def write_private(path: Path, key: SigningKey | OpenKey) -> None:
         os.close(directory)
 
 
+def write_public(path: Path, key: SignatureKey) -> None:
+    """Write a public JWK to a new file."""
+    with path.open("xb") as file:
+        file.write(dumps(key.public_jwk()) + b"\n")
+
+
 def read_signing_key(path: Path) -> SigningKey:
     """Read a private key; `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed`."""
     return _from_file(path, SigningKey.from_jwk)
+
+
+def read_public_key(path: Path) -> SignatureKey:
+    """Read a public Ed25519 JWK; `Fatal`: `key-file-missing`, `-unreadable`, `-malformed`."""
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
+    try:
+        return SignatureKey.from_jwk(_object(data))
+    except Refused as exc:
+        raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
 
 def read_open_key(path: Path) -> OpenKey:
@@ -52,15 +75,23 @@ def read_open_key(path: Path) -> OpenKey:
     return _from_file(path, OpenKey.from_jwk)
 
 
-def _from_file(path: Path, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
+def read(path: Path) -> bytes:
+    """Return the first 16 KiB and one byte of a file that nobody else can read.
+
+    `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed` (not a regular file).
+    """
     try:
         with path.open("rb") as file:
             _private(os.fstat(file.fileno()), path)
-            data = file.read(_FILE_MAX + 1)
+            return file.read(_FILE_MAX + 1)
     except FileNotFoundError as exc:
         raise Fatal("key-file-missing", str(path)) from exc
     except OSError as exc:
         raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
+
+
+def _from_file(path: Path, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
+    data = read(path)
     try:
         return parse(_object(data))
     except Refused as exc:

@@ -23,7 +23,7 @@ audit can keep what was committed without keeping the content.
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -38,14 +38,14 @@ _MAGIC = b"MWLF\x01"
 _LEAF = struct.Struct(">5sBH16sQ32s32s")
 _DOMAIN = b"meldeweg.record.v1\n"
 _STATEMENT = b"statement"
+_NULL = b"\x00"
 _LENGTH = struct.Struct(">I")
 _PRESENT = struct.Struct(">BI")
 
 Headers = Sequence[tuple[bytes, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A record's place and the digests of what stood there; see the module for a genesis."""
 
     topic_id: bytes
@@ -90,19 +90,28 @@ def raw_headers(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
 
 def canonical_record(key: bytes | None, headers: Headers, value_sha256: bytes | None) -> bytes:
     """The bytes whose digest a leaf carries; `value_sha256` None for a null value."""
-    parts = [_DOMAIN]
-    if key is None:
-        parts.append(b"\x00")
-    else:
-        parts += (_PRESENT.pack(1, len(key)), key)
+    parts = [_DOMAIN, _NULL if key is None else _present(len(key)) + key]
     parts.append(_LENGTH.pack(len(headers)))
     for name, value in headers:
+        parts.append(_counted_name(name))
         if value is None:
-            parts += (_LENGTH.pack(len(name)), name, b"\x00")
+            parts.append(_NULL)
         else:
-            parts += (_LENGTH.pack(len(name)), name, _PRESENT.pack(1, len(value)), value)
-    parts.append(b"\x00" if value_sha256 is None else b"\x01" + value_sha256)
+            parts.append(_present(len(value)))
+            parts.append(value)
+    parts.append(_NULL if value_sha256 is None else b"\x01" + value_sha256)
     return b"".join(parts)
+
+
+@lru_cache(256)
+def _counted_name(name: bytes) -> bytes:
+    """Names are few and always the same ones."""
+    return _LENGTH.pack(len(name)) + name
+
+
+@lru_cache(4096)
+def _present(length: int) -> bytes:
+    return _PRESENT.pack(1, length)
 
 
 def parse_canonical(data: bytes) -> Committed:
@@ -129,8 +138,14 @@ def parse_canonical(data: bytes) -> Committed:
 
 def statement_of(headers: Headers) -> bytes | None:
     """Return the one `statement` header; None when there is none, or not exactly one."""
-    found = [value for name, value in headers if name == _STATEMENT]
-    return found[0] if len(found) == 1 else None
+    found = None
+    seen = False
+    for name, value in headers:
+        if name == _STATEMENT:
+            if seen:
+                return None
+            found, seen = value, True
+    return found
 
 
 def leaf_of(topic_id: bytes, offset: int, canonical: bytes, headers: Headers) -> Leaf:

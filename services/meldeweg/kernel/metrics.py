@@ -17,7 +17,18 @@ ProcessCollector(registry=REGISTRY)  # resident memory, descriptors, CPU
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LABELS = frozenset(
-    {"agency", "code", "direction", "kind", "outcome", "part", "partner", "state", "subscription"}
+    {
+        "action",
+        "agency",
+        "code",
+        "direction",
+        "kind",
+        "outcome",
+        "part",
+        "partner",
+        "state",
+        "subscription",
+    }
     | {"topic", "urgency", "version"},
 )
 

@@ -59,6 +59,18 @@ class Frozen(BaseModel):
         except Refused as exc:
             raise Refused(code, exc.code) from None
 
+    @classmethod
+    def read_signed(cls, data: bytes, code: str) -> Self:
+        """Parse a signed payload, which must be in the one form that `bytes` writes.
+
+        A name that stands there twice, or a member under another name, would let two readers of
+        one signature see two things.
+        """
+        body = cls.read(data, code)
+        if body.bytes() != data:
+            raise Refused(code, "not in canonical form")
+        return body
+
     def bytes(self) -> bytes:
         """Serialise: compact, members in declared order, absent optionals left out."""
         return self.model_dump_json(exclude_none=True).encode()

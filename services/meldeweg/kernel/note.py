@@ -7,8 +7,8 @@ are kept and not believed: witnesses may add theirs. Trusts the verifier keys it
 
 import base64
 import binascii
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.merkle import HASH_SIZE
+from meldeweg.kernel.points import strong_ed25519
 
 ED25519 = 1
 NOTE_MAX = 1_000_000  # bytes
@@ -32,7 +33,7 @@ class Verifier:
     public: bytes
 
     def __post_init__(self) -> None:
-        if not _is_name(self.name) or len(self.public) != 32:
+        if not _is_name(self.name) or not strong_ed25519(self.public):
             raise Refused("vkey-malformed", "name or key")
 
     @property
@@ -55,13 +56,18 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A private key under the name it signs with."""
+    """A private key under the name it signs with; `sign` gives an Ed25519 signature."""
 
     name: str
-    key: Ed25519PrivateKey
+    public: bytes
+    sign: Callable[[bytes], bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, key: Ed25519PrivateKey) -> "Signer":
+        return cls(name, key.public_key().public_bytes_raw(), key.sign)
 
     def verifier(self) -> Verifier:
-        return Verifier(self.name, self.key.public_key().public_bytes_raw())
+        return Verifier(self.name, self.public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def sign(text: str, *signers: Signer) -> bytes:
     """Return the note over `text` (which ends in a newline) with one line per signer."""
     lines = [text, "\n"]
     for signer in signers:
-        value = signer.verifier().key_id + signer.key.sign(text.encode())
+        value = signer.verifier().key_id + signer.sign(text.encode())
         lines.append(f"{_SIGNED_BY}{signer.name} {base64.b64encode(value).decode()}\n")
     data = "".join(lines).encode()
     if parse(data).text != text:  # a text that would be read otherwise is never signed

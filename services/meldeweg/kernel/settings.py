@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -26,12 +27,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Fatal
 
 PREFIX = "MELDEWEG_"
 CONFIG = "MELDEWEG_CONFIG"
 # Variables of the command line, which may stand in a service's environment too.
-_NOT_SETTINGS = frozenset({CONFIG, "MELDEWEG_DIR", "MELDEWEG_LOCAL"})
+_NOT_SETTINGS = frozenset(
+    {CONFIG, "MELDEWEG_DIR", "MELDEWEG_LOCAL", "MELDEWEG_GATEWAY_URL", "MELDEWEG_TOKEN_FILE"}
+)
 _SEAM = "seam"
 _S = TypeVar("_S", bound="Settings")
 
@@ -95,7 +99,7 @@ class HttpSettings(Group):
     key: Path | None = Field(default=None, description="private key of that certificate (PEM)")
     plain: bool = Field(
         default=False,
-        description="allow HTTP without TLS beyond loopback (behind a proxy that ends TLS)",
+        description="allow HTTP without TLS in production (behind a proxy that ends TLS)",
     )
 
     @model_validator(mode="after")
@@ -141,6 +145,16 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG)
         toml = (TomlConfigSettingsSource(settings_cls, toml_file=file),) if file else ()
         return (init_settings, env_settings, *toml)
+
+    def clock(self) -> Clock:
+        """Return this service's clock, as wrong as the seam says."""
+        return SystemClock(timedelta(seconds=self.clock_offset))
+
+    @model_validator(mode="after")
+    def _tls_in_production(self) -> Self:
+        if self.mode is Mode.PRODUCTION and not (self.http.cert or self.http.plain):
+            raise Fatal("setting-http-plain", "production: set http.cert and http.key")
+        return self
 
     @model_validator(mode="after")
     def _no_seam_in_production(self) -> Self:

@@ -46,6 +46,10 @@ def keys(agency: AgencyId) -> str:
     return f"keys.{agency}"
 
 
+def keys_prefix() -> str:
+    return "keys."
+
+
 def contacts(agency: AgencyId) -> str:
     """Contacts and duty rota of an agency, compacted."""
     return f"contacts.{agency}"

@@ -8,18 +8,19 @@ one machine saves nothing when that machine is lost.
         ...  # broker.bootstrap, broker.pki.gateway(AgencyId("polizei-viersen"))
 """
 
-import base64
 import json
 import shutil
 import subprocess
-import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local.broker_config import Node, log4j_properties, server_properties
+from meldeweg.local.description import NodeEntry
 from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.group import Group
+from meldeweg.local.identity import kafka_uuid
 from meldeweg.local.jars import broker_jars
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.pki import Credential, DemoPki
@@ -85,6 +86,16 @@ class Broker:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
+    def addresses(self, running: Mapping[str, int]) -> tuple[NodeEntry, ...]:
+        """Return every node with its process id, given those of all processes of the stack."""
+        return tuple(
+            NodeEntry(address=node.address, pid=running[f"broker-{node.id}"], data=node.data)
+            for node in self._cluster
+        )
+
+    def release(self) -> None:
+        """Nothing is left when the processes have ended."""
+
     def prepare(self) -> tuple[ProcessSpec, ...]:
         """Write what the nodes need, format their storage once; return how to start them."""
         self._same_size_as_before()
@@ -113,7 +124,7 @@ class Broker:
         private_directory(self.data)
         path = self.data / "cluster.json"
         if not path.exists():
-            first = {"nodes": self.nodes, "id": _kafka_uuid()}
+            first = {"nodes": self.nodes, "id": kafka_uuid()}
             write_private(path, json.dumps(first).encode())
         before = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         if before != self.nodes:
@@ -129,7 +140,7 @@ class Broker:
         # All nodes are told of all others by directory id; made with the first format, then kept.
         ids_path = self.data / "directories.json"
         if not ids_path.exists():
-            ids = {str(node.id): _kafka_uuid() for node in self._cluster}
+            ids = {str(node.id): kafka_uuid() for node in self._cluster}
             write_private(ids_path, json.dumps(ids).encode())
         ids = json.loads(ids_path.read_text(encoding="utf-8"))
         voters = ",".join(
@@ -181,12 +192,3 @@ def _java(jars: list[Path], *options: str) -> tuple[str, ...]:
 
     quiet = ("-Djava.awt.headless=true", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED")
     return (str(JAVA), *options, *quiet, "-cp", ":".join(map(str, jars)))
-
-
-def _kafka_uuid() -> str:
-    """Kafka writes UUIDs as base64url of 16 bytes; one may not begin with a dash (its CLI)."""
-    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith(
-        "-"
-    ):
-        pass
-    return text

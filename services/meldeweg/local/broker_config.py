@@ -97,16 +97,26 @@ def behaviour() -> dict[str, str]:
 
 
 def server_properties(
-    node: Node, cluster: tuple[Node, ...], truststore: Path, data: Path | None = None
+    node: Node,
+    cluster: tuple[Node, ...],
+    truststore: Path,
+    *,
+    data: Path | None = None,
+    listen: str = LOOPBACK,
 ) -> str:
-    """Return the file for one node of the cluster; `data` where it is not the node's own."""
-    listeners = f"MTLS://{node.address},CONTROLLER://{node.controller}"
+    """Return the file for one node of the cluster.
+
+    `data`: where it is not the node's own. `listen`: what clients reach under the node's address,
+    where that is not loopback itself (inside a container).
+    """
+    advertised = f"MTLS://{node.address},CONTROLLER://{node.controller}"
+    listeners = f"MTLS://{listen}:{node.port},CONTROLLER://{node.controller}"
     own = {
         "process.roles": "broker,controller",
         "node.id": str(node.id),
         "controller.quorum.bootstrap.servers": ",".join(each.controller for each in cluster),
         "listeners": listeners,
-        "advertised.listeners": listeners,
+        "advertised.listeners": advertised,
         "ssl.keystore.location": str(node.keystore),
         "ssl.truststore.location": str(truststore),
         "super.users": ";".join(f"User:broker-{each.id}" for each in cluster),

@@ -18,9 +18,11 @@ GRACE = 10.0  # seconds between asking and killing, once the parent is gone
 
 
 class Keeper:
-    """One helper process per stack; started at the first `watch`, started again if it dies."""
+    """One helper process per stack; started before the first child, started again if it dies."""
 
-    def __init__(self, grace: float = GRACE) -> None:
+    def __init__(self, grace: float = GRACE, holds: tuple[int, ...] = ()) -> None:
+        """`holds`: file handles it keeps open to its end, for instance a lock's."""
+        self._holds = holds
         self._mark = token_hex(8)
         self._grace = grace
         self._lock = threading.Lock()
@@ -49,9 +51,10 @@ class Keeper:
                 self._tell(f"forget {pid}\n")
 
     def ensure_alive(self) -> None:
-        """Start the helper (again) if it is not running. Cheap; meant to be called often."""
+        """Start the helper (again) if it is not running. Cheap; to be called often, and before
+        each child: one that is started while there is no helper could be left behind."""
         with self._lock:
-            if self._watched and (self._process is None or self._process.poll() is not None):
+            if self._process is None or self._process.poll() is not None:
                 self._start()
 
     def close(self) -> None:
@@ -88,6 +91,7 @@ class Keeper:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=self._holds,
             start_new_session=True,  # a terminal's Ctrl-C must not reach it
             cwd="/",
         )

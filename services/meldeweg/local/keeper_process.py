@@ -14,7 +14,8 @@ import sys
 
 import psutil
 
-MARK_VARIABLE = "MELDEWEG_PROCESS_MARK"
+# Not `MELDEWEG_…`: a service refuses to start with a setting of that kind it does not know.
+MARK_VARIABLE = "STACK_PROCESS_MARK"
 
 
 def main(mark: str, grace: float) -> None:

@@ -41,9 +41,14 @@ LEAF_LIFE = timedelta(days=180)
 RENEW_BEFORE = timedelta(days=30)  # less than this left: a new certificate
 _BACKDATED = timedelta(minutes=5)  # a neighbour's clock may be a little behind
 
-Unit = Literal["gateway", "service", "broker"]
+Unit = Literal["gateway", "service", "broker", "server"]
 ServiceName = Literal["registry", "audit", "watch"]
-_PREFIX: dict[Unit, str] = {"gateway": "gw", "service": "service", "broker": "broker"}
+_PREFIX: dict[Unit, str] = {
+    "gateway": "gw",
+    "service": "service",
+    "broker": "broker",
+    "server": "server",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,13 @@ class Credential:
 class DemoPki:
     """A CA in `directory`, and the certificates it has issued."""
 
-    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock | None = None, *, broker_names: tuple[str, ...] = ()
+    ) -> None:
+        """`broker_names`: by which clients reach the broker, besides loopback."""
         self._directory = private_directory(directory)
         self._clock = clock or SystemClock()
+        self._broker_names = broker_names
         self.ca = directory / "ca.pem"
         self._ca_key, self._ca_cert = self._authority()
 
@@ -76,6 +85,10 @@ class DemoPki:
     def broker(self, node: int) -> Credential:
         """`broker-<node>`: super user, server and client at once (brokers talk to each other)."""
         return self._issued("broker", str(node))
+
+    def server(self, name: str) -> Credential:
+        """Return what a server reached as `name` shows its clients; it is nobody at the broker."""
+        return self._issued("server", name)
 
     def keystore(self, node: int) -> Path:
         """One PEM file, key then certificate, as the broker's `ssl.keystore.location` wants it."""
@@ -134,7 +147,7 @@ class DemoPki:
     def _issue(self, credential: Credential, unit: Unit, common_name: str) -> None:
         now = self._clock.now()
         key = generate_private_key(SECP256R1())
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH] if unit != "server" else []
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(unit, common_name))
@@ -150,9 +163,13 @@ class DemoPki:
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._ca_key.public_key()), False
             )
         )
-        if unit == "broker":
+        if unit in ("broker", "server"):
             usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
-            names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+            more = self._broker_names if unit == "broker" else (common_name,)
+            names = [
+                *(x509.DNSName(name) for name in ("localhost", *more)),
+                x509.IPAddress(IPv4Address("127.0.0.1")),
+            ]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         cert = builder.add_extension(x509.ExtendedKeyUsage(usages), False).sign(
             self._ca_key, hashes.SHA256()

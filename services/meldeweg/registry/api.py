@@ -1,7 +1,7 @@
 """The registry over HTTP, for operators and ceremonies: hand in, look, pull the brake.
 
 Guarantees: every call needs the operators' token; what is handed in is judged by its own
-signatures, so the token opens no door to forgery, only to the desk. Errors are problem+json without content.
+signatures, so the token opens no door to forgery, only to the desk. Errors carry no content.
 """
 
 import hmac
@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Early, MeldewegError, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
@@ -46,37 +47,39 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
         if not hmac.compare_digest(given, expected):
             raise Forbidden("token-refused", "the operators' token is needed")
 
-    app.router.dependencies.append(Depends(operator))
+    # Not on the whole app: the endpoints of operation (`kernel.service.http`) are open.
+    guarded = [Depends(operator)]
     app.add_exception_handler(MeldewegError, _problem)
 
-    @app.post("/v1/records", status_code=201)
+    @app.post("/v1/records", status_code=201, dependencies=guarded)
     async def submit(request: Request) -> dict[str, str]:
         return {"digest": await desk.submit(await _body(request))}
 
-    @app.post("/v1/agencies/{agency}/status", status_code=201)
+    @app.post("/v1/agencies/{agency}/status", status_code=201, dependencies=guarded)
     async def set_status(agency: str, request: Request) -> dict[str, str]:
         change = StatusChange.read(await _body(request), "body-malformed")
         digest = await desk.set_status(AgencyId(agency), change.status, change.reason, clock.now())
         return {"digest": digest, "status": change.status}
 
-    @app.get("/v1/agencies")
+    @app.get("/v1/agencies", dependencies=guarded)
     async def agencies() -> list[dict[str, Any]]:
         return [_agency(view, agency) for agency in sorted(view.agencies())]
 
-    @app.get("/v1/agreements")
+    @app.get("/v1/agreements", dependencies=guarded)
     async def agreements() -> list[dict[str, Any]]:
+        worth = {each.digest: each.status for each in standing(view.agreements(), clock.now())}
         return [
             {
                 "agreement": known.digest,
                 "title": known.document.title,
-                "status": known.status(clock.now()),
+                "status": worth[known.digest],
                 "signed_by": sorted(known.signed_by),
                 "parties": [party.agency for party in known.document.parties],
             }
             for known in view.agreements()
         ]
 
-    @app.get("/v1/plan")
+    @app.get("/v1/plan", dependencies=guarded)
     async def plan() -> dict[str, list[str]]:
         return shown(await provisioner.plan())
 
@@ -107,6 +110,7 @@ def _agency(view: View, agency: AgencyId) -> dict[str, Any]:
         "principal": enrolment.principal,
         "identity": view.identity_kid(agency),
         "status": view.status(agency),
+        "status_number": view.status_number(agency),
         "reads": dict(view.reads(agency)),
         "keys": [
             {

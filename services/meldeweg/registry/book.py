@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS record (
     UNIQUE (topic, digest)
 );
 CREATE TABLE IF NOT EXISTS snapshot (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     n bigint NOT NULL
 );
 INSERT INTO snapshot (n) VALUES (0) ON CONFLICT DO NOTHING;
@@ -78,6 +78,13 @@ class Book:
         assert row is not None
         return int(row[0])
 
-    async def close(self) -> None:
+    async def start(self) -> None:
+        """Connect and make the tables; raises `Unavailable` while PostgreSQL is away."""
+        try:
+            await self._open()
+        except psycopg.OperationalError as exc:
+            raise Unavailable("database", "PostgreSQL did not answer") from exc
+
+    async def stop(self) -> None:
         if self._connection is not None:
             await self._connection.close()

@@ -5,8 +5,10 @@ records are taken in offset order, and one that comes again changes nothing.
 """
 
 from collections import defaultdict
+from uuid import UUID
 
 from meldeweg.kernel import logs, metrics, topics
+from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import Digest
@@ -19,7 +21,7 @@ log = logs.get()
 _refused = metrics.counter("trust_records_refused", "Records of trust that were refused", "code")
 
 OWNED = (topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS)  # published by the registry
-PATTERN = r"^(registry\.(agencies|agreements)|keys\..+)$"
+PREFIXES = (topics.keys_prefix(),)
 
 
 class TrustFeed:
@@ -28,17 +30,23 @@ class TrustFeed:
     def __init__(self, register: Register, book: Book, provisioner: Provisioner) -> None:
         self._register, self._book, self._provisioner = register, book, provisioner
         self.chains = Chains()
+        self._ids: dict[str, UUID] = {}
         self.seen: dict[str, set[Digest]] = defaultdict(set)
 
-    async def positions(self, places: list[Place]) -> dict[Place, int | None]:
+    async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
         """Read on where the chains end: at a start, from the beginning."""
-        return {place: self.chains.end(place[0])[0] or None for place in places}
+        return {place: self._position(place[0]) for place in places}
+
+    def _position(self, topic: str) -> Position | None:
+        end, _ = self.chains.end(topic)
+        return Position(end, self._ids[topic]) if end else None
 
     async def handle(self, records: list[Record]) -> None:
         """Take in a batch; first keep it, so that nothing acted upon could be forgotten."""
         fresh = [each for each in records if each.offset >= self.chains.end(each.topic)[0]]
         await self._book.keep((each.topic, each.value) for each in fresh if each.value is not None)
         for record in fresh:
+            self._ids[record.topic] = record.topic_id
             self.chains.extend(record.topic, record.value)
             self.seen[record.topic].add(Digest.of(record.value or b""))
             try:
@@ -54,7 +62,13 @@ class TrustFeed:
                 )
         self._provisioner.wake()
 
-    def reset(self, topic: str) -> None:
-        """Begin again with a topic that was recreated empty; the register keeps what it knows."""
-        self.chains.restart(topic)
-        self.seen.pop(topic, None)
+    async def reset(self, reset: Reset) -> None:
+        """Begin again with a topic that was recreated; the register keeps what it knows."""
+        self.chains.restart(reset.topic)
+        self.seen.pop(reset.topic, None)
+        log.warning("topic_reset", topic=reset.topic, code=reset.kind.value)
+
+    async def quarantine(self, record: Record, code: str) -> None:
+        """Pass over what no handler could take; it stays on its topic, and in the chain."""
+        log.error("trust_record_refused", code=code, topic=record.topic, offset=record.offset)
+        self.chains.extend(record.topic, record.value)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meldeweg.kernel import topics
-from meldeweg.kernel.agreement import AgreementStatus
+from meldeweg.kernel.agreement import Agreement, AgreementStatus, standing
 from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import Topic
-from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus
 from meldeweg.kernel.trust.view import KnownAgreement, View
 
 AUDIT = "service-audit"
@@ -64,9 +64,10 @@ def desired(view: View, now: datetime) -> Provision:
     for agency in view.agencies():
         names.update(topic.name for topic in topics.of_agency(agency))
         acls.update(_own(agency, view.status(agency)))
+    worth = {each.digest: each.status for each in standing(view.agreements(), now)}
     for agreement in view.agreements():
         names.update(topics.inbox(to, sender) for sender, to in _pairs(agreement, view))
-        if agreement.status(now) in _EXCHANGING:
+        if worth[agreement.digest] in _EXCHANGING:
             for sender, to in _pairs(agreement, view):
                 acls.update(_exchange(view, sender, to))
     return Provision(frozenset(names), frozenset(acls))
@@ -91,14 +92,17 @@ def _pairs(agreement: KnownAgreement, view: View) -> Iterator[tuple[AgencyId, Ag
     parties = agreement.document.parties
     if not {party.agency for party in parties} <= agreement.signed_by & set(view.agencies()):
         return
-    connected = {
-        frozenset((clause.direction.sender, clause.direction.recipient))
-        for clause in agreement.document.clauses
-    }
     for one in parties:
         for other in parties:
-            if one.agency != other.agency and frozenset((one.kind, other.kind)) in connected:
+            if one.agency != other.agency and _connected(agreement.document, one.kind, other.kind):
                 yield one.agency, other.agency
+
+
+def _connected(document: Agreement, one: AgencyKind, other: AgencyKind) -> bool:
+    return any(
+        clause.direction.covers(one, other) or clause.direction.covers(other, one)
+        for clause in document.clauses
+    )
 
 
 def _own(agency: AgencyId, status: AgencyStatus) -> Iterator[Acl]:
@@ -112,8 +116,8 @@ def _own(agency: AgencyId, status: AgencyStatus) -> Iterator[Acl]:
     yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.SUSPENDED:
         return
-    for topic in topics.of_agency(agency):
-        yield _acl(Resource.TOPIC, topic.name, principal, Operation.WRITE)
+    for own in topics.of_agency(agency):
+        yield _acl(Resource.TOPIC, own.name, principal, Operation.WRITE)
     yield _acl(Resource.TOPIC, topics.AUDIT_COSIGNATURES, principal, Operation.WRITE)
     yield _prefix(Resource.TOPIC, topics.inbox_prefix(agency), principal)
     yield _prefix(Resource.GROUP, f"gw-{agency}.", principal)

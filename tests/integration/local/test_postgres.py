@@ -1,19 +1,14 @@
 """PostgreSQL alone: who may connect, what each role sees, as root and as an ordinary user."""
 
 import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg
 import pytest
 
-import meldeweg
 from meldeweg.local.postgres import Postgres
-
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +38,10 @@ def test_no_service_may_write_where_all_can_read(postgres):
 
 @pytest.mark.parametrize("role", ["postgres", "audit"])
 def test_a_wrong_password_is_refused_even_on_the_socket(postgres, role):
-    uri = postgres.uri(role)
-    wrong = uri.replace(uri.split(":")[2].split("@")[0], "wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(wrong)
+        psycopg.connect(postgres.uri(role), password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+        psycopg.connect(postgres.uri(role).split("&passfile=")[0])
 
 
 def test_nothing_listens_on_the_network(postgres):
@@ -56,13 +51,15 @@ def test_nothing_listens_on_the_network(postgres):
 
 
 def test_passwords_are_in_no_log_and_on_no_command_line(postgres):
-    passwords = [postgres.uri(role).split(":")[2].split("@")[0] for role in ("postgres", "audit")]
+    secrets = postgres.home.parent / "secrets"
+    passwords = [(secrets / f"postgres-{role}").read_text() for role in ("postgres", "audit")]
     log = (postgres.home.parent / "logs" / "postgres.jsonl").read_text()
     server = psutil.Process(postgres.children[0].pid)
     lines = [" ".join(p.cmdline()) for p in (server, *server.children(recursive=True))]
     for password in passwords:
         assert len(password) > 30
         assert password not in log
+        assert all(password not in postgres.uri(role) for role in ("postgres", "audit"))
         assert all(password not in line for line in lines)
 
 
@@ -79,7 +76,7 @@ def test_a_path_too_long_for_a_socket_works_all_the_same(tmp_path):
         assert len(os.fsencode(deep)) > 107
         with psycopg.connect(running.uri("watch")) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
-        elsewhere = Path(running.uri().split("host=")[1])
+        elsewhere = Path(parse_qs(urlsplit(running.uri()).query)["host"][0])
         assert elsewhere.is_dir()
     assert not elsewhere.exists()
 
@@ -94,39 +91,3 @@ def test_as_root_the_server_runs_unprivileged_and_opens_no_directory(tmp_path):
             assert connection.execute("SELECT 1").fetchone() == (1,)
     assert tmp_path.stat().st_mode & 0o777 == 0o700
     assert running.home.stat().st_mode & 0o777 == 0o700
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_it_works_for_an_ordinary_user_too(tmp_path_factory, tmp_path):
-    script = (
-        "import sys, pathlib, psycopg\n"
-        "from meldeweg.local.postgres import Postgres\n"
-        "with Postgres(pathlib.Path(sys.argv[1])) as running:\n"
-        "    with psycopg.connect(running.uri('audit')) as connection:\n"
-        "        print(connection.execute('SELECT current_user').fetchone()[0])\n"
-    )
-    interpreter = _readable_python()
-    if interpreter is None:
-        pytest.skip("no Python of this version that an ordinary user may run")
-    with tempfile.TemporaryDirectory(dir="/tmp") as home:
-        os.chown(home, NOBODY, NOBODY)
-        libraries = [str(Path(m.__file__).parents[1]) for m in (meldeweg, psycopg)]
-        environment = {"PYTHONPATH": os.pathsep.join(libraries), "HOME": home}
-        done = subprocess.run(
-            [interpreter, "-c", script, f"{home}/stack"],
-            user=NOBODY, group=NOBODY, extra_groups=[], env=environment, cwd="/",
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.stdout.strip() == "audit", done.stderr
-
-
-def _readable_python():
-    """This interpreter may lie in a home directory; the system's will do if its version fits."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for path in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        try:
-            subprocess.run([path, "-c", ""], user=NOBODY, group=NOBODY, cwd="/", check=True)
-        except OSError:
-            continue
-        return path
-    return None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jwcrypto import jwe as oracle_jwe
 from jwcrypto import jwk as oracle_jwk
 
-from meldeweg.envelope import addressed_to, open_sealed, seal, sealing
+from meldeweg.envelope import addressed_to, open_sealed, open_with, seal, sealing
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps
@@ -318,3 +318,17 @@ def test_the_content_is_encrypted_as_rfc_7516_says_with_jwcrypto_as_oracle():
 
 def test_a_decoded_envelope_does_not_show_its_ciphertext():
     assert "ciphertext" not in repr(sealing._parse(SEALED))
+
+
+def test_the_key_that_fits_is_chosen_among_several():
+    keys = {key.kid: key for key in (OpenKey.generate() for _ in range(3))}
+    wanted = list(keys.values())[1]
+    aad = bytes(32)
+    envelope = seal(b"invented", [OpenKey.generate().public, wanted.public], aad)
+    assert open_with(envelope, keys, aad) == b"invented"
+    with pytest.raises(Refused) as refused:
+        open_with(envelope, {kid: key for kid, key in keys.items() if key is not wanted}, aad)
+    assert refused.value.code == "envelope-not-for-this-key"
+    with pytest.raises(Refused) as refused:
+        open_with(envelope, {}, aad)
+    assert refused.value.code == "envelope-not-for-this-key"

@@ -18,12 +18,12 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors/note.json").read_text
 TEXT, LINE = VECTORS["text"], VECTORS["signature"]
 PETER, ENOCH = note.parse_vkey(VECTORS["vkey"]), note.parse_vkey(VECTORS["other_vkey"])
 GOOD = f"{TEXT}\n{LINE}".encode()
-SIGNER = note.Signer("log.example/2026", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+SIGNER = note.Signer.of("log.example/2026", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
 def peter():
     raw = base64.b64decode(VECTORS["skey"].split("+", 4)[4])
-    return note.Signer("PeterNeumann", Ed25519PrivateKey.from_private_bytes(raw[1:]))
+    return note.Signer.of("PeterNeumann", Ed25519PrivateKey.from_private_bytes(raw[1:]))
 
 
 def test_signing_gives_the_bytes_of_the_go_checksum_database():
@@ -92,6 +92,12 @@ def test_malformed_notes_are_refused(data):
 def test_malformed_vkeys_are_refused(vkey):
     with pytest.raises(Refused, match="vkey-malformed"):
         note.parse_vkey(vkey)
+
+
+@pytest.mark.parametrize("weak", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32, b"short"])
+def test_a_key_under_which_anything_would_verify_is_refused(weak):
+    with pytest.raises(Refused, match="vkey-malformed"):
+        note.Verifier("log.example", weak)
 
 
 @given(st.integers(0, len(VECTORS["vkey"]) - 1), st.characters())

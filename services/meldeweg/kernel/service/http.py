@@ -6,6 +6,7 @@ Trusts: checks are cheap and synchronous; they report what a part noticed, they 
 """
 
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -17,12 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from meldeweg import __version__
 from meldeweg.kernel import metrics
 from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.service import problem
+from meldeweg.kernel.service.protocol import BoundedProtocol
 from meldeweg.kernel.settings import HttpSettings
 
 Check = Callable[[], str | None]  # a stable code of what is missing, or None
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/version"})
-_CONNECTIONS = 1000  # at once; beyond that uvicorn answers 503 (I7)
 _GRACE = 4  # seconds for requests under way when draining begins
 
 
@@ -81,22 +83,27 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         phase = self._readiness.phase
-        if phase is None or scope["type"] != "http" or scope["path"] in _OPEN:
+        if phase is None or scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        problem = JSONResponse(
-            {"type": f"/problems/{phase}", "title": "not ready", "status": 503, "code": phase},
+        answer = Response(
+            problem.body(problem.STARTING if phase == "starting" else problem.DRAINING),
             status_code=503,
             headers={"Retry-After": "1"},
-            media_type="application/problem+json",
+            media_type=problem.MEDIA_TYPE,
         )
-        await problem(scope, receive, send)
+        await answer(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith("/problems/")
 
 
 class Server(uvicorn.Server):
     """uvicorn that leaves signals to the service, and listens from construction on."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        tls = _tls(settings)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -104,17 +111,15 @@ class Server(uvicorn.Server):
                 access_log=False,  # a query string may hold what a person typed
                 lifespan="off",  # parts are the service's, started in its order
                 ws="none",
-                http="httptools",
+                http=BoundedProtocol,
                 server_header=False,
-                limit_concurrency=_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE,
-                ssl_certfile=settings.cert,
-                ssl_keyfile=settings.key,
+                ssl_context_factory=(lambda *_: tls) if tls else None,
             )
         )
         self._socket = _bound(settings)
         host, port = self._socket.getsockname()[:2]
-        scheme = "https" if settings.cert else "http"
+        scheme = "https" if tls else "http"
         self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     @contextmanager
@@ -127,6 +132,19 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Ask for the end; requests under way get their few seconds."""
         self.should_exit = True
+
+
+def _tls(settings: HttpSettings) -> ssl.SSLContext | None:
+    """TLS 1.3 alone: every caller is a program of ours or of an agency, or a current browser."""
+    if settings.cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(settings.cert, settings.key)
+    except OSError as exc:  # ssl.SSLError too
+        raise Fatal("setting-invalid", "http.cert or http.key: not a readable pair") from exc
+    return context
 
 
 def _bound(settings: HttpSettings) -> socket.socket:

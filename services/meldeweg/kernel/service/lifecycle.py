@@ -24,7 +24,6 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import uvloop
@@ -32,7 +31,7 @@ from fastapi import FastAPI
 
 from meldeweg import __version__
 from meldeweg.kernel import failpoints, logs, metrics
-from meldeweg.kernel.clock import Clock, SystemClock
+from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.kernel.service.http import Check, Readiness, Server, build
 from meldeweg.kernel.service.watchdog import Watched, watch
@@ -108,7 +107,7 @@ class Service:
     """One process. Declare parts, tasks, checks and watchdogs, then `run`."""
 
     def __init__(self, name: str, settings: Settings, app: FastAPI | None = None) -> None:
-        self.clock: Clock = SystemClock(timedelta(seconds=settings.clock_offset))
+        self.clock: Clock = settings.clock()
         logs.configure(service=name, strict=settings.mode is Mode.DEMO, clock=self.clock)
         failpoints.arm(settings.failpoints)
         _build.labels(__version__).set(1)
@@ -185,6 +184,8 @@ class Service:
         log.info("service_listening", url=server.url, version=__version__)
         if self._settings.mode is Mode.DEMO:
             log.warning("demo_mode", mode="demo")
+        if not server.url.startswith("https:"):
+            log.warning("http_without_tls", url=server.url)
         await self._stop.wait()
         await self._drain(server, http, starting)
 

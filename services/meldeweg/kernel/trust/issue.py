@@ -12,6 +12,7 @@ from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.objects import (
     AgencyStatus,
+    AgreementSignature,
     Enrolment,
     KeyCertificate,
     KeyRevoked,
@@ -32,6 +33,7 @@ _TYP: dict[type[Frozen], Typ] = {
     KeyRevoked: Typ.KEY_REVOKED,
     Reads: Typ.READS,
     Snapshot: Typ.SNAPSHOT,
+    AgreementSignature: Typ.AGREEMENT_SIGNATURE,
 }
 
 

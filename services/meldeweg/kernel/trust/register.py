@@ -106,9 +106,13 @@ class Register(View):
 
     def _enrol(self, jws: Jws, body: Enrolment) -> None:
         signing.verify(jws, self._anchor)
+        identity = SignatureKey.from_jwk(body.identity)
         known = self._enrolled.get(body.agency)
+        if known is not None and known[1] != identity:
+            # Agreements pin identity keys: the anchor alone must not be able to replace one.
+            raise Refused("identity-changed", "an agency's identity key does not change")
         if known is None or body.at >= known[0].at:
-            self._enrolled[body.agency] = (body, SignatureKey.from_jwk(body.identity))
+            self._enrolled[body.agency] = (body, identity)
 
     def _add_service_key(self, jws: Jws, body: ServiceKey) -> None:
         signing.verify(jws, self._anchor)
@@ -170,7 +174,7 @@ _KeyRecord = TypeVar("_KeyRecord", KeyCertificate, KeyRevoked, Reads)
 
 
 def _read(model: type[_Body], jws: Jws) -> _Body:
-    return model.read(jws.payload, "trust-record-malformed")
+    return model.read_signed(jws.payload, "trust-record-malformed")
 
 
 def _own(topic: str, body: _KeyRecord) -> _KeyRecord:

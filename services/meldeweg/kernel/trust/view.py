@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meldeweg.kernel import agreement as agreements
-from meldeweg.kernel.agreement import Agreement, AgreementStatus
+from meldeweg.kernel.agreement import Agreement
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest, KeyId
 from meldeweg.kernel.jwk import SealKey, SignatureKey
@@ -45,9 +44,6 @@ class KnownAgreement:
     digest: Digest
     document: Agreement
     signed_by: frozenset[AgencyId]
-
-    def status(self, now: datetime) -> AgreementStatus:
-        return agreements.status(self.document, self.signed_by, now)
 
 
 class View:
@@ -128,6 +124,12 @@ class View:
 
     def key_for(self, agency: AgencyId, use: KeyUse, now: datetime) -> SealKey:
         """Return the newest key of the agency to seal to (`seal` or `oversight`)."""
+        key = self.newest(agency, use, now).key
+        assert isinstance(key, SealKey)
+        return key
+
+    def newest(self, agency: AgencyId, use: KeyUse, now: datetime) -> CertifiedKey:
+        """Return the newest certified key of the agency for `use`, or `Unavailable("no-key")`."""
         usable = [
             certified
             for certified in self.certified(agency)
@@ -135,9 +137,7 @@ class View:
         ]
         if not usable:
             raise Unavailable("no-key", f"{agency} has no valid {use} key in my view")
-        key = max(usable, key=lambda certified: certified.certificate.at).key
-        assert isinstance(key, SealKey)
-        return key
+        return max(usable, key=lambda certified: certified.certificate.at)
 
     def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]:
         """Return all keys ever certified for the agency, for listing and for choosing."""

@@ -1,0 +1,47 @@
+"""The audit service: `python -m meldeweg.audit`.
+
+bus ──► ingest ──► ledger ──► sealing ──► bus
+          │           │          │
+       project     PostgreSQL  checkpoint, tiles ──► api (reading)
+"""
+
+from meldeweg.audit.access import Auditors
+from meldeweg.audit.api import build
+from meldeweg.audit.database import Pool
+from meldeweg.audit.ingest import Ingest
+from meldeweg.audit.ledger import Ledger
+from meldeweg.audit.reading import Reading
+from meldeweg.audit.sealing import Sealer
+from meldeweg.audit.settings import AuditSettings
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.keyfile import read_signing_key
+from meldeweg.kernel.note import Signer
+from meldeweg.kernel.service import Service, run
+from meldeweg.kernel.settings import load, read_secret
+
+_STALLED = 90.0  # seconds without a turn; longer than the longest wait for broker or database
+
+
+def wire() -> Service:
+    settings = load(AuditSettings)
+    key = read_signing_key(settings.key)
+    uri = read_secret(settings.database)
+
+    def signer(origin: str) -> Signer:
+        return Signer(origin, key.public.public, key.sign)
+
+    reading = Reading(Pool(uri))
+    app = build(reading, Auditors(settings.auditors), signer)
+    service = Service("audit", settings, app=app)
+    ledger = Ledger(uri, service.clock)
+    sealer = Sealer(ledger, signer)
+    connection = Connection.of(settings.kafka, "audit")
+    ingest = service.part("ingest", Ingest(connection, ledger, sealer, settings.origin, signer))
+    service.check("ingest", ingest.missing)
+    service.task("ingest", ingest.run)
+    service.watchdog("ingest", age=ingest.age, limit=_STALLED, restart=ingest.restart)
+    return service
+
+
+if __name__ == "__main__":
+    run("audit", wire)

@@ -1,0 +1,279 @@
+"""The audit's life: recover, then read, put into the log, sign, publish, for ever.
+
+Guarantees: nothing is put into the log before what was published is known; one topic's trouble
+stops no other; while broker or database are away nothing is lost and reading goes on where
+PostgreSQL says; new entries are signed within a second. Memory: one poll, one checkpoint's hashes.
+Trusts: what `ledger`, `sealing` and `recovery` guarantee.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from meldeweg.audit import alarms
+from meldeweg.audit.follow import Follower
+from meldeweg.audit.ledger import Ledger
+from meldeweg.audit.project import Entry, project
+from meldeweg.audit.recovery import Recovery
+from meldeweg.audit.sealing import Sealer
+from meldeweg.kernel import logs, metrics
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
+from meldeweg.kernel.bus.produce import Producer
+from meldeweg.kernel.bus.read import Found, Reader
+from meldeweg.kernel.bus.records import Ack, Outgoing, Place
+from meldeweg.kernel.bus.subscription import Positions
+from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.note import Signer
+from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
+
+_POLL = 0.1  # seconds; also the longest that a seal waits for
+_BATCH = 4000  # records per poll
+_SEAL = 0.3  # seconds between checkpoints at least
+_PAUSE = 0.5  # seconds before trying again
+_RESETS = {
+    ResetKind.SHORTER: "topic-shorter",
+    ResetKind.EXPIRED: "log-start-beyond",
+}
+
+log = logs.get()
+_unsigned = metrics.gauge("audit_unsigned_entries", "Entries that no signed checkpoint covers yet")
+_age = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
+
+Projected = dict[tuple[str, bytes], list[Entry]]
+"""(topic, topic id) -> entries"""
+
+
+class Ingest:
+    """Wires the bus to the ledger; `run` is the service's one task."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        sealer: Sealer,
+        origin: str,
+        signer: Callable[[str], Signer],
+    ) -> None:
+        self._connection, self._ledger, self._sealer = connection, ledger, sealer
+        self._origin = origin
+        self._signer = signer
+        self._producer = Producer(connection)
+        self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
+        self._unpublished: bytes | None = None
+        self._writing: asyncio.Task[int] | None = None
+        self._sealed = 0.0
+        self._alive = time.monotonic()
+        self._ready = False
+        self.trouble: str | None = "recovering"
+
+    def age(self) -> float:
+        """Seconds since the last turn."""
+        return time.monotonic() - self._alive
+
+    def missing(self) -> str | None:
+        """What hinders auditing now, as a stable code."""
+        return self.trouble or self._reader.missing()
+
+    async def start(self) -> None:
+        """Nothing: the first turn connects, and waits for what is away."""
+
+    async def restart(self) -> None:
+        """Throw the reader away; the next turn builds another."""
+        await self._reader.restart()
+
+    async def _settled(self) -> None:
+        """Let a batch under way come to its end, whichever it is."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await asyncio.wait([writing])
+            writing.exception()  # seen already, or of no interest any more
+
+    async def stop(self) -> None:
+        await self._settled()
+        await self._reader.stop()
+        await self._producer.stop()
+        self._ledger.close()
+
+    async def run(self) -> None:
+        """Go on for ever; ends only by `Fatal`."""
+        while True:
+            self._alive = time.monotonic()
+            try:
+                if not self._ready:
+                    await self._recover()
+                await self._turn()
+                self.trouble = None
+            except (Unavailable, TimeoutError) as exc:
+                self.trouble = exc.code if isinstance(exc, Unavailable) else "broker-timeout"
+                log.warning("audit_waiting", code=self.trouble)
+                # What was given may not be kept, and what was kept may not be known: ask again.
+                self._ready = False
+                await self._settled()
+                await asyncio.sleep(_PAUSE)
+
+    async def _turn(self) -> None:
+        found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)
+        projected = await asyncio.to_thread(_projected, found) if found else {}
+        await self._written()
+        if found:
+            await self._take(found, projected)
+        if self._writing is None and self._sealer.unsigned() == 0:
+            if self._unpublished:
+                await self._publish(self._unpublished, b"checkpoint")
+                self._unpublished = None
+            await self._turn_year()
+        elif time.monotonic() - self._sealed >= _SEAL:
+            await self._written()
+            await self._seal()
+
+    async def _take(self, found: Mapping[Place, Found], projected: Projected) -> None:
+        """Begin to put one poll into the log; while the database works, the next one is read."""
+        for records in found.values():
+            if isinstance(records, Reset):
+                await asyncio.to_thread(self._reset, records)
+        arrivals = []
+        for (topic, topic_id), entries in projected.items():
+            if (stream := self._ledger.streams.get(topic_id)) is None:
+                stream = await asyncio.to_thread(self._ledger.stream, topic, topic_id)
+            arrivals.append((stream, entries))
+        if arrivals:
+            newest = max(entries[-1].appended for entries in projected.values()) / 1000
+            _age.set(max(0.0, self._ledger.clock.now().timestamp() - newest))
+            self._writing = asyncio.create_task(asyncio.to_thread(self._ledger.append, arrivals))
+
+    async def _written(self) -> None:
+        """Wait for the batch before: nothing else may touch the ledger meanwhile."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)  # a cancelled turn must not forget the thread
+            self._writing = None
+            _unsigned.set(self._sealer.unsigned())
+
+    def _reset(self, reset: Reset) -> None:
+        """A topic that can't be read on: an alarm, and the others go on."""
+        if reset.kind is ResetKind.RECREATED:
+            self._ledger.stream(reset.topic, reset.topic_id.bytes)
+            return
+        stream = self._ledger.stream(reset.topic, reset.topic_id.bytes)
+        if reset.kind is ResetKind.EXPIRED and reset.start == stream.next:
+            return  # only the one record that is read again to compare it is gone
+        detail = f"expected {stream.next}, the broker has {reset.start} to {reset.end}"
+        self._ledger.halt(stream, _RESETS[reset.kind], detail)
+
+    async def _seal(self) -> None:
+        pending = await asyncio.to_thread(self._sealer.prepare)
+        if pending is not None:
+            ack = await self._publish(pending.note, b"manifest")
+            self._unpublished = await asyncio.to_thread(self._sealer.seal, pending, ack.offset + 1)
+            await self._publish(self._unpublished, b"checkpoint")
+            self._unpublished = None
+        self._sealed = time.monotonic()
+
+    async def _publish(self, value: bytes, kind: bytes) -> Ack:
+        record = Outgoing(AUDIT_CHECKPOINTS, None, value, (("kind", kind),))
+        (sent,) = await self._producer.send([record])
+        if isinstance(sent, Unavailable):
+            raise sent
+        if not isinstance(sent, Ack):
+            raise Fatal("manifest-refused", sent.code)
+        return sent
+
+    async def _turn_year(self) -> None:
+        """Begin the next year's log once this one's is fully signed and published."""
+        current = self._ledger.log
+        year = self._ledger.clock.now().year
+        if current is None or year <= current.year or self._sealer.unsigned() or self._unpublished:
+            return
+        if year > current.year + 1:
+            # More than a year without one entry, or a clock that is wrong: a person decides.
+            raise Fatal("year-skipped", f"{current.year} to {year}")
+        await asyncio.to_thread(self._sealer.turn_year, year, f"{self._origin}/{year}")
+
+    async def _recover(self) -> None:
+        """Take up the log: from the database, then from the bus, and only then anew."""
+        await self._reader.rewind()
+        await asyncio.to_thread(self._ledger.open)
+        await asyncio.to_thread(self._sealer.load)
+        follower = Follower(self._connection)
+        try:
+            await self._replay(follower)
+        finally:
+            await follower.close()
+        if self._ledger.log is None:
+            year = self._ledger.clock.now().year
+            await asyncio.to_thread(self._ledger.open_log, year, f"{self._origin}/{year}")
+            await asyncio.to_thread(self._sealer.load)
+        self._unpublished = self._sealer.newest
+        self._ready = True
+
+    async def _replay(self, follower: Follower) -> None:
+        recovery = Recovery(
+            self._ledger, self._sealer, lambda origin: self._signer(origin).verifier(),
+            follower.fetch,
+        )  # fmt: skip
+        at = await asyncio.to_thread(self._ledger.bus_position)
+        reader = Reader(self._connection, positions=_from(at), topics=(AUDIT_CHECKPOINTS,))
+        try:
+            await self._drain(reader, recovery)
+        finally:
+            await reader.stop()
+
+    async def _drain(self, reader: Reader, recovery: Recovery) -> None:
+        place = (AUDIT_CHECKPOINTS, 0)
+        target: int | None = None
+        while True:
+            self._alive = time.monotonic()
+            found = (await reader.poll(timeout=_POLL, max_records=_BATCH)).get(place, [])
+            if isinstance(found, Reset):
+                await asyncio.to_thread(self._checkpoints_reset, found)
+                continue
+            for record in found:
+                await recovery.take(record.offset, record.value)
+            if target is None and place in reader.places():
+                target = (await reader.ends()).get(place)
+            at = reader.places().get(place)
+            if target is not None and at is not None and at.offset >= target:
+                known = (at.offset, at.topic_id.bytes)
+                await asyncio.to_thread(self._ledger.set_bus_position, *known)
+                return
+
+    def _checkpoints_reset(self, reset: Reset) -> None:
+        with self._ledger.writing() as cursor:
+            detail = f"{reset.kind}: expected {reset.wanted}, it ends at {reset.end}"
+            alarms.record(
+                cursor, self._ledger.clock, "checkpoints-shorter", AUDIT_CHECKPOINTS, detail
+            )
+
+    async def _positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
+        """Where PostgreSQL says, less one: the last record is read again and compared."""
+        newest = {stream.topic: stream for stream in self._ledger.streams.values()}
+        return {
+            (topic, partition): (
+                Position(max(newest[topic].next - 1, 0), UUID(bytes=newest[topic].topic_id))
+                if topic in newest
+                else None
+            )
+            for topic, partition in places
+        }
+
+
+def _projected(found: Mapping[Place, Found]) -> Projected:
+    """The entries of one poll (in a thread: hashing takes its time)."""
+    made: Projected = {}
+    for (topic, partition), records in found.items():
+        if isinstance(records, Reset) or not records:
+            continue
+        if partition != 0:
+            raise Fatal("topic-partitions", f"{topic} has more than one partition")
+        topic_id = records[0].topic_id.bytes
+        made[topic, topic_id] = [project(topic_id, record) for record in records]
+    return made
+
+
+def _from(at: tuple[int, bytes] | None) -> Positions:
+    async def positions(places: list[Place]) -> Mapping[Place, Position | int | None]:
+        known = Position(at[0], UUID(bytes=at[1])) if at else None
+        return dict.fromkeys(places, known)
+
+    return positions

@@ -1,0 +1,201 @@
+"""The senders' own numbering, read out of the log: what never reached it shows here.
+
+Guarantees: memory grows with pairs of agencies and restarts, not with the log. Trusts nothing: a
+statement that can't be read is passed over (it is the recipient's to quarantine), numbers count
+only in the topic that their sender alone may write, and a claim about another's numbers names who
+claims it.
+
+Each sender numbers its messages per recipient, 1, 2, 3 …, anew with each `outbox`; a record may
+come twice. A heartbeat says how far a sender got and how far it received. Topics are read
+independently of each other, so the newest heartbeats may run ahead of the log: only those with two
+later ones behind them are held against it. What a sender claims and the log lacks may still wait at
+the sender; what a recipient received and the log lacks was left out.
+"""
+
+import binascii
+import json
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.topics import parse_inbox
+
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_YOUNG = 2  # heartbeats that may be ahead of the log
+_HOLES_MAX = 10_000  # numbers kept out of order per pair; more is one finding, not more memory
+_HEARTBEAT = "meldeweg.heartbeat.v1+jws"
+
+# A context in its one form, as every gateway writes it; another form is read as JSON.
+_SEQ = re.compile(rb'"seq":\{"outbox":"([0-9a-f]{16})","n":([1-9][0-9]{0,15})\}')
+
+Line = tuple[str, str, str]
+"""(sender, recipient, outbox)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Numbers `first` to `last` of `sender` to `recipient` are not in the log.
+
+    `claimed_by`: the agency whose heartbeat says they exist; None: a later number is there.
+    `open`: too new to be held against the log.
+    """
+
+    sender: str
+    recipient: str
+    outbox: str
+    first: int
+    last: int
+    claimed_by: str | None = None
+    open: bool = False
+
+
+class _Writer(NamedTuple):
+    sender: str
+    recipient: str
+    named: bytes  # how a context of theirs names both; empty for events
+
+
+class _Seen:
+    """Which numbers of one line are there: 1 to `up_to`, and `beyond` it."""
+
+    __slots__ = ("beyond", "up_to")
+
+    def __init__(self) -> None:
+        self.up_to = 0
+        self.beyond: set[int] = set()
+
+    def add(self, number: int) -> None:
+        if number == self.up_to + 1:
+            self.up_to = number
+            while self.up_to + 1 in self.beyond:
+                self.up_to += 1
+                self.beyond.remove(self.up_to)
+        elif number > self.up_to and len(self.beyond) < _HOLES_MAX:
+            self.beyond.add(number)
+
+    def missing(self, last: int) -> list[tuple[int, int]]:
+        """Ranges of 1 to `last` that are not there."""
+        found, start = [], self.up_to + 1
+        for number in sorted(n for n in self.beyond if n <= last):
+            if number > start:
+                found.append((start, number - 1))
+            start = number + 1
+        if start <= last:
+            found.append((start, last))
+        return found
+
+
+class Numbering:
+    """Feed it every statement in the order of the log, then ask for `holes`.
+
+    `carried_over`: numbers began in the log of the year before; each line counts from where it is
+    first seen, and what is never seen here is not this log's.
+    """
+
+    def __init__(self) -> None:
+        self.carried_over = False
+        self._seen: dict[Line, _Seen] = {}
+        self._writers: dict[str, _Writer | None] = {}
+        self._young: dict[str, deque[dict[Line, int]]] = {}
+        self._due: dict[str, dict[Line, int]] = {}
+
+    def feed(self, topic: str, statement: bytes) -> None:
+        """Take one record's statement; `topic` says who may have written it."""
+        if topic not in self._writers:
+            self._writers[topic] = _writer(topic)
+        writer = self._writers[topic]
+        if writer is None:
+            return
+        try:
+            head, payload, _ = statement.split(b".")
+            data = _b64(payload)
+            if writer.named and writer.named in data:
+                found = _SEQ.match(data, data.find(b'"seq":{'))
+                if found:
+                    line = (writer.sender, writer.recipient, found[1].decode())
+                    self._add(line, int(found[2]))
+                    return
+            body = json.loads(data)
+            if writer.named:
+                self._message(writer, body)
+            elif json.loads(_b64(head))["typ"] == _HEARTBEAT:
+                self._heartbeat(writer.sender, body)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return  # not one of ours: recorded in the log like any other, judged by its recipient
+
+    def holes(self) -> list[Hole]:
+        """What is missing, by sender and number; the open ones last."""
+        found = []
+        for (sender, recipient, outbox), seen in sorted(self._seen.items()):
+            last = max(seen.beyond, default=seen.up_to)
+            found += [Hole(sender, recipient, outbox, a, b) for a, b in seen.missing(last)]
+        for agency, claims in sorted(self._due.items()):
+            found += self._claimed(agency, claims, young=False)
+        for agency, beats in sorted(self._young.items()):
+            newest = {line: n for beat in beats for line, n in beat.items()}
+            found += self._claimed(agency, newest, young=True)
+        return found
+
+    def _claimed(self, agency: str, claims: dict[Line, int], *, young: bool) -> list[Hole]:
+        found = []
+        for line, last in sorted(claims.items()):
+            seen = self._seen.get(line)
+            if seen is None and self.carried_over:
+                continue
+            seen = seen or _Seen()
+            known = max(seen.beyond, default=seen.up_to)  # holes below are named already
+            if last > known:
+                found.append(Hole(*line, known + 1, last, agency, young))
+        return found
+
+    def _message(self, writer: "_Writer", body: dict[str, Any]) -> None:
+        seq = body["seq"]
+        if (body["from"], body["to"]) == (writer.sender, writer.recipient) and _fits(seq):
+            self._add((writer.sender, writer.recipient, seq["outbox"]), seq["n"])
+
+    def _add(self, line: Line, number: int) -> None:
+        seen = self._seen.get(line)
+        if seen is None:
+            seen = self._seen[line] = _Seen()
+            if self.carried_over:
+                seen.up_to = number - 1
+        seen.add(number)
+
+    def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:
+        claims: dict[Line, int] = {}
+        for partner, seq in body["sent"].items():
+            if _fits(seq):
+                claims[agency, partner, seq["outbox"]] = seq["n"]
+        for partner, seq in body["received"].items():
+            if _fits(seq):
+                claims[partner, agency, seq["outbox"]] = seq["n"]
+        beats = self._young.setdefault(agency, deque())
+        beats.append(claims)
+        if len(beats) > _YOUNG:
+            due = self._due.setdefault(agency, {})
+            for line, number in beats.popleft().items():
+                due[line] = max(number, due.get(line, 0))
+
+
+def _writer(topic: str) -> _Writer | None:
+    """Return who alone may write a topic; None for one that is neither inbox nor events."""
+    try:
+        if topic.startswith("events."):
+            return _Writer(topic.removeprefix("events."), "", b"")
+        recipient, sender = parse_inbox(topic)
+    except Refused:
+        return None
+    return _Writer(
+        sender, recipient, b'"from":"%s","to":"%s",' % (sender.encode(), recipient.encode())
+    )
+
+
+def _fits(seq: Any) -> bool:
+    outbox, number = seq["outbox"], seq["n"]
+    return isinstance(outbox, str) and len(outbox) == 16 and type(number) is int and number > 0
+
+
+def _b64(part: bytes) -> bytes:
+    return binascii.a2b_base64(part.translate(_URLSAFE) + b"=="[: -len(part) % 4])

@@ -1,0 +1,54 @@
+"""What a verification found, for people and for programs."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FINDINGS_MAX = 1000  # listed; all are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong: a stable code, where it is, and facts."""
+
+    code: str
+    where: str
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """`broken`: the log contradicts itself or its signature. `missing`: numbers of a sender that
+    are not in the log. `notices`: what was not, or could not be, checked."""
+
+    origin: str = ""
+    size: int = 0
+    root: str = ""
+    signed_by: list[str] = field(default_factory=list)
+    entries: int = 0
+    topics: dict[str, int] = field(default_factory=dict)
+    broken: list[Finding] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
+    notices: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is broken and nothing is missing."""
+        return self.count == 0
+
+    def breaks(self, code: str, where: str, detail: str = "") -> None:
+        self.count += 1
+        if len(self.broken) < FINDINGS_MAX:
+            self.broken.append(Finding(code, where, detail))
+
+    def misses(self, code: str, where: str, detail: str = "") -> None:
+        self.count += 1
+        if len(self.missing) < FINDINGS_MAX:
+            self.missing.append(Finding(code, where, detail))
+
+    def notes(self, code: str, where: str, detail: str = "") -> None:
+        if len(self.notices) < FINDINGS_MAX:
+            self.notices.append(Finding(code, where, detail))
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": self.ok} | asdict(self)

@@ -1,0 +1,230 @@
+"""Where an exported log is read from: a directory, a zip file, or an audit service's URL.
+
+Guarantees: never reads more than it was told to expect, never follows a name out of the export,
+never waits for ever. Trusts nothing: the export may have been made to harm whoever verifies it.
+"""
+
+import os
+import re
+import stat
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+import httpx2
+
+from meldeweg.kernel import note
+from meldeweg.kernel.errors import Refused, Unavailable
+
+LINE_MAX = 16 * 1024 * 1024  # bytes; a record's headers are at most 2 MiB, base64 and JSON included
+_CHUNK = 256 * 1024
+_TIMEOUT = 30  # seconds without a byte
+_DEADLINE = 120  # seconds for one small file
+_NAME = re.compile(r"[a-z0-9]+(?:[./][a-z0-9]+)*", re.ASCII)
+
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # zipfile's word for "encrypted", and for methods that it lacks
+    struct.error,
+    ValueError,
+)
+
+
+class Source(Protocol):
+    """Files by name, as `meldeweg audit export` lays them out."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return a whole file of at most `limit` bytes.
+
+        Raises `Refused`: `file-missing`, `file-too-large`, `file-unreadable`.
+        """
+        ...
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Yield lines without their newline; a last line without one is `line-cut-short`."""
+        ...
+
+
+@contextmanager
+def open_source(place: str, token: str | None = None) -> Iterator[Source]:
+    """Open DIR, ZIP or URL. `Refused("export-missing")`, `Refused("zip-malformed")`."""
+    path = Path(place)
+    if re.match(r"https?://", place):
+        with closing(Url(place, token)) as url:
+            yield url
+    elif path.is_dir():
+        yield Directory(path)
+    elif path.is_file():
+        with path.open("rb") as raw:  # closed here, whatever the zip file's own end does
+            yield Zip(_opened_zip(raw))
+    else:
+        raise Refused("export-missing", "neither a directory nor a file")
+
+
+def _opened_zip(raw: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(raw)
+    except _ZIP_ERRORS as exc:
+        raise Refused("zip-malformed") from exc
+
+
+class Directory:
+    """An export as it was written."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, name: str, limit: int) -> bytes:
+        with self._open(name) as file:
+            return _bounded(name, file, limit)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with self._open(name) as file:
+            yield from _lines(name, file)
+
+    def _open(self, name: str) -> IO[bytes]:
+        path = self._root / _checked(name)
+        try:
+            # A pipe would wait for its writer: open without waiting, then take plain files only.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError as exc:
+            raise Refused("file-missing", name) from exc
+        except OSError as exc:
+            raise Refused("file-unreadable", name) from exc
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Refused("file-unreadable", f"{name} is no plain file")
+        return os.fdopen(descriptor, "rb", buffering=1 << 20)
+
+
+class Zip:
+    """An export in a zip file, with or without a directory around it; nothing is unpacked."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._zip = file
+        names = file.namelist()
+        if len(set(names)) != len(names):
+            raise Refused("zip-malformed", "a name stands twice")
+        found = [name for name in names if name.count("/") <= 1 and name.endswith("checkpoint")]
+        found = [
+            name for name in found if name in ("checkpoint", f"{name.split('/')[0]}/checkpoint")
+        ]
+        if len(found) != 1:
+            raise Refused("file-missing", "checkpoint")
+        self._prefix = found[0].removesuffix("checkpoint")
+
+    def read(self, name: str, limit: int) -> bytes:
+        with self._open(name) as file:
+            return _bounded(name, file, limit)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with self._open(name) as file:
+            yield from _lines(name, file)
+
+    def _open(self, name: str) -> IO[bytes]:
+        try:
+            return self._zip.open(self._prefix + _checked(name))
+        except KeyError as exc:
+            raise Refused("file-missing", name) from exc
+        except _ZIP_ERRORS as exc:
+            raise Refused("file-unreadable", name) from exc
+
+
+class Url:
+    """A running audit service, or any web server on which an export lies.
+
+    A running log grows: what has no size in its name is asked for at the checkpoint's size.
+    """
+
+    def __init__(self, base: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx2.Client(
+            base_url=base.rstrip("/") + "/", headers=headers, timeout=_TIMEOUT, trust_env=False
+        )
+        self._size: int | None = None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def read(self, name: str, limit: int) -> bytes:
+        until = time.monotonic() + _DEADLINE
+        data = bytearray()
+        for chunk in self._chunks(name):
+            data += chunk
+            if len(data) > limit:
+                raise Refused("file-too-large", name)
+            if time.monotonic() > until:
+                raise Unavailable("source-too-slow", name)
+        if name == "checkpoint":
+            self._size = note.parse_checkpoint(note.parse(bytes(data)).text).size
+        return bytes(data)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        left = b""
+        for chunk in self._chunks(name):
+            *whole, left = (left + chunk).split(b"\n")
+            yield from whole
+            if len(left) > LINE_MAX:
+                raise Refused("line-too-long", name)
+        if left:
+            raise Refused("line-cut-short", name)
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        sized = self._size is not None and name.startswith(("leaves", "manifest"))
+        query = {"size": str(self._size)} if sized else {}
+        try:
+            with self._client.stream("GET", _checked(name), params=query) as answer:
+                if answer.status_code != 200:
+                    raise _unanswered(answer.status_code, name)
+                yield from answer.iter_bytes()
+        except httpx2.HTTPError as exc:
+            raise Unavailable("source-unreachable", name) from exc
+
+
+def _unanswered(status: int, name: str) -> Refused | Unavailable:
+    match status:
+        case 404:
+            return Refused("file-missing", name)
+        case 401 | 403:
+            return Refused("token-refused", name)
+        case _:
+            return Unavailable("source-unreachable", f"{name}: status {status}")
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise Refused("file-missing", "not a name of an export")
+    return name
+
+
+def _bounded(name: str, file: IO[bytes], limit: int) -> bytes:
+    try:
+        data = file.read(limit + 1)
+    except _ZIP_ERRORS as exc:
+        raise Refused("file-unreadable", name) from exc
+    if len(data) > limit:
+        raise Refused("file-too-large", name)
+    return data
+
+
+def _lines(name: str, file: IO[bytes]) -> Iterator[bytes]:
+    left = b""
+    try:
+        while chunk := file.read(_CHUNK):
+            *whole, left = (left + chunk).split(b"\n")
+            yield from whole
+            if len(left) > LINE_MAX:
+                raise Refused("line-too-long", name)
+    except _ZIP_ERRORS as exc:
+        raise Refused("file-unreadable", name) from exc
+    if left:
+        raise Refused("line-cut-short", name)

@@ -1,0 +1,319 @@
+"""Verifies an exported log, trusting nobody who made or carried it.
+
+Guarantees: `ok` means that every byte of the export is what the signed checkpoint commits to, that
+no record of a topic is left out, and that no number is missing before one that is there. It always
+ends: nothing is read beyond what the checkpoint's size allows. Trusts: the log's public key, if it
+is given; one that is taken from the export itself proves consistency alone, and the report says so.
+
+    1 the checkpoint is signed by the log's key
+    2 each leaf is in its level-0 tile, each full tile in the tile above, all tiles in the root
+    3 each line of leaves.jsonl is exactly what its leaf commits to, and names its topic
+    4 offsets are dense from 0 for each topic; the genesis is where it must be, once
+    5 the manifests are signed, chained, and name these leaves in this order
+    6 senders' numbers have no holes, and reach what recipients say that they received; what a
+      sender claims beyond that is told
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from meldeweg.audit.lines import Shown, read_line
+from meldeweg.audit.numbering import Numbering
+from meldeweg.audit.order import Order
+from meldeweg.audit.report import Report
+from meldeweg.audit.sources import Source
+from meldeweg.kernel import note
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.leaf import GENESIS, LEAF_SIZE, NO_STATEMENT, Leaf, genesis, parse_leaf
+from meldeweg.kernel.merkle import HASH_SIZE, leaf_hash, root_at
+from meldeweg.kernel.tiles import (
+    ENTRIES,
+    WIDTH,
+    Tile,
+    TileTree,
+    decode_bundle,
+    fold,
+    levels_of,
+    split_hashes,
+    tiles_of,
+)
+
+_VKEYS_MAX = 64 * 1024
+_BUNDLE_MAX = WIDTH * (2 + LEAF_SIZE)
+# A forged size must not keep anyone busy for ever.
+_UNREADABLE_MAX = 100  # tiles and bundles
+_COUNT_MAX = 10_000  # findings
+_INDEX = re.compile(rb'\{"index":(0|[1-9][0-9]{0,18}),')
+
+
+def verify(
+    source: Source,
+    *,
+    vkeys: Sequence[str] = (),
+    earlier: Sequence[bytes] = (),
+    shown: bool = True,
+) -> Report:
+    """Verify a whole log. `vkeys`: the log's keys as known from elsewhere; `earlier`: checkpoints
+    that were seen before, which this log must extend; `shown`: leaves.jsonl and manifests too.
+
+    Raises `Unavailable` when the source can't be reached; whatever is wrong is in the report.
+    """
+    report = Report()
+    try:
+        verifiers = _verifiers(source, vkeys, report)
+        head = _head(source, verifiers)
+    except Refused as exc:
+        report.breaks(exc.code, "checkpoint", exc.detail)
+        return report
+    report.origin, report.size, report.root = head.origin, head.size, head.root.hex()
+    report.signed_by = [verifier.vkey() for verifier in verifiers]
+    walk = _Walk(source, head, report, shown=shown)
+    walk.run()
+    if walk.order:
+        walk.order.finish(verifiers)
+    for data in earlier:
+        _extends(source, head, verifiers, data, report)
+    return report
+
+
+def _verifiers(source: Source, vkeys: Sequence[str], report: Report) -> list[note.Verifier]:
+    """Return the keys to believe; those of the export must be well formed in any case."""
+    data = source.read("vkey", _VKEYS_MAX)
+    try:
+        found = [note.parse_vkey(line) for line in data.decode().removesuffix("\n").split("\n")]
+    except UnicodeDecodeError as exc:
+        raise Refused("vkey-malformed", "not UTF-8") from exc
+    if "".join(f"{each.vkey()}\n" for each in dict.fromkeys(found)).encode() != data:
+        raise Refused("vkey-malformed", "not one key per line, each once")
+    if not vkeys:
+        report.notes("key-from-export", "vkey", "compare it with the one the trust anchor names")
+        return found
+    given = [note.parse_vkey(line) for line in vkeys]
+    for verifier in found:
+        if verifier not in given:
+            report.notes("key-not-known", "vkey", verifier.vkey())
+    return given
+
+
+def _head(source: Source, verifiers: Sequence[note.Verifier]) -> note.Checkpoint:
+    """Step 1."""
+    parsed = note.parse(source.read("checkpoint", note.NOTE_MAX))
+    signers = note.verify(parsed, verifiers)
+    head = note.parse_checkpoint(parsed.text)
+    if head.extensions or all(signer.name != head.origin for signer in signers):
+        raise Refused("checkpoint-malformed", "signed under another name than its origin")
+    return head
+
+
+def _extends(
+    source: Source,
+    head: note.Checkpoint,
+    verifiers: Sequence[note.Verifier],
+    data: bytes,
+    report: Report,
+) -> None:
+    """Find out whether this log extends a checkpoint that was seen before."""
+    try:
+        old = note.open_checkpoint(data, head.origin, verifiers)
+        if old.size > head.size:
+            report.breaks("log-shorter", "checkpoint", f"{old.size} entries were signed before")
+        elif root_at(old.size, _tree(source, head.size).node) != old.root:
+            report.breaks("log-forked", "checkpoint", f"another root was signed for {old.size}")
+    except Refused as exc:
+        report.breaks(exc.code, "earlier checkpoint", exc.detail)
+
+
+def _tree(source: Source, size: int) -> TileTree:
+    return TileTree(size, lambda tile: source.read(tile.path(), WIDTH * HASH_SIZE))
+
+
+class _Walk:
+    """One pass over the log, a tile of 256 entries at a time."""
+
+    def __init__(
+        self, source: Source, head: note.Checkpoint, report: Report, *, shown: bool
+    ) -> None:
+        self._source, self._head, self._report = source, head, report
+        self._next: dict[bytes, int] = {}
+        self._first_log = True
+        self._unreadable = 0
+        self._lines = _Lines(source, report) if shown else None
+        self._numbering = Numbering()
+        self.order = Order(source, head, report) if shown else None
+
+    def run(self) -> None:
+        above: list[bytes] = []
+        whole = True
+        for tile in tiles_of(0, self._head.size):
+            hashes, leaves = self._tile(tile), self._bundle(tile)
+            whole = whole and bool(hashes)
+            if len(hashes) == WIDTH:
+                above.append(fold(hashes))
+            if self._unreadable > _UNREADABLE_MAX or self._report.count > _COUNT_MAX:
+                self._report.breaks("given-up", f"entry {tile.index * WIDTH}", "too much is wrong")
+                return
+            absent = [b""] * tile.width
+            pairs = zip(leaves or absent, hashes or absent, strict=True)
+            for index, (leaf, hashed) in enumerate(pairs, tile.index * WIDTH):
+                self._entry(index, leaf, hashed)
+        if whole:
+            self._levels(above)
+        if self._lines:
+            self._lines.finish()
+            self._numbers()
+
+    def _entry(self, index: int, leaf: bytes, hashed: bytes) -> None:
+        line = self._lines.take(index) if self._lines else None
+        if leaf_hash(leaf) != hashed:
+            if leaf and hashed:
+                self._report.breaks("leaf-not-in-tree", f"entry {index}", "in its tile or bundle")
+            if self.order:
+                self.order.abandon()
+            return
+        self._report.entries += 1
+        try:
+            parsed = parse_leaf(leaf)
+            self._dense(index, parsed)
+            if self.order:
+                self.order.feed(index, parsed, hashed)
+            if line is not None:
+                self._shown(index, parsed, read_line(line, index, leaf, parsed))
+        except Refused as exc:
+            self._report.breaks(exc.code, f"entry {index}", exc.detail)
+
+    def _dense(self, index: int, leaf: Leaf) -> None:
+        """Step 4."""
+        if leaf.kind == GENESIS or index == 0:
+            expected = genesis(self._head.origin, leaf.offset, leaf.statement)
+            if index != 0 or leaf != expected:
+                self._report.breaks("genesis-misplaced", f"entry {index}")
+            self._first_log = leaf.statement == NO_STATEMENT
+            self._numbering.carried_over = not self._first_log
+            return
+        following = self._next.get(leaf.topic_id)
+        if following is None:  # a later year goes on where the year before ended
+            following = 0 if self._first_log else leaf.offset
+        if leaf.offset != following:
+            topic = self.order.topics.get(leaf.topic_id, "") if self.order else ""
+            self._report.breaks(
+                "record-omitted",
+                f"entry {index}, topic {topic or leaf.topic_id.hex()}",
+                f"offset {leaf.offset} where {following} must come",
+            )
+        self._next[leaf.topic_id] = leaf.offset + 1
+
+    def _shown(self, index: int, leaf: Leaf, shown: Shown) -> None:
+        """Steps 3 and 6."""
+        topic = shown.topic
+        if topic is None:
+            return
+        if self.order and self.order.topics.get(leaf.topic_id, topic) != topic:
+            self._report.breaks("topic-renamed", f"entry {index}", topic)
+        topics = self._report.topics
+        topics[topic] = topics.get(topic, 0) + 1
+        if shown.erased:
+            self._report.notes("erased", f"entry {index}", "its leaf and proofs remain")
+        if shown.statement is not None:
+            self._numbering.feed(topic, shown.statement)
+
+    def _numbers(self) -> None:
+        """Step 6."""
+        for hole in self._numbering.holes():
+            where = f"{hole.sender} to {hole.recipient}, outbox {hole.outbox}"
+            detail = f"{hole.first} to {hole.last}"
+            if hole.claimed_by:
+                detail += f", claimed by {hole.claimed_by}"
+            if hole.open:
+                self._report.notes("not-yet-in-log", where, detail)
+            elif hole.claimed_by == hole.sender:
+                # It waits (a suspended partner, a right that is missing), or it is withheld: this
+                # log can't tell. The sender's people can, and are told when it is overdue.
+                self._report.notes("claimed-not-in-log", where, detail)
+            else:
+                self._report.misses("number-missing", where, detail)
+
+    def _tile(self, tile: Tile) -> list[bytes]:
+        """Step 2; an empty list when the tile has been found wrong."""
+        try:
+            return split_hashes(self._source.read(tile.path(), WIDTH * HASH_SIZE), tile.width)
+        except Refused as exc:
+            self._unreadable += 1
+            self._report.breaks(exc.code, tile.path(), exc.detail)
+            return []
+
+    def _bundle(self, tile: Tile) -> list[bytes]:
+        path = Tile(ENTRIES, tile.index, tile.width).path()
+        try:
+            return decode_bundle(self._source.read(path, _BUNDLE_MAX), tile.width)
+        except Refused as exc:
+            self._unreadable += 1
+            self._report.breaks(exc.code, path, exc.detail)
+            return []
+
+    def _levels(self, above: list[bytes]) -> None:
+        """Step 2, the levels above and the root."""
+        size = self._head.size
+        for level in levels_of(size)[1:]:
+            expected, above = above, []
+            for tile in tiles_of(level, size):
+                hashes = self._tile(tile)
+                for at, hashed in enumerate(hashes, tile.index * WIDTH):
+                    if hashed != expected[at]:
+                        child = Tile(level - 1, at).path()
+                        self._report.breaks("tile-differs", tile.path(), f"from what {child} gives")
+                if len(hashes) < tile.width:
+                    return
+                if len(hashes) == WIDTH:
+                    above.append(fold(hashes))
+        try:
+            if _tree(self._source, size).root() != self._head.root:
+                self._report.breaks("root-differs", "checkpoint", "the tiles give another root")
+        except Refused as exc:
+            self._report.breaks(exc.code, "tiles", exc.detail)
+
+
+class _Lines:
+    """leaves.jsonl, one line per entry; a line that is missing or too many is named once."""
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self._report = report
+        self._lines = self._read(source)
+        self._held: tuple[int, bytes] | None = None
+        self._over = False
+
+    def take(self, index: int) -> bytes | None:
+        """Return the line of entry `index`, or None."""
+        while not self._over:
+            if self._held is None:
+                line = next(self._lines, None)
+                if line is None:
+                    self._stop("line-missing", f"leaves.jsonl, entry {index}", "and all behind it")
+                    break
+                if line.startswith(b'{"index":%d,' % index):
+                    return line
+                found = _INDEX.match(line)
+                self._held = (int(found[1]) if found else index, line)
+            number, line = self._held
+            if number > index:
+                self._report.breaks("line-missing", f"leaves.jsonl, entry {index}")
+                return None
+            self._held = None
+            if number == index:
+                return line
+            self._report.breaks("line-too-many", f"leaves.jsonl, a second {number}")
+        return None
+
+    def finish(self) -> None:
+        if not self._over and (self._held is not None or next(self._lines, None) is not None):
+            self._stop("line-too-many", "leaves.jsonl", "behind the last entry")
+
+    def _read(self, source: Source) -> Iterator[bytes]:
+        try:
+            yield from source.lines("leaves.jsonl")
+        except Refused as exc:
+            self._stop(exc.code, "leaves.jsonl", exc.detail)
+
+    def _stop(self, code: str, where: str, detail: str) -> None:
+        if not self._over:
+            self._report.breaks(code, where, detail)
+        self._over = True

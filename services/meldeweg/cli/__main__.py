@@ -1,0 +1,29 @@
+"""`meldeweg`: one command per subject, each in a module of its own, loaded when it is asked for.
+
+Guarantees: `meldeweg version`, `--help` and completion load no service and no library but Typer; a
+failure ends with the exit code that API.md fixes and one line on stderr, never with a traceback
+that could hold content (`_MELDEWEG_TRACEBACK=1` shows it to a developer).
+"""
+
+import os
+import sys
+
+from meldeweg.cli.commands import application
+from meldeweg.cli.failing import explained
+
+
+def main() -> None:
+    """Run the command line; ends the process with 0, 1, 2, 3 or 10."""
+    try:
+        application()(prog_name="meldeweg")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as exc:
+        if os.environ.get("_MELDEWEG_TRACEBACK"):
+            raise
+        # The last place: everything that is not ours to explain is named by its type alone.
+        sys.exit(explained(exc, as_json="--json" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()

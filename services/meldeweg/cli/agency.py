@@ -1,0 +1,89 @@
+"""`meldeweg agency`: enrol an agency with the trust anchor, list who is enrolled."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meldeweg.ceremony.desk import desk_of
+from meldeweg.cli.showing import Json, echo_json, table
+from meldeweg.cli.target import Dir
+from meldeweg.kernel import keyfile
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.ids import AgencyId, Ags
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.trust.issue import signed
+from meldeweg.kernel.trust.objects import AgencyKind, Enrolment
+
+app = typer.Typer(no_args_is_help=True, help="Behörden anmelden / enrol agencies")
+
+Url = Annotated[str | None, typer.Option(help="address of the registry, instead of --dir")]
+TokenFile = Annotated[Path | None, typer.Option(help="file with the operators' token")]
+
+
+@app.command(name="new-key")
+def new_key(
+    private: Annotated[Path, typer.Argument(help="file to write the private JWK to (offline)")],
+) -> None:
+    """Make an identity key, or an anchor, on an offline machine; prints its key id."""
+    key = SigningKey.generate()
+    keyfile.write_private(private, key)
+    public = private.with_suffix(".pub.jwk")
+    keyfile.write_public(public, key.public)
+    typer.echo(f"{key.kid} ({private}, {public})")
+
+
+@app.command()
+def enrol(
+    agency: Annotated[str, typer.Argument(help="id, for instance jugendamt-nettetal")],
+    name: Annotated[str, typer.Option(help="the agency's name in German")],
+    kind: Annotated[AgencyKind, typer.Option(help="police or youth-office")],
+    identity: Annotated[Path, typer.Option(help="public JWK of the agency's identity key")],
+    anchor: Annotated[Path, typer.Option(help="private JWK of the trust anchor (offline)")],
+    out: Annotated[Path, typer.Option(help="file to write the signed enrolment to")],
+    municipality: Annotated[
+        list[str] | None, typer.Option(help="AGS it is responsible for; repeat")
+    ] = None,
+) -> None:
+    """Sign an enrolment with the trust anchor; hand it in with `meldeweg agency submit`."""
+    body = Enrolment(
+        v=1,
+        agency=AgencyId(agency),
+        name=name,
+        kind=kind,
+        municipalities=tuple(Ags(each) for each in municipality or ()),
+        identity=keyfile.read_public_key(identity).public_jwk(),
+        principal=f"gw-{agency}",
+        at=SystemClock().now(),
+    )
+    with out.open("xb") as file:
+        file.write(signed(body, keyfile.read_signing_key(anchor)))
+
+
+@app.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="signed enrolments")],
+    directory: Dir = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Hand signed enrolments in at the registry, which gives topics and rights."""
+    with desk_of(directory, url, token_file) as desk:
+        for path in files:
+            typer.echo(desk.submit(path.read_bytes()))
+
+
+@app.command(name="list")
+def list_(
+    directory: Dir = None, url: Url = None, token_file: TokenFile = None, as_json: Json = False
+) -> None:
+    """List enrolled agencies, their status and keys."""
+    with desk_of(directory, url, token_file) as desk:
+        found = desk.agencies()
+    if as_json:
+        echo_json(found)
+        return
+    table(
+        ("Behörde", "Name", "Stand", "Schlüssel"),
+        ((each["agency"], each["name"], each["status"], len(each["keys"])) for each in found),
+    )

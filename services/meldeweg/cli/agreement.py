@@ -1,0 +1,96 @@
+"""`meldeweg agreement`: make the document, read it in German, sign it, hand it in."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meldeweg.ceremony.desk import desk_of
+from meldeweg.cli.showing import Json, echo_json
+from meldeweg.cli.target import Dir
+from meldeweg.kernel import agreement as agreements
+from meldeweg.kernel import keyfile, strictjson
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import AgencyId, Digest, KeyId
+from meldeweg.kernel.trust.issue import signed
+from meldeweg.kernel.trust.objects import AgreementSignature
+
+app = typer.Typer(no_args_is_help=True, help="Kooperationsvereinbarungen / agreements")
+
+Document = Annotated[Path, typer.Argument(help="the document's file")]
+Url = Annotated[str | None, typer.Option(help="address of the registry, instead of --dir")]
+TokenFile = Annotated[Path | None, typer.Option(help="file with the operators' token")]
+
+
+@app.command()
+def make(
+    district: Annotated[str, typer.Argument(help="name or file of a district")],
+    identities: Annotated[Path, typer.Option(help="JSON: agency id → key id of its identity key")],
+    out: Annotated[Path, typer.Option(help="file to write")],
+) -> None:
+    """Make the document that the parties sign, from the district's readable file."""
+    pinned = strictjson.loads(identities.read_bytes(), code="identities-malformed")
+    if not isinstance(pinned, dict):
+        raise Refused("identities-malformed", "an object is expected")
+    keys = {AgencyId(agency): KeyId(kid) for agency, kid in pinned.items()}
+    document = agreements.build(agreements.load_district(district), keys)
+    with out.open("xb") as file:
+        file.write(document)
+    typer.echo(f"{out}: {Digest.of(document)}")
+
+
+@app.command()
+def show(document: Document) -> None:
+    """Show the full text in German; assumed clauses are marked."""
+    typer.echo(agreements.render_german(agreements.parse(document.read_bytes())))
+
+
+@app.command()
+def sign(
+    document: Document,
+    agency: Annotated[str, typer.Option(help="the signing party")],
+    identity: Annotated[Path, typer.Option(help="private JWK of its identity key (offline)")],
+    out: Annotated[Path, typer.Option(help="file to write the signature to")],
+) -> None:
+    """Sign for one party; the order of the parties does not matter."""
+    data = document.read_bytes()
+    party = agreements.parse(data).party(AgencyId(agency))
+    key = keyfile.read_signing_key(identity)
+    if party is None or party.identity != key.kid:
+        raise Refused("agreement-signature-refused", "not a party, or not its pinned key")
+    body = AgreementSignature(
+        v=1, agreement=Digest.of(data), agency=AgencyId(agency), at=SystemClock().now()
+    )
+    with out.open("xb") as file:
+        file.write(signed(body, key))
+
+
+@app.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="document and signatures, in any order")],
+    directory: Dir = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Hand documents and signatures in at the registry."""
+    values = sorted((path.read_bytes() for path in files), key=lambda value: value[:1] != b"{")
+    with desk_of(directory, url, token_file) as desk:
+        for value in values:
+            typer.echo(desk.submit(value))
+
+
+@app.command(name="list")
+def list_(
+    directory: Dir = None, url: Url = None, token_file: TokenFile = None, as_json: Json = False
+) -> None:
+    """List the agreements that the registry knows, and who has signed."""
+    with desk_of(directory, url, token_file) as desk:
+        found = desk.agreements()
+    if as_json:
+        echo_json(found)
+        return
+    for each in found:
+        typer.echo(f"{each['agreement'][:16]} {each['status']}: {each['title']}")
+        typer.echo(f"  {json.dumps(each['signed_by'])}")

@@ -1,0 +1,138 @@
+"""`meldeweg audit`: export the log, verify it offline, open a record with the officer's key."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from meldeweg.cli.showing import Json, echo_json, pairs
+from meldeweg.cli.target import Dir
+from meldeweg.kernel.errors import Refused, Unavailable
+
+app = typer.Typer(no_args_is_help=True, help="Protokoll / the audit log")
+
+Url = Annotated[str | None, typer.Option(help="address of the audit service, instead of --dir")]
+TokenFile = Annotated[Path | None, typer.Option(help="file with an auditor's token")]
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="new directory")],
+    directory: Dir = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the log into a directory that needs no Meldeweg to verify."""
+    from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.audit.sources import open_source  # noqa: PLC0415
+
+    address, token = service(directory, url, token_file)
+    with open_source(address, token) as source:
+        head = write(source, out)
+    found = {"directory": str(out), "origin": head.origin, "size": head.size}
+    if as_json:
+        echo_json(found)
+    else:
+        pairs(found.items())
+
+
+@app.command()
+def verify(
+    place: Annotated[str, typer.Argument(help="directory, zip file, or address")],
+    vkey: Annotated[
+        list[str] | None, typer.Option(help="the log's key as known from elsewhere")
+    ] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="a checkpoint seen before, which must be extended")
+    ] = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Verify a whole log, trusting nobody. Exit code 0 only if all of it is consistent."""
+    from meldeweg.audit import verify as offline  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.audit.sources import open_source  # noqa: PLC0415
+
+    token = token_file.read_text(encoding="ascii").strip() if token_file else None
+    started = time.monotonic()
+    with open_source(place, token) as source:
+        report = offline.verify(
+            source, vkeys=vkey or (), earlier=[path.read_bytes() for path in earlier or ()]
+        )
+    if as_json:
+        echo_json(report.as_json())
+    else:
+        _show(report.as_json(), time.monotonic() - started)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command(name="open")
+def open_(
+    index: Annotated[int, typer.Argument(help="index of the entry in the log")],
+    key: Annotated[Path, typer.Option(help="private JWK of an oversight key")],
+    directory: Dir = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show why something was sent: to the data protection officer of either agency, nobody else."""
+    from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415
+
+    address, token = service(directory, url, token_file)
+    opened = open_entry(entries(address, token, index), read_open_key(key))
+    context = json.loads(opened.statement.context_bytes)
+    found = {"index": index, "context": context, "record": opened.record}
+    if as_json:
+        echo_json(found)
+    else:
+        pairs([*context.items(), *opened.record.items()])
+
+
+def service(directory: Path | None, url: str | None, token_file: Path | None) -> tuple[str, str]:
+    """Return address and token of the audit service."""
+    if url is not None and token_file is not None:
+        return url, token_file.read_text(encoding="ascii").strip()
+    if directory is None:
+        raise Refused("audit-not-named", "--dir, or --url and --token-file")
+    try:
+        entry = json.loads((directory / "stack.json").read_text())["services"]["audit"]
+        return str(entry["url"]), str(entry["token"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
+
+
+def entries(address: str, token: str, index: int) -> dict[str, Any]:
+    """Fetch one entry of the log."""
+    import httpx2  # noqa: PLC0415 - loaded when asked for
+
+    try:
+        answer = httpx2.get(
+            f"{address}/v1/entries/{index}",
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+    except httpx2.HTTPError as exc:
+        raise Unavailable("audit-unreachable", type(exc).__name__) from exc
+    if not answer.is_success:
+        raise Refused("entry-unknown", f"HTTP {answer.status_code}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _show(report: dict[str, Any], seconds: float) -> None:
+    pairs(
+        [
+            ("Protokoll / log", report["origin"]),
+            ("Einträge / entries", report["entries"]),
+            ("Wurzel / root", report["root"]),
+            ("Topics", len(report["topics"])),
+            ("geprüft in / verified in", f"{seconds:.2f} s"),
+            ("Ergebnis / result", "in Ordnung / consistent" if report["ok"] else "FALSCH / BROKEN"),
+        ]
+    )
+    for kind in ("broken", "missing", "notices"):
+        for finding in report[kind]:
+            typer.echo(f"{kind}: {finding['code']} {finding['where']} {finding['detail']}")

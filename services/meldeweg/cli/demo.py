@@ -1,0 +1,27 @@
+"""`meldeweg demo`: the whole backbone, and the main story told step by step."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Die Vorführung / the demonstration")
+
+
+@app.command()
+def demo(
+    district: Annotated[str, typer.Option(help="kreis-viersen or rhein-erft-kreis")] = (
+        "kreis-viersen"
+    ),
+    once: Annotated[bool, typer.Option("--once", help="end after the scenario")] = False,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="directory of the stack; a new one by default")
+    ] = None,
+    brokers: Annotated[int, typer.Option(min=1, max=3, help="1 or 3")] = 1,
+) -> None:
+    """Start everything, play the story, show what must not work; exit 0 only if all held."""
+    from meldeweg.demo.run import run  # noqa: PLC0415 - loaded when asked for
+
+    place = directory or Path(tempfile.mkdtemp(prefix="meldeweg-demo-"))
+    raise typer.Exit(run(place, district, once=once, brokers=brokers))

@@ -1,0 +1,85 @@
+"""How a failure ends: one line for people, or JSON, on stderr, and the exit code of API.md.
+
+Guarantees: the line holds codes and the catalogue's or our own words, nothing of a message.
+"""
+
+import json
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meldeweg.client.errors import GatewayError, Problem
+    from meldeweg.kernel.errors import MeldewegError
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line (API.md)."""
+
+    FINE = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    UNHEALTHY = 10
+
+
+def explained(exc: Exception, *, as_json: bool) -> int:
+    """Say on stderr what went wrong and return the exit code."""
+    # Loaded here: only a failure needs to know all kinds of failures.
+    from meldeweg.client.errors import GatewayError  # noqa: PLC0415 - see above
+    from meldeweg.kernel.errors import MeldewegError  # noqa: PLC0415 - see above
+
+    if isinstance(exc, GatewayError):
+        code, said, text = _of_gateway(exc)
+    elif isinstance(exc, MeldewegError):
+        code, said, text = _of_ours(exc), exc.code, str(exc)
+    elif isinstance(exc, TimeoutError):
+        code, said, text = Exit.FAILED, "timed-out", f"Zeit abgelaufen / timed out: {exc}"
+    else:
+        kind = f"{type(exc).__module__}.{type(exc).__qualname__}"
+        text = f"Unerwartet / unexpected: {kind} (_MELDEWEG_TRACEBACK=1 zeigt mehr)"
+        code, said = Exit.UNHEALTHY, "unexpected"
+    if as_json:
+        text = json.dumps({"error": said, "text": text, "exit": int(code)}, ensure_ascii=False)
+    sys.stderr.write(f"{text}\n")
+    return int(code)
+
+
+def _of_gateway(exc: "GatewayError") -> tuple[Exit, str, str]:
+    from meldeweg.client import errors  # noqa: PLC0415 - loaded already by whoever raised it
+
+    match exc:
+        case errors.Problem():
+            code = Exit.UNREACHABLE if exc.status == 503 else Exit.FAILED
+            return code, exc.code, _problem(exc)
+        case errors.Unreachable():
+            text = f"Das Gateway ist nicht erreichbar / not reachable: {exc}"
+            return Exit.UNREACHABLE, "unreachable", text
+        case _:
+            text = f"Unverständliche Antwort / unexpected answer: {exc}"
+            return Exit.UNHEALTHY, "unexpected-answer", text
+
+
+def _of_ours(exc: "MeldewegError") -> Exit:
+    from meldeweg.kernel import errors  # noqa: PLC0415 - loaded already by whoever raised it
+
+    match exc:
+        case errors.Refused():
+            return Exit.USAGE if exc.code.endswith("-not-named") else Exit.FAILED
+        case errors.Unavailable():
+            return Exit.UNREACHABLE
+        case _:
+            return Exit.USAGE if exc.code.startswith("setting-") else Exit.UNHEALTHY
+
+
+def _problem(exc: "Problem") -> str:
+    lines = [f"{exc.title} [{exc.code}]", exc.detail]
+    if exc.rule:
+        lines.append(f"Regel: {exc.rule_text or exc.rule}")
+    lines += [f"  {pointer or '/'}: {rule}" for pointer, rule in exc.errors]
+    if exc.responsible:
+        lines.append(f"Zuständig: {exc.responsible}")
+    if exc.call:
+        note = f" ({exc.call.note})" if exc.call.note else ""
+        lines.append(f"Anrufen: {exc.call.office}, {exc.call.phone or 'ohne Nummer'}{note}")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,106 @@
+"""`meldeweg keys`: issue, rotate, revoke and list an agency's keys (the identity key's holder)."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from meldeweg.ceremony import keys as ceremony
+from meldeweg.kernel import keyfile
+from meldeweg.kernel.clock import SystemClock, to_rfc3339
+from meldeweg.kernel.ids import AgencyId, KeyId
+from meldeweg.kernel.trust.objects import KeyUse
+
+app = typer.Typer(no_args_is_help=True, help="Schlüssel einer Behörde / keys of an agency")
+
+Identity = Annotated[Path, typer.Option(help="private JWK of the agency's identity key (offline)")]
+Agency = Annotated[str, typer.Option(help="id of the agency")]
+Keys = Annotated[Path, typer.Option(help="directory that the gateway reads its keys from")]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
+
+
+@app.command()
+def issue(
+    identity: Identity,
+    agency: Agency,
+    keys: Keys,
+    use: Annotated[KeyUse, typer.Option(help="what the key is for")],
+    private: Annotated[
+        Path | None, typer.Option(help="directory for the private part (oversight keys)")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make one key and certify it with the identity key."""
+    if use is KeyUse.OVERSIGHT and private is None:
+        raise typer.BadParameter("--private: the oversight key is not for the gateway's directory")
+    kid = ceremony.issue(
+        keyfile.read_signing_key(identity),
+        AgencyId(agency),
+        use,
+        keys,
+        SystemClock().now(),
+        private_directory=private,
+    )
+    _say({use.value: kid}, as_json=as_json)
+
+
+@app.command()
+def rotate(identity: Identity, agency: Agency, keys: Keys, as_json: Json = False) -> None:
+    """Make new signing and sealing keys; the old ones serve until what is under way has arrived."""
+    made = ceremony.rotate(
+        keyfile.read_signing_key(identity), AgencyId(agency), keys, SystemClock().now()
+    )
+    _say({use.value: kid for use, kid in made.items()}, as_json=as_json)
+
+
+@app.command()
+def revoke(
+    identity: Identity,
+    agency: Agency,
+    keys: Keys,
+    kid: Annotated[str, typer.Argument(help="id of the key")],
+    reason: Annotated[str, typer.Option(help="why; other agencies read it")],
+) -> None:
+    """Revoke a key for good: what it signed and was not yet verified counts no more."""
+    ceremony.revoke(
+        keyfile.read_signing_key(identity),
+        AgencyId(agency),
+        KeyId(kid),
+        reason,
+        keys,
+        SystemClock().now(),
+    )
+
+
+@app.command(name="list")
+def list_(keys: Keys, as_json: Json = False) -> None:
+    """List the certified keys of a directory."""
+    rows = [
+        {
+            "kid": each.kid,
+            "use": each.certificate.use.value,
+            "use_until": to_rfc3339(each.certificate.use_until),
+            "valid_until": to_rfc3339(each.certificate.valid_until),
+            "private_here": each.private_here,
+            "revoked": each.revoked,
+        }
+        for each in ceremony.listed(keys)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("Schlüssel", "Zweck", "benutzen bis", "gültig bis", "privat hier", "widerrufen")
+    for row in rows:
+        table.add_row(*("ja" if v is True else "nein" if v is False else v for v in row.values()))
+    Console().print(table)
+
+
+def _say(made: dict[str, KeyId], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(made))
+    else:
+        for use, kid in made.items():
+            typer.echo(f"{use}: {kid}")

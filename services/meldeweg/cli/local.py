@@ -1,0 +1,58 @@
+"""`meldeweg local`: the whole backbone on one machine, for demo, development and tests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meldeweg.cli.showing import Json, echo_json, table
+
+app = typer.Typer(no_args_is_help=True, help="Alles auf einem Rechner / all on one machine")
+
+Dir = Annotated[Path, typer.Option("--dir", envvar="MELDEWEG_DIR", help="directory of the stack")]
+
+
+@app.command()
+def up(
+    directory: Dir,
+    district: Annotated[str, typer.Option(help="name or file of a district")] = "kreis-viersen",
+    brokers: Annotated[int, typer.Option(min=1, max=3, help="1 or 3")] = 1,
+    no_restart: Annotated[
+        bool, typer.Option("--no-restart", help="a process that dies stays dead")
+    ] = False,
+) -> None:
+    """Start everything and stay in the foreground; Ctrl-C is `down`."""
+    from meldeweg import local  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.local.district import DistrictPlan  # noqa: PLC0415
+
+    options = local.Options(
+        directory=directory, brokers=3 if brokers == 3 else 1, restart=not no_restart
+    )
+    raise typer.Exit(local.up(options, DistrictPlan(district)))
+
+
+@app.command()
+def down(directory: Dir) -> None:
+    """End the stack of a directory; returns when nothing of it runs."""
+    from meldeweg import local  # noqa: PLC0415 - loaded when asked for
+
+    raise typer.Exit(local.down(directory))
+
+
+@app.command()
+def status(directory: Dir, as_json: Json = False) -> None:
+    """Show the processes of a stack. Exit code 0 all well, 3 not running, 10 unhealthy."""
+    from meldeweg import local  # noqa: PLC0415 - loaded when asked for
+
+    found = local.status(directory)
+    if as_json:
+        echo_json(found.states)
+    else:
+        table(
+            ("Prozess", "pid", "Speicher", "Adresse", "Befund"),
+            (
+                (one.name, one.pid, f"{one.memory / 2**20:.0f} MiB", one.url, one.problem or "gut")
+                for one in found.states
+            ),
+        )
+    raise typer.Exit(found.exit_code)

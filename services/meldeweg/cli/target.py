@@ -1,0 +1,126 @@
+"""Which gateway a command talks to: named by address and token file, or found in a local stack.
+
+Guarantees: a token is read from a file, never taken from the command line, where others could see
+it. Trusts: `stack.json` of the directory the user names.
+"""
+
+import inspect
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from meldeweg.kernel.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from meldeweg.client import Gateway
+
+R = TypeVar("R")
+
+Dir = Annotated[
+    Path | None,
+    typer.Option("--dir", envvar="MELDEWEG_DIR", help="Verzeichnis von `meldeweg local up`"),
+]
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="MELDEWEG_GATEWAY_URL", help="Adresse des Gateways, statt --dir"),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", envvar="MELDEWEG_TOKEN_FILE", help="Datei mit dem Token"),
+]
+Ca = Annotated[Path | None, typer.Option("--ca", help="CA-Zertifikate des Gateways (PEM)")]
+
+
+def find(
+    directory: Path | None,
+    agency: str | None,
+    url: str | None = None,
+    token_file: Path | None = None,
+    ca: Path | None = None,
+) -> "Gateway":
+    """Return the gateway to talk to; Refused `gateway-not-named`, Unavailable `stack-…`."""
+    from meldeweg.client import Gateway  # noqa: PLC0415 - loads the HTTP client
+
+    if url is None:
+        entry = in_stack(directory, agency)
+        url, token = str(entry["url"]), str(entry["token"])
+    elif token_file is None:
+        raise Refused("gateway-not-named", "--url needs --token-file")
+    else:
+        token = _token(token_file)
+    try:
+        return Gateway(url, token, ca=ca)
+    except ValueError as exc:
+        raise Refused("gateway-not-named", str(exc)) from exc
+
+
+def in_stack(directory: Path | None, agency: str | None) -> dict[str, Any]:
+    """Return the agency's entry of `stack.json`; with one agency alone it need not be named."""
+    if directory is None:
+        raise Refused("gateway-not-named", "--dir, oder --url und --token-file")
+    try:
+        agencies: dict[str, Any] = json.loads((directory / "stack.json").read_text())["agencies"]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
+    if agency is None and len(agencies) == 1:
+        agency = next(iter(agencies))
+    if agency not in agencies:
+        raise Refused("agency-not-named", f"--agency: {', '.join(sorted(agencies))}")
+    entry: dict[str, Any] = agencies[agency]
+    return entry
+
+
+def complete_agency(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the agencies of the stack that `--dir` names."""
+    try:
+        data = json.loads((Path(ctx.params.get("directory") or ".") / "stack.json").read_text())
+        return [name for name in data["agencies"] if name.startswith(incomplete)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Refused("token-unreadable", str(path)) from exc
+
+
+Agency = Annotated[
+    str | None,
+    typer.Option("--agency", help="Kennung der eigenen Behörde", autocompletion=complete_agency),
+]
+
+_OPTIONS: dict[str, Any] = {
+    "directory": Dir,
+    "agency": Agency,
+    "url": Url,
+    "token_file": TokenFile,
+    "ca": Ca,
+}
+
+
+def targeted(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that name a gateway, and the open gateway as first argument."""
+
+    @wraps(command)
+    def run(**given: Any) -> R:
+        with find(**{name: given.pop(name) for name in _OPTIONS}) as gateway:
+            return command(gateway, **given)
+
+    own = list(inspect.signature(command).parameters.values())[1:]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [
+        inspect.Parameter(name, keyword, default=None, annotation=kind)
+        for name, kind in _OPTIONS.items()
+    ]
+    last = own.pop()  # --json stays the last of them all
+    signature = inspect.Signature([*own, *added, last])
+    run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+    return run

@@ -1,0 +1,69 @@
+"""How the demonstration speaks: one or two lines a step, with its evidence; a table at the end."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from meldeweg.local.description import Description
+
+
+class StepFailedError(Exception):
+    """A step of the demonstration did not hold."""
+
+
+class Teller:
+    """Numbers the steps, times them, and remembers whether all held."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self.steps = 0
+
+    def headline(self, text: str) -> None:
+        self._console.print(f"\n[bold]{text}[/bold]")
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"[yellow]! {text}[/yellow]")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[list[str]]:
+        """Tell one step; what it appends to the list is its evidence."""
+        evidence: list[str] = []
+        started = time.monotonic()
+        self.steps += 1
+        try:
+            yield evidence
+        except BaseException:
+            self._console.print(f"[red]✗ {self.steps}. {title}[/red]")
+            for line in evidence:
+                self._console.print(f"     {line}", markup=False)
+            raise
+        took = (time.monotonic() - started) * 1000
+        self._console.print(f"[green]✓[/green] {self.steps}. {title} [dim]{took:.0f} ms[/dim]")
+        for line in evidence:
+            self._console.print(f"     {line}", markup=False)
+
+    def table(
+        self, stack: Description, memory: Mapping[str, int], phases: Mapping[str, float]
+    ) -> None:
+        """Say what ran, where it listens, and what it took."""
+        where = {f"gateway-{agency}": entry.url for agency, entry in stack.agencies.items()}
+        where |= {name: entry.url for name, entry in stack.services.items()}
+        where["broker-1"] = f"{stack.broker.bootstrap} (mTLS)"
+        where["postgres"] = "Unix socket"
+        table = Table("Prozess", "erreichbar unter", "Speicher", title="Was lief / what ran")
+        for name, size in sorted(memory.items()):
+            table.add_row(name, where.get(name, ""), f"{size / 2**20:.0f} MiB")
+        table.add_row("zusammen / total", "", f"{sum(memory.values()) / 2**20:.0f} MiB")
+        self._console.print(table)
+        total = sum(phases.values())
+        parts = ", ".join(f"{title} {took:.1f} s" for title, took in phases.items())
+        self._console.print(f"Bereit nach / ready after {total:.1f} s: {parts}", markup=False)
+
+
+def must(holds: object, otherwise: str) -> None:
+    """Go on if it holds; else the demonstration has failed."""
+    if not holds:
+        raise StepFailedError(otherwise)

@@ -1,0 +1,134 @@
+"""A gateway: `python -m meldeweg.gateway`. Who calls whom can be read here."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+
+from meldeweg.gateway import vault
+from meldeweg.gateway.api import app
+from meldeweg.gateway.api.ports import Ports
+from meldeweg.gateway.arrivals import Arrivals
+from meldeweg.gateway.custody import Custody
+from meldeweg.gateway.desk import Desk
+from meldeweg.gateway.directory import Directory
+from meldeweg.gateway.heartbeat import Beat
+from meldeweg.gateway.inbound import Inbound
+from meldeweg.gateway.inbox import Inbox
+from meldeweg.gateway.intake import Intake
+from meldeweg.gateway.keyring import Keyring
+from meldeweg.gateway.numbering import Numbering
+from meldeweg.gateway.outbound import Outbound
+from meldeweg.gateway.overdue import Overdue
+from meldeweg.gateway.parking import Parking
+from meldeweg.gateway.publication import Publication
+from meldeweg.gateway.quarantine import Quarantine
+from meldeweg.gateway.retention import Retention
+from meldeweg.gateway.room import Room
+from meldeweg.gateway.sentbox import SentBox
+from meldeweg.gateway.settings import GatewaySettings
+from meldeweg.gateway.store import Store, outbox
+from meldeweg.gateway.tokens import StoredTokens
+from meldeweg.gateway.trustfeed import TrustFeed
+from meldeweg.kernel import keyfile, schemas
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.consume import Consumer
+from meldeweg.kernel.bus.produce import Producer
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.service import Service, run
+from meldeweg.kernel.settings import load
+from meldeweg.kernel.trust.register import Register
+
+
+def wire() -> Service:
+    """Wire the gateway by hand."""
+    settings = load(GatewaySettings)
+    me, clock, watch = settings.agency, settings.clock(), settings.watch
+    connection = Connection.of(settings.kafka, f"gw-{me}")
+
+    # What is known, what is kept, and with what we sign
+    store = Store(settings.store)
+    register = Register(keyfile.read_public_key(settings.anchor))
+    keyring = Keyring(settings.keys, me)
+    numbering = Numbering(lambda: secrets.token_hex(8))
+    store.on_failure(numbering.restart)
+    safe = vault.load(settings.vault_path())
+
+    def signer() -> SigningKey:
+        return keyring.signing_key(register, clock.now())
+
+    trust = TrustFeed(me, register, store, clock, signer, timedelta(seconds=watch.snapshot_stale))
+
+    # Out
+    producer = Producer(connection)
+    outbound = Outbound(store, producer, me, signer, clock, settings.outbox, trust.held, trust.lost)
+    desk = Desk(
+        me=me,
+        view=register,
+        opening=lambda: keyring.keys.opening,
+        signer=signer,
+        numbering=numbering,
+        clock=clock,
+        vault=safe,
+        queued=outbound.wake,
+    )
+    room = Room(settings.store, settings.outbox, lambda: store.peek(outbox.waiting_bytes))
+    trust_consumer = Consumer(connection, trust.subscription())
+    publication = Publication(
+        me,
+        keyring,
+        register,
+        store,
+        producer,
+        clock,
+        known=lambda: trust.own,
+        seen=lambda: trust.seen_own,
+        caught_up=trust.caught_up,
+        reads=schemas.known(),
+        every=settings.keys_look_every,
+    )
+
+    # In
+    lock = asyncio.Lock()  # whoever changes what was received holds it
+    inbound = Inbound(store, desk, lock, settings.parking, watch.clock_differs)
+    inbox_consumer = Consumer(connection, Arrivals(store, desk, inbound, lock).subscription())
+    parking = Parking(store, inbound.retry, clock, settings.parking)
+    trust.on_change(parking.changed)
+
+    ports = Ports(
+        me=me,
+        intake=Intake(store, desk, trust, room),
+        sent=SentBox(store, desk),
+        inbox=Inbox(store, desk, lock),
+        quarantine=Quarantine(store),
+        directory=Directory(me, register, clock),
+        tokens=StoredTokens(store),
+    )
+    service = Service("gateway", settings, app.build(ports))
+    service.part("store", store)
+    service.part("custody", Custody(store, safe))
+    service.part("trust", trust)
+    service.part("producer", producer)
+    service.part("trust-consumer", trust_consumer)
+    service.part("inbox-consumer", inbox_consumer)
+    for name, consumer in (("trust", trust_consumer), ("inbox", inbox_consumer)):
+        service.watchdog(name, age=consumer.age, limit=60.0, restart=consumer.restart)
+        service.task(f"{name}-failed", consumer.failed)
+        service.check(f"{name}-topics", consumer.missing)
+    service.task("store-failed", store.watch)
+    service.task("relay", outbound.relay)
+    service.task("late", outbound.look_after)
+    service.task("publication", publication.run)
+    service.task("parking", parking.run)
+    service.task("overdue", Overdue(store, desk, lock, watch).run)
+    service.task("heartbeat", Beat(me, store, signer, clock, watch.heartbeat).run)
+    keep_keys = timedelta(days=settings.idempotency_days)
+    service.task("retention", Retention(store, clock, keep_keys).run)
+    service.check("register", trust.missing)
+    service.check("announcement", publication.missing)
+    service.check("broker", producer.missing)
+    service.check("room", room.missing)
+    return service
+
+
+if __name__ == "__main__":
+    run("gateway", wire)

@@ -1,0 +1,126 @@
+"""Who gets it (step 4): an agency by name, or the office responsible for a place.
+
+Guarantees: identity, key and responsibility are those of one and the same agency: the agreement
+says who is responsible and the anchor's enrolment must say the same, or nothing is sent (a
+directory that is wrong once sends every message to the wrong office). Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meldeweg.gateway.api.ports import Rejected
+from meldeweg.gateway.api.shapes import Call
+from meldeweg.gateway.order import Order
+from meldeweg.kernel.agreement import Standing
+from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.ids import AgencyId, Ags
+from meldeweg.kernel.policy import Phone, phone, route
+from meldeweg.kernel.schemas.record import Places
+from meldeweg.kernel.schemas.vocabulary import Ground
+from meldeweg.kernel.trust.objects import AgencyStatus, Enrolment
+from meldeweg.kernel.trust.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """The recipient, and the places it was found by (None where the sender named the agency)."""
+
+    recipient: AgencyId
+    places: Places | None
+
+
+def resolve(
+    view: View, me: AgencyId, held: Sequence[Standing], order: Order, grounds: tuple[Ground, ...]
+) -> Addressed:
+    """Find the recipient.
+
+    Raises `Refused`: `agency-unknown`, `agency-revoked`, `recipient-is-sender`, `place-unknown`,
+    `place-ambiguous`, `responsibility-contradicts`, and `not-covered` (outside the district).
+    """
+    to = order.asked.to
+    if to.agency is not None:
+        return Addressed(_known(view, me, to.agency).agency, None)
+    places = Places(place=_ags(held, to.place), residence=_ags(held, to.residence))
+    lead = route(held, sender=me, kind=order.type, grounds=grounds, places=places).lead
+    enrolment = _known(view, me, lead)
+    _check_enrolled(view, held, enrolment, places)
+    return Addressed(lead, places)
+
+
+def check_recipient(view: View, me: AgencyId, agency: AgencyId) -> None:
+    """Refuse an agency that nothing can be sent to: `agency-unknown`, `agency-revoked`."""
+    _known(view, me, agency)
+
+
+def call(held: Sequence[Standing], agency: AgencyId) -> Call | None:
+    """Return whom to phone at an agency: the agreement's first contact."""
+    for standing in held:
+        if contacts := phone(standing.document, agency):
+            return shown(contacts[0])
+    return None
+
+
+def shown(contact: Phone) -> Call:
+    """Return a contact as the API shows it."""
+    return Call(
+        agency=contact.agency,
+        office=contact.name,
+        phone=contact.phone,
+        note=f"{contact.role}, {contact.hours}",
+    )
+
+
+def _known(view: View, me: AgencyId, agency: AgencyId) -> Enrolment:
+    if agency == me:
+        raise Refused("recipient-is-sender", "")
+    try:
+        enrolment = view.agency(agency)
+    except Early as exc:
+        raise Refused("agency-unknown", agency) from exc
+    if view.status(agency) is AgencyStatus.REVOKED:
+        raise Refused("agency-revoked", agency)
+    return enrolment
+
+
+def _ags(held: Sequence[Standing], named: str | None) -> Ags | None:
+    """Return the key of a municipality given by key or by its exact name."""
+    if named is None:
+        return None
+    if Ags.PATTERN.fullmatch(named):
+        return Ags(named)
+    wanted = named.strip().casefold()
+    found = {
+        ags
+        for standing in held
+        for ags, name in standing.document.municipalities.items()
+        if name.casefold() == wanted
+    }
+    if not found:
+        raise Refused("place-unknown", "")
+    if len(found) > 1:
+        raise Refused("place-ambiguous", "")
+    return found.pop()
+
+
+def _check_enrolled(
+    view: View, held: Sequence[Standing], enrolment: Enrolment, places: Places
+) -> None:
+    """Refuse unless the enrolments say of each place of the lead what the agreement says."""
+    for ags in (places.place, places.residence):
+        if ags is None or not _leads(held, enrolment, ags):
+            continue
+        others = {
+            each.agency
+            for each in view.agencies().values()
+            if each.kind is enrolment.kind and ags in each.municipalities
+        }
+        if others != {enrolment.agency}:
+            raise Rejected("responsibility-contradicts", ags, call=call(held, enrolment.agency))
+
+
+def _leads(held: Sequence[Standing], enrolment: Enrolment, ags: Ags) -> bool:
+    for standing in held:
+        office = standing.document.office(enrolment.kind, ags)
+        if office is not None and office.agency == enrolment.agency:
+            return True
+    return False

@@ -1,0 +1,217 @@
+"""Decides about an order (steps 3 to 7): type, recipient, agreement, reference, version, keys.
+
+Guarantees: a `Draft` is covered by an agreement, addressed to an agency that can read it, and has
+the keys to be sealed to: nothing is left to decide but its number. Pure: the view, the original
+that it refers to and the time come in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from meldeweg.gateway import addressing
+from meldeweg.gateway import order as orders
+from meldeweg.gateway.addressing import Addressed
+from meldeweg.gateway.api.ports import Rejected
+from meldeweg.gateway.api.shapes import Warn
+from meldeweg.gateway.order import Order
+from meldeweg.kernel import schemas
+from meldeweg.kernel.agreement import Standing
+from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.jwk import SealKey
+from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
+from meldeweg.kernel.schemas.content import Content
+from meldeweg.kernel.schemas.vocabulary import DataCategory
+from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
+from meldeweg.kernel.trust.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom it is sealed to. `open_until`: until when the recipient's key opens."""
+
+    agency: AgencyId
+    key: SealKey
+    oversight: tuple[SealKey, SealKey]
+    open_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that may be sent."""
+
+    order: Order = field(repr=False)
+    content: Content = field(repr=False)
+    categories: tuple[DataCategory, ...]
+    version: int
+    addressed: Addressed = field(repr=False)
+    permit: Permit
+    recipient: Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The message, the linked copy where the clause wants one, and what a person should know."""
+
+    draft: Draft
+    linked: Draft | None
+    warnings: tuple[Warn, ...]
+
+
+def draft(
+    view: View,
+    me: AgencyId,
+    held: Sequence[Standing],
+    order: Order,
+    original: Original | None,
+    now: datetime,
+    *,
+    stale: bool,
+) -> Decision:
+    """Take steps 3 to 7. `original`: what `in_reply_to` names; `stale`: the registry is silent."""
+    try:
+        return _decided(view, me, held, order, original, now, stale=stale)
+    except NotCovered as exc:
+        raise refused(exc) from exc
+
+
+def refused(exc: NotCovered) -> Rejected:
+    """Return the API's form of a refusal by the agreement: the rule, and whom to phone."""
+    return Rejected(
+        "not-covered",
+        exc.detail,
+        rule=exc.rule.value,
+        call=addressing.shown(exc.call[0]) if exc.call else None,
+        responsible=exc.responsible,
+    )
+
+
+def _decided(
+    view: View,
+    me: AgencyId,
+    held: Sequence[Standing],
+    order: Order,
+    original: Original | None,
+    now: datetime,
+    *,
+    stale: bool,
+) -> Decision:
+    # 3 the type is known and the content follows its schema, in the newest version we write
+    written = orders.content(order, max(schemas.TYPES[order.type]))
+    # 4 the recipient, by agreement and enrolment
+    addressed = addressing.resolve(view, me, held, order, written.named_grounds())
+    # 5 a clause covers it, 6 and what it refers to went between the same two, 7 version and keys
+    first = _one(view, me, held, order, written, addressed, original, now)
+    linked, warnings = None, _warnings(view, me, first, stale=stale)
+    copy_to = first.permit.linked_copy_to
+    if copy_to is not None:
+        try:
+            addressing.check_recipient(view, me, copy_to)
+            also = Addressed(copy_to, addressed.places)
+            linked = _one(view, me, held, order, written, also, original, now)
+        except Refused:
+            # The lead must not wait for the copy; who sends is told to phone the other office.
+            warnings = (*warnings, _warn("linked-copy-impossible", copy_to))
+    return Decision(first, linked, warnings)
+
+
+def _one(
+    view: View,
+    me: AgencyId,
+    held: Sequence[Standing],
+    order: Order,
+    written: Content,
+    addressed: Addressed,
+    original: Original | None,
+    now: datetime,
+) -> Draft:
+    to = addressed.recipient
+    if original is not None and {original.sender, original.recipient} != {me, to}:
+        raise Refused("in-reply-to-unknown", "exchanged with another partner")
+    categories = written.data_categories()
+    permit = _permitted(me, held, order, written, categories, addressed, original, now)
+    version, read = _in_common_version(view, held, order, written, to)
+    if read is not written:
+        categories = read.data_categories()
+    recipient = _recipient(view, me, to, now)
+    return Draft(order, read, categories, version, addressed, permit, recipient)
+
+
+def _permitted(
+    me: AgencyId,
+    held: Sequence[Standing],
+    order: Order,
+    written: Content,
+    categories: tuple[DataCategory, ...],
+    addressed: Addressed,
+    original: Original | None,
+    now: datetime,
+) -> Permit:
+    asked = order.asked
+    transfer = Transfer(
+        sender=me,
+        recipient=addressed.recipient,
+        type=order.type,
+        data_categories=categories,
+        grounds=written.named_grounds(),
+        labels=order.labels,
+        entrusted=written.entrusted,
+        places=addressed.places,
+        handover_at=written.handover.at if written.handover else None,
+        urgency=asked.urgency,
+        override=asked.override is not None,
+        original=original,
+    )
+    return decide(held, transfer, now)
+
+
+def _in_common_version(
+    view: View, held: Sequence[Standing], order: Order, written: Content, to: AgencyId
+) -> tuple[int, Content]:
+    """Return the newest version that both read, and the content as that version reads it."""
+    try:
+        version = schemas.newest_common(order.type, view.reads(to))
+    except Early as exc:
+        raise Rejected("type-unread", order.type, call=addressing.call(held, to)) from exc
+    if schemas.model(order.type, version) is type(written):
+        return version, written
+    return version, orders.content(order, version)
+
+
+def _recipient(view: View, me: AgencyId, to: AgencyId, now: datetime) -> Recipient:
+    newest = view.newest(to, KeyUse.SEAL, now)
+    key = newest.key
+    assert isinstance(key, SealKey)  # certified for sealing
+    oversight = (
+        view.key_for(me, KeyUse.OVERSIGHT, now),
+        view.key_for(to, KeyUse.OVERSIGHT, now),
+    )
+    return Recipient(to, key, oversight, newest.certificate.valid_until)
+
+
+_GERMAN = {
+    "recipient-suspended": "Der Empfänger ist zurzeit gesperrt. Die Meldung wartet; rufen Sie an.",
+    "sender-suspended": "Diese Behörde ist zurzeit gesperrt. Die Meldung wartet; rufen Sie an.",
+    "snapshot-stale": "Das zentrale Verzeichnis hat sich länger nicht gemeldet.",
+    "place-outside": "Ein Ort liegt außerhalb des Kreises. Rufen Sie die dortige Stelle an.",
+    "override-used": "Mit Begründung trotz Hindernis gesendet; das wird nachträglich geprüft.",
+    "linked-copy-impossible": "Die Kopie an die zweite Stelle ist nicht möglich; rufen Sie an.",
+}
+
+
+def _warnings(view: View, me: AgencyId, first: Draft, *, stale: bool) -> tuple[Warn, ...]:
+    suspended = AgencyStatus.SUSPENDED
+    found = {
+        "recipient-suspended": view.status(first.recipient.agency) is suspended,
+        "sender-suspended": view.status(me) is suspended,
+        "snapshot-stale": stale,
+        "place-outside": bool(first.permit.outside),
+        "override-used": bool(first.permit.waived),
+    }
+    return tuple(_warn(code) for code, holds in found.items() if holds)
+
+
+def _warn(code: str, agency: AgencyId | None = None) -> Warn:
+    text = _GERMAN[code]
+    return Warn(code=code, text=f"{text} ({agency})" if agency else text)

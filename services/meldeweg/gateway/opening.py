@@ -1,0 +1,147 @@
+"""Receiving, steps 7 and 8: open what was sealed, and hold it to what was signed.
+
+Guarantees: what comes out was sealed together with exactly this context, to a key of ours; the
+record inside is the one that the sender committed to in the signed context; the copy for oversight
+is addressed to both data protection officers and to nobody else. Plaintext stays in memory and in
+no exception. Pure. Trusts: nothing sealed; the sender may have sealed anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from meldeweg.envelope import addressed_to, open_with
+from meldeweg.gateway.receipts import NOTHING_SEALED, ReceiptRecord, Word
+from meldeweg.kernel import strictjson
+from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.ids import AgencyId, Digest, KeyId
+from meldeweg.kernel.jwk import OpenKey
+from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Statement
+from meldeweg.kernel.trust.objects import KeyUse
+from meldeweg.kernel.trust.view import CertifiedKey
+
+_CONTENT, _RECORD = b'{"content":', b',"record":'
+_ATTACHMENTS, _PAYLOAD, _TEXT = b'{"attachments":', b',"payload":', b',"record":"'
+# Receipts that only a person gives always have a sealed part; a refusal may be the gateway's own.
+_SEALED = {
+    ReceiptKind.DELIVERED: (False,),
+    ReceiptKind.REFUSED: (False, True),
+    ReceiptKind.ACKNOWLEDGED: (True,),
+    ReceiptKind.ERASED: (True,),
+}
+NOT_RESPONSIBLE = "not-responsible"
+
+
+class Certified(Protocol):
+    """What opening asks of the verified view."""
+
+    def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """What lay in `content`. `payload`: JSON, not yet parsed; its own reader is strict.
+
+    `record`: the exact text that `record_sha256` commits to.
+    """
+
+    payload: bytes = field(repr=False)
+    record: bytes = field(repr=False)
+
+
+class Opener:
+    """Steps 7 and 8 for one batch."""
+
+    def __init__(self, me: AgencyId, view: Certified, keys: Mapping[KeyId, OpenKey]) -> None:
+        self._me, self._view, self._keys = me, view, keys
+        self._oversight: dict[AgencyId, frozenset[KeyId]] = {}
+
+    def unseal(self, statement: Statement, value: bytes) -> Unsealed:
+        """Take steps 7 and 8 for the sealed parts of a message or a receipt."""
+        # 7 open with aad; both parts strictly read, the one we can't open too
+        content, record = parts(value)
+        unsealed = _read(open_with(content, self._keys, statement.aad))
+        self._check_oversight(statement.context, addressed_to(record))
+        # 8 the record in the content is the one that the context commits to
+        if Digest.of(unsealed.record) != statement.context.record_sha256:
+            raise Refused("record-mismatch", "not the record that was signed")
+        return unsealed
+
+    def receipt(self, statement: Statement, value: bytes) -> Word | None:
+        """Take steps 7 and 8 of a receipt; return a person's word, None if there is none."""
+        receipt = statement.context.receipt
+        assert receipt is not None  # kind == "receipt"
+        sealed = value != NOTHING_SEALED
+        committed = statement.context.record_sha256 is not None
+        if sealed is not committed or sealed not in _SEALED[receipt.kind]:
+            raise Refused("receipt-contradicts", "what is sealed does not fit the kind")
+        if not sealed:
+            return None
+        unsealed = self.unseal(statement, value)
+        word = _word(unsealed.payload)
+        record = ReceiptRecord.read_signed(unsealed.record, "receipt-malformed")
+        _check_word(receipt, word, record)
+        return word
+
+    def _check_oversight(self, context: Context, kids: tuple[KeyId, ...]) -> None:
+        """Nobody else may read why it was sent, and neither officer may be left out."""
+        theirs, ours = self._officers(context.sender), self._officers(self._me)
+        if theirs.isdisjoint(kids) or ours.isdisjoint(kids) or not (theirs | ours).issuperset(kids):
+            # A new key may be on its way to my view.
+            raise Early("oversight-contradicts", "not sealed to both oversight keys, and no other")
+
+    def _officers(self, agency: AgencyId) -> frozenset[KeyId]:
+        found = self._oversight.get(agency)
+        if found is None:
+            found = self._oversight[agency] = frozenset(
+                certified.key.kid
+                for certified in self._view.certified(agency)
+                if certified.certificate.use is KeyUse.OVERSIGHT
+            )
+        return found
+
+
+def parts(value: bytes) -> tuple[bytes, bytes]:
+    """Split a value into its two envelopes, which their own reader then reads strictly.
+
+    A well-formed envelope holds base64url alone, so the second name stands in it nowhere else.
+    """
+    if not value.startswith(_CONTENT) or not value.endswith(b"}"):
+        raise Refused("value-malformed", "not content and record")
+    content, found, record = value[len(_CONTENT) : -1].partition(_RECORD)
+    if not found:
+        raise Refused("value-malformed", "not content and record")
+    return content, record
+
+
+def _read(plaintext: bytes) -> Unsealed:
+    """Split the one written form of a content: its exact bytes are the payload's and the record's.
+
+    In JSON text a quotation mark is escaped, so the last unescaped `,"record":"` begins the record;
+    a payload that holds one of its own does not reach beyond it and fails to parse.
+    """
+    if not plaintext.startswith(_ATTACHMENTS):
+        raise Refused("content-malformed", "not attachments, payload and record")
+    attachments, found, rest = plaintext[len(_ATTACHMENTS) :].partition(_PAYLOAD)
+    payload, separator, record = rest.rpartition(_TEXT)
+    if not found or not separator or not record.endswith(b'"}'):
+        raise Refused("content-malformed", "not attachments, payload and record")
+    if attachments != b"[]":
+        strictjson.loads(attachments, code="content-malformed")
+        raise Refused("attachments-unknown", "this version reads none")
+    text = strictjson.loads(b'"' + record[:-1], max_depth=0, code="content-malformed")
+    return Unsealed(payload, text.encode())
+
+
+def _word(payload: bytes) -> Word:
+    strictjson.loads(payload, max_depth=1, code="receipt-malformed")
+    return Word.read(payload, "receipt-malformed")
+
+
+def _check_word(receipt: ReceiptFor, word: Word, record: ReceiptRecord) -> None:
+    told = (record.kind, record.of, record.code, record.responsible, record.reason)
+    said = (receipt.kind, receipt.of, receipt.code, word.responsible, word.reason)
+    if told != said:
+        raise Refused("receipt-contradicts", "record, word and context differ")
+    if (receipt.code == NOT_RESPONSIBLE) is not (word.responsible is not None):
+        raise Refused("receipt-contradicts", "who is responsible belongs to not-responsible")

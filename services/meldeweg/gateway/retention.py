@@ -1,0 +1,74 @@
+"""Deletes on schedule what this agency holds (I9): contents, reasons, names, keys of requests.
+
+Guarantees: from `delete_after` on nothing of a message is here but what the bus knows as well: who,
+to whom, when, digest. A message that is erased unread was overdue long before. Idempotency keys go
+after their days. Each step is small, so that the writer is never held up.
+"""
+
+import asyncio
+import sqlite3
+from datetime import datetime, timedelta
+
+from meldeweg.gateway.states import ReceivedMove
+from meldeweg.gateway.store import (
+    Store,
+    idempotency,
+    opened,
+    outbox,
+    receipt_in,
+    receipt_out,
+    received,
+    seen,
+    sent,
+)
+from meldeweg.kernel import logs
+from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.errors import Unavailable
+
+_EVERY = 600.0  # seconds
+log = logs.get()
+
+
+class Retention:
+    """`keep_keys`: how long an idempotency key is remembered."""
+
+    def __init__(self, store: Store, clock: Clock, keep_keys: timedelta) -> None:
+        self._store, self._clock, self._keep_keys = store, clock, keep_keys
+
+    async def run(self) -> None:
+        """Run for ever."""
+        while True:
+            try:
+                while count := await self.once():
+                    log.info("contents_erased", count=count)
+            except Unavailable as exc:
+                log.warning("retention_waits", code=exc.code)
+            await asyncio.sleep(_EVERY)
+
+    async def once(self) -> int:
+        """Delete a bounded number of what is due; return how many, 0 once there is no more."""
+        now = self._clock.now()
+        count = await self._store.write(lambda db: _received(db, now))
+        count += await self._store.write(lambda db: _sent(db, now))
+        return count + await self._store.write(
+            lambda db: idempotency.forget(db, now - self._keep_keys)
+        )
+
+
+def _received(db: sqlite3.Connection, now: datetime) -> int:
+    today = now.date().isoformat()
+    due = received.expired(db, today)
+    for message in due:
+        received.move(db, message, ReceivedMove.EXPIRED, now)
+        opened.forget_persons(db, message.seq)
+        receipt_out.forget_persons(db, message.seq)
+    return len(due) + seen.forget(db, today)
+
+
+def _sent(db: sqlite3.Connection, now: datetime) -> int:
+    due = sent.expired(db, now.date().isoformat())
+    for message in due:
+        sent.forget(db, message.n)
+        receipt_in.forget(db, message.n)
+        outbox.forget(db, message.digest)
+    return len(due)

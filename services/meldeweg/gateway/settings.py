@@ -1,0 +1,87 @@
+"""Settings of a gateway: `MELDEWEG_…` and TOML, as `meldeweg settings gateway` shows them.
+
+The defaults are those of the architecture's table; tests shorten the times.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.settings import Group, KafkaSettings, Settings
+
+_MIB = 1024 * 1024
+_HOUR = 3600.0
+
+
+class OutboxSettings(Group):
+    """What may wait for the broker, and when it is produced again."""
+
+    bytes_max: int = Field(
+        default=1024 * _MIB, gt=0, description="bytes of undelivered messages; beyond it 503"
+    )
+    free_min: float = Field(
+        default=0.1, ge=0, lt=1, description="part of the disk that intake leaves free; else 503"
+    )
+    again_first: float = Field(
+        default=600.0, gt=0, description="seconds without `delivered` until it is produced again"
+    )
+    again_longest: float = Field(
+        default=6 * _HOUR, gt=0, description="seconds to which that wait doubles at most"
+    )
+    backoff_longest: float = Field(
+        default=15.0, gt=0, description="seconds between tries of a topic that fails, at most"
+    )
+    look_every: float = Field(
+        default=5.0, gt=0, description="seconds between looks for what is late or over"
+    )
+
+
+class ParkingSettings(Group):
+    """How long a record that may only be early is tried again."""
+
+    immediate: float = Field(default=900.0, gt=0, description="seconds for an immediate message")
+    others: float = Field(default=24 * _HOUR, gt=0, description="seconds for everything else")
+    look_every: float = Field(default=15.0, gt=0, description="seconds between tries")
+    records_max: int = Field(default=10_000, gt=0, description="parked records of one sender")
+    bytes_max: int = Field(default=256 * _MIB, gt=0, description="parked bytes of one sender")
+
+
+class WatchSettings(Group):
+    """When people are told."""
+
+    heartbeat: float = Field(default=60.0, gt=0, description="seconds between heartbeats")
+    snapshot_stale: float = Field(
+        default=300.0, gt=0, description="age in seconds of a registry snapshot that is a warning"
+    )
+    silent_immediate: float = Field(
+        default=120.0, gt=0, description="seconds without `delivered` that alarm, if immediate"
+    )
+    clock_differs: float = Field(
+        default=300.0, gt=0, description="difference of clocks in seconds that is a warning"
+    )
+    look_every: float = Field(default=2.0, gt=0, description="seconds between looks at deadlines")
+
+
+class GatewaySettings(Settings):
+    """A gateway: one agency, one store, one active instance."""
+
+    agency: AgencyId = Field(description="id of the agency, as enrolled")
+    store: Path = Field(description="directory of the store, on a local disk, for us alone")
+    keys: Path = Field(description="directory with our online keys and their certificates")
+    anchor: Path = Field(description="file with the trust anchor's public key (JWK)")
+    vault_key: Path | None = Field(
+        default=None, description="file with the vault's key; made at the first start; beside store"
+    )
+    kafka: KafkaSettings = Field(description="where the broker is")
+    outbox: OutboxSettings = Field(default=OutboxSettings(), description="what waits for delivery")
+    parking: ParkingSettings = Field(default=ParkingSettings(), description="what came too early")
+    watch: WatchSettings = Field(default=WatchSettings(), description="when people are told")
+    idempotency_days: float = Field(default=7.0, gt=0, description="how long a key is remembered")
+    keys_look_every: float = Field(
+        default=5.0, gt=0, description="seconds between looks for new keys"
+    )
+
+    def vault_path(self) -> Path:
+        """Return where the vault's key is; by default outside what a copy of the store takes."""
+        return self.vault_key or self.store.parent / f"{self.store.name}.vault-key"

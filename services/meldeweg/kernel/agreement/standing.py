@@ -1,0 +1,94 @@
+"""Whether an agreement holds at an instant: draft, future, in force, run-off, ended.
+
+Pure. The instant is the one at which a message was *made* (`created` of its context), at both ends:
+what was sent within the term is accepted however late it arrives (I1).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from meldeweg.kernel.agreement.document import Agreement
+from meldeweg.kernel.ids import AgencyId, Digest
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class AgreementStatus(StrEnum):
+    """In the order of an agreement's life."""
+
+    DRAFT = "draft"  # a signature is missing
+    FUTURE = "future"
+    IN_FORCE = "in-force"
+    RUN_OFF = "run-off"  # only what duty demands still flows
+    ENDED = "ended"
+
+
+class Known(Protocol):
+    """A verified agreement as the register knows it (`kernel.trust.view.KnownAgreement`)."""
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def document(self) -> Agreement: ...
+
+    @property
+    def signed_by(self) -> Collection[AgencyId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An agreement and what it is worth at one instant."""
+
+    digest: Digest
+    document: Agreement
+    status: AgreementStatus
+
+
+def status(document: Agreement, signed_by: Collection[AgencyId], now: datetime) -> AgreementStatus:
+    """Return what the document is worth by itself, knowing nothing of a later one."""
+    if not {party.agency for party in document.parties} <= set(signed_by):
+        return AgreementStatus.DRAFT
+    today = now.astimezone(BERLIN).date()
+    if today < document.term.first:
+        return AgreementStatus.FUTURE
+    if document.term.until is None:
+        return AgreementStatus.IN_FORCE
+    return _after(document, document.term.until, today)
+
+
+def _after(document: Agreement, last_day: date, today: date) -> AgreementStatus:
+    if today <= last_day:
+        return AgreementStatus.IN_FORCE
+    if today <= last_day + timedelta(days=document.term.run_off_days):
+        return AgreementStatus.RUN_OFF
+    return AgreementStatus.ENDED
+
+
+def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
+    """Return every agreement with its status, later ones that replace others considered.
+
+    One replaces another only if all parties of the other signed it too: nobody's agreement is ended
+    without them. What is replaced runs off from the day on which its successor begins.
+    """
+    held = list(known)
+    found = {one.digest: status(one.document, one.signed_by, now) for one in held}
+    documents = {one.digest: one.document for one in held}
+    today = now.astimezone(BERLIN).date()
+    replaced = dict(found)
+    for new, document in documents.items():
+        previous = document.replaces
+        if previous is None or previous not in documents:
+            continue
+        old = documents[previous]
+        if found[new] in (AgreementStatus.DRAFT, AgreementStatus.FUTURE):
+            continue
+        if {party.agency for party in old.parties} <= {party.agency for party in document.parties}:
+            own = found[previous]
+            then = _after(old, document.term.first - timedelta(days=1), today)
+            replaced[previous] = max(own, then, key=list(AgreementStatus).index)
+    return tuple(Standing(name, documents[name], replaced[name]) for name in documents)

@@ -1,0 +1,94 @@
+"""Which clauses of an agreement cover a message: by direction, type, each ground and each category.
+
+Pure; the order in which clauses stand decides only where nothing else does.
+"""
+
+from collections.abc import Sequence
+
+from meldeweg.kernel.agreement.clause import RANK, Clause, Obligation
+from meldeweg.kernel.agreement.document import Agreement
+from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
+from meldeweg.kernel.policy.notcovered import NotCovered, Rule
+from meldeweg.kernel.policy.transfer import Transfer
+from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
+from meldeweg.kernel.trust.objects import AgencyKind
+
+PRECEDENCE = (
+    AgreementStatus.IN_FORCE,
+    AgreementStatus.RUN_OFF,
+    AgreementStatus.DRAFT,
+    AgreementStatus.FUTURE,
+    AgreementStatus.ENDED,
+)
+"""Which agreement is asked first, where two agencies have several."""
+
+
+def of_type(
+    document: Agreement, sender: AgencyKind, recipient: AgencyKind, kind: MessageType
+) -> list[Clause]:
+    """Return the clauses for a type of message in a direction, in the order of the document."""
+    return [
+        clause
+        for clause in document.clauses
+        if clause.direction.covers(sender, recipient) and kind in clause.types
+    ]
+
+
+def covering(
+    held: Standing, sender: AgencyKind, recipient: AgencyKind, transfer: Transfer
+) -> tuple[Clause, ...]:
+    """Return the clauses that together cover the transfer, the leading one first; or refuse."""
+    found = of_type(held.document, sender, recipient, transfer.type)
+    if not found:
+        raise NotCovered(Rule.TYPE, f"{sender} to {recipient}: {transfer.type}")
+    if transfer.type is MessageType.REPLY:
+        asked = transfer.original.type if transfer.original else None
+        found = [clause for clause in found if asked in clause.replies_to]
+        if not found:
+            raise NotCovered(Rule.REFERENCE, f"no reply to {asked}")
+    chosen = choose(found, transfer.grounds)
+    if held.status is AgreementStatus.RUN_OFF:
+        # What goes on after the term goes before what ended with it.
+        going_on = choose([clause for clause in found if clause.runs_off], transfer.grounds)
+        chosen = going_on or chosen
+    if not chosen:
+        raise NotCovered(Rule.GROUND, ", ".join(transfer.grounds) or "no ground")
+    for clause in chosen:
+        if clause.data_categories != "any":
+            extra = set(transfer.data_categories) - set(clause.data_categories)
+            if extra:
+                raise NotCovered(Rule.DATA_CATEGORY, ", ".join(sorted(extra)))
+    return chosen
+
+
+def choose(clauses: Sequence[Clause], grounds: tuple[Ground, ...]) -> tuple[Clause, ...]:
+    """Return one clause for each ground, the leading one first; empty unless all are covered.
+
+    A clause that names the ground goes before one for any, a duty before a permission; the most
+    urgent of those chosen leads.
+    """
+    chosen: list[Clause] = []
+    for ground in grounds or (None,):
+        fitting = [
+            clause
+            for clause in clauses
+            if (clause.grounds == "any" if ground is None else clause.covers(ground))
+        ]
+        if not fitting:
+            return ()
+        chosen.append(min(fitting, key=lambda one: (one.grounds == "any", _weight(one))))
+    return tuple(
+        sorted(
+            {clause.id: clause for clause in chosen}.values(),  # a clause's own hash is slow
+            key=lambda one: (
+                RANK[one.urgency.least],
+                RANK[one.urgency.default],
+                _weight(one),
+                clauses.index(one),
+            ),
+        )
+    )
+
+
+def _weight(clause: Clause) -> bool:
+    return clause.obligation is not Obligation.DUTY

@@ -1,0 +1,179 @@
+"""The decision, in numbered steps; what it guarantees stands in `kernel.policy`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from meldeweg.kernel import deadlines
+from meldeweg.kernel.agreement.clause import RANK, Clause
+from meldeweg.kernel.agreement.document import Party
+from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.policy.covering import PRECEDENCE, covering
+from meldeweg.kernel.policy.notcovered import NotCovered, NotCoveredYet, Rule, phone
+from meldeweg.kernel.policy.responsibility import Responsibility, responsible
+from meldeweg.kernel.policy.transfer import AMENDMENTS, Permit, Transfer
+from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, MessageType
+from meldeweg.kernel.statement import Urgency
+
+_REFERRING = AMENDMENTS | {MessageType.REPLY}
+
+
+def decide(agreements: Iterable[Standing], transfer: Transfer, at: datetime) -> Permit:
+    """Return the permit of the agreement that covers the transfer best, or raise `NotCovered`.
+
+    `agreements`: `standing(known, at)`. An agreement in force goes before one in run-off, and a
+    permit that waives nothing before one that does.
+    """
+    permits: list[Permit] = []
+    refusals: list[NotCovered] = []
+    for held in sorted(agreements, key=lambda one: PRECEDENCE.index(one.status)):
+        try:
+            permits.append(_under(held, transfer, at))
+        except NotCovered as exc:
+            refusals.append(exc)
+    if permits:
+        return min(permits, key=lambda permit: len(permit.waived))
+    strangers = (Rule.SENDER_NOT_PARTY, Rule.RECIPIENT_NOT_PARTY)
+    raise min(
+        refusals,
+        key=lambda refusal: refusal.rule in strangers,
+        default=NotCovered(Rule.NO_AGREEMENT),
+    )
+
+
+def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
+    try:
+        # 1 both are parties of an agreement that every party signed and that has begun
+        sender, recipient = _parties(held, transfer.sender, transfer.recipient)
+        # 2 a reply or correction refers to a message between the same two
+        _check_reference(transfer)
+        # 3 clauses cover direction, type, each ground, each category of data
+        clauses = covering(held, sender.kind, recipient.kind, transfer)
+        # 4 entrusted data have their ground (§ 65 SGB VIII)
+        _check_entrusted(clauses, transfer)
+        # 5 the recipient is responsible for the place
+        where = _responsible(held, clauses, recipient, transfer)
+        # 6 what only administration demands, unless a named person overrides it in danger
+        urgency = _urgency(clauses, transfer.urgency)
+        waived = _check_administration(held, clauses, transfer, urgency)
+    except NotCovered as exc:
+        if not exc.call:
+            best = exc.responsible or transfer.recipient
+            exc.call = phone(held.document, best) or phone(held.document, transfer.sender)
+        raise
+    linked = where is not None and where.lead != transfer.recipient
+    case_urgency = urgency
+    if linked:  # the lead acts; the other office need not be woken for its copy
+        urgency = max(urgency, Urgency.TODAY, key=RANK.__getitem__)
+    return Permit(
+        agreement=held.digest,
+        clause=clauses[0].id,
+        clauses=tuple(clause.id for clause in clauses),
+        legal_basis=tuple(dict.fromkeys(text for one in clauses for text in one.legal_basis)),
+        purpose=clauses[0].purpose,
+        obligation=clauses[0].obligation,
+        case_urgency=case_urgency,
+        urgency=urgency,
+        ack_by=min(
+            deadlines.ack_by(at, urgency, one, held.document.calendar, transfer.handover_at)
+            for one in clauses
+        ),
+        delete_after=_delete_after(at, held.document.keep_months),
+        is_linked_copy=linked,
+        linked_copy_to=where.linked_copy if where and not linked else None,
+        outside=where.outside if where else (),
+        waived=waived,
+    )
+
+
+def _parties(held: Standing, sender: AgencyId, recipient: AgencyId) -> tuple[Party, Party]:
+    if sender == recipient:
+        raise NotCovered(Rule.SAME_AGENCY)
+    first, second = held.document.party(sender), held.document.party(recipient)
+    if first is None:
+        raise NotCovered(Rule.SENDER_NOT_PARTY)
+    if second is None:
+        raise NotCovered(Rule.RECIPIENT_NOT_PARTY)
+    match held.status:
+        case AgreementStatus.DRAFT:
+            raise NotCoveredYet(Rule.UNSIGNED)
+        case AgreementStatus.FUTURE:
+            raise NotCovered(Rule.NOT_BEGUN)
+        case AgreementStatus.ENDED:
+            raise NotCovered(Rule.ENDED)
+        case AgreementStatus.IN_FORCE | AgreementStatus.RUN_OFF:
+            return first, second
+
+
+def _check_reference(transfer: Transfer) -> None:
+    if transfer.type not in _REFERRING:
+        return
+    original = transfer.original
+    if original is None:
+        raise NotCovered(Rule.REFERENCE, "no original")
+    ends = (original.sender, original.recipient)
+    same_way = ends == (transfer.sender, transfer.recipient)
+    back = ends == (transfer.recipient, transfer.sender)
+    if not (back if transfer.type is MessageType.REPLY else same_way):
+        raise NotCovered(Rule.REFERENCE, "the original went another way")
+    if transfer.type in AMENDMENTS and original.type is MessageType.RETRACTION:
+        raise NotCovered(Rule.REFERENCE, "a retraction is final")
+
+
+def _check_entrusted(clauses: tuple[Clause, ...], transfer: Transfer) -> None:
+    declared = transfer.entrusted
+    for clause in clauses:
+        if declared is None and transfer.data_categories and clause.section_65.must_declare:
+            raise NotCovered(Rule.UNDECLARED, clause.id)
+        if declared in (None, Entrusted.NONE):
+            if DataCategory.ENTRUSTED in transfer.data_categories:
+                raise NotCovered(Rule.UNDECLARED, clause.id)
+        elif declared not in clause.section_65.grounds:
+            raise NotCovered(Rule.ENTRUSTED, f"{clause.id}: {declared}")
+
+
+def _responsible(
+    held: Standing, clauses: tuple[Clause, ...], recipient: Party, transfer: Transfer
+) -> Responsibility | None:
+    """Return who is responsible, None where the sender named the agency and no place."""
+    if transfer.places is None:
+        return None
+    found = responsible(held.document, clauses[0], recipient.kind, transfer.places, transfer.sender)
+    if recipient.agency not in (found.lead, found.linked_copy):
+        raise NotCovered(Rule.NOT_RESPONSIBLE, found.lead, responsible=found.lead)
+    return found
+
+
+def _urgency(clauses: tuple[Clause, ...], asked: Urgency | None) -> Urgency:
+    """Return the urgency: asked for or the default, never below the least of any clause."""
+    default = min((clause.urgency.default for clause in clauses), key=RANK.__getitem__)
+    least = min((clause.urgency.least for clause in clauses), key=RANK.__getitem__)
+    return min(asked or default, least, key=RANK.__getitem__)
+
+
+def _check_administration(
+    held: Standing, clauses: tuple[Clause, ...], transfer: Transfer, urgency: Urgency
+) -> tuple[Rule, ...]:
+    goes_on = transfer.type in AMENDMENTS or all(clause.runs_off for clause in clauses)
+    unlabelled = transfer.labels is None and bool(transfer.data_categories)
+    checks = {
+        Rule.RUN_OFF: held.status is AgreementStatus.RUN_OFF and not goes_on,
+        Rule.LABELS: unlabelled and any(clause.labels_required for clause in clauses),
+        Rule.STALE_VIEW: transfer.stale_view,
+    }
+    failed = tuple(rule for rule, holds in checks.items() if holds)
+    if failed and not (transfer.override and urgency is Urgency.IMMEDIATE):
+        why = "an override counts for an immediate message alone" if transfer.override else ""
+        raise NotCovered(failed[0], why)
+    return failed
+
+
+def _delete_after(at: datetime, months: int) -> str:
+    """Return the first day of the month after the content's last one (I9)."""
+    month = at.year * 12 + at.month + months
+    return f"{month // 12:04d}-{month % 12 + 1:02d}-01"
+
+
+def permit_receipt(held: Standing, sender: AgencyId, recipient: AgencyId) -> None:
+    """Refuse unless a receipt may go: between parties, in force or in run-off; no clause needed."""
+    _parties(held, sender, recipient)

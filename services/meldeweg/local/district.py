@@ -1,0 +1,131 @@
+"""A whole district on one backbone: its keys, its registry, its signed agreement, its gateways.
+
+Guarantees: a second start finds the same keys, tokens and signed objects. For demo and tests: the
+offline keys of everybody lie in one directory here, which no real district would ever do.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from meldeweg.ceremony import district as ceremony
+from meldeweg.ceremony.desk import Desk
+from meldeweg.ceremony.district import Places
+from meldeweg.gateway import tokens
+from meldeweg.gateway.api.ports import Scope
+from meldeweg.kernel.agreement import load_district
+from meldeweg.kernel.clock import Clock, SystemClock
+from meldeweg.kernel.errors import Unavailable
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.local import plan
+from meldeweg.local.backbone import Backbone
+from meldeweg.local.files import private_directory, secret, write_private
+from meldeweg.local.pki import ServiceName
+from meldeweg.local.plan import AgencyPlace, ServicePlace, Stage
+from meldeweg.local.processes import ProcessSpec
+
+SERVICES: tuple[ServiceName, ...] = ("registry", "audit", "watch")
+_PROVISIONED = 30.0  # seconds for topics and ACLs of a fresh broker
+
+
+class DistrictPlan:
+    """What `meldeweg local up --district NAME` starts on a backbone."""
+
+    def __init__(self, name: str, clock: Clock | None = None) -> None:
+        self._config = load_district(name)
+        self._clock = clock or SystemClock()
+        self._agencies: dict[AgencyId, AgencyPlace] = {}
+        self._services: dict[ServiceName, ServicePlace] = {}
+        self.district = self._config.id
+
+    def stages(self, backbone: Backbone) -> Iterator[Stage]:
+        """Yield the registry, then, once the agreement is on the bus, everything else."""
+        places = Places(backbone.directory / "trust")
+        ceremony.prepare(places, self._config, self._clock)
+        tokens_of = private_directory(backbone.directory / "tokens")
+        self._services = {name: _service(backbone, name, tokens_of) for name in SERVICES}
+        yield Stage("Start the registry", (self._registry(backbone, places, tokens_of),))
+        registry = self._services["registry"]
+        with Desk(registry.url, registry.token) as desk:
+            ceremony.publish(places, desk)
+            _wait_until_provisioned(desk)
+        for partner in self._config.parties:
+            self._agencies[partner.agency] = self._agency(backbone, partner.agency, tokens_of)
+        yield Stage(
+            "Start audit, watch and gateways",
+            (
+                plan.audit(
+                    backbone,
+                    origin=f"meldeweg.example/{self.district}",
+                    signing_key=places.service_key("audit"),
+                    auditors=_auditors(tokens_of),
+                ),
+                plan.watch(backbone, anchor=places.anchor, operator_token=tokens_of / "watch"),
+                *(self._gateway(backbone, places, agency) for agency in self._agencies),
+            ),
+        )
+
+    def _registry(self, backbone: Backbone, places: Places, tokens_of: Path) -> ProcessSpec:
+        return plan.registry(
+            backbone,
+            anchor=places.anchor,
+            signing_key=places.service_key("registry"),
+            operator_token=tokens_of / "registry",
+        )
+
+    def _agency(self, backbone: Backbone, agency: AgencyId, tokens_of: Path) -> AgencyPlace:
+        """Describe a gateway; its case system's token is made in its store before it runs."""
+        process = f"gateway-{agency}"
+        store = private_directory(backbone.directory / "gateways" / agency) / "store"
+        kept = tokens_of / process
+        if not kept.exists():
+            write_private(
+                kept,
+                tokens.create(store, "fallverfahren", Scope, self._clock.now()).encode(),
+            )
+        return AgencyPlace(
+            process,
+            plan.url_of(backbone, process),
+            backbone.pki.gateway(agency),
+            kept.read_text(encoding="ascii"),
+            store,
+        )
+
+    def _gateway(self, backbone: Backbone, places: Places, agency: AgencyId) -> ProcessSpec:
+        return plan.gateway(
+            backbone,
+            agency,
+            store=self._agencies[agency].store,
+            keys=places.keys(agency),
+            anchor=places.anchor,
+        )
+
+    def agencies(self) -> Mapping[AgencyId, AgencyPlace]:
+        return self._agencies
+
+    def services(self) -> Mapping[ServiceName, ServicePlace]:
+        return self._services
+
+
+def _service(backbone: Backbone, name: ServiceName, tokens_of: Path) -> ServicePlace:
+    return ServicePlace(
+        name, plan.url_of(backbone, name), backbone.pki.service(name), secret(tokens_of / name)
+    )
+
+
+def _auditors(tokens_of: Path) -> Path:
+    """Write the list of auditors: one, whose token is the audit service's in `stack.json`."""
+    digest = sha256(secret(tokens_of / "audit").encode()).hexdigest()
+    path = tokens_of / "auditors"
+    write_private(path, f"aufsicht {digest}\n".encode())
+    return path
+
+
+def _wait_until_provisioned(desk: Desk) -> None:
+    """Return once every topic and right is there, so that no gateway starts against a refusal."""
+    end = time.monotonic() + _PROVISIONED
+    while any(desk.plan().values()):
+        if time.monotonic() > end:
+            raise Unavailable("not-provisioned", "the registry did not give topics and rights")
+        time.sleep(0.2)

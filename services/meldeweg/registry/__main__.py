@@ -1,0 +1,72 @@
+"""The registry: enrolled agencies, signed agreements, and the topics and ACLs they imply."""
+
+from meldeweg.kernel import keyfile
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.consume import Consumer
+from meldeweg.kernel.bus.produce import Producer
+from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.service import Service, run
+from meldeweg.kernel.settings import load, read_secret
+from meldeweg.kernel.trust.register import Register
+from meldeweg.registry import api, feed
+from meldeweg.registry.apply import Provisioner
+from meldeweg.registry.book import Book
+from meldeweg.registry.settings import RegistrySettings
+from meldeweg.registry.snapshots import Snapshots
+from meldeweg.registry.submit import Desk
+
+
+def wire() -> Service:
+    """Wire the registry by hand; who calls whom can be read here."""
+    settings = load(RegistrySettings)
+    connection = Connection.of(settings.kafka, "registry")
+    clock = settings.clock()
+    register = Register(keyfile.read_public_key(settings.anchor))
+    key = keyfile.read_signing_key(settings.signing_key)
+    book = Book(read_secret(settings.database))
+    provisioner = Provisioner(
+        register,
+        Admin(connection),
+        clock,
+        replication=settings.replication,
+        period=settings.reconcile_seconds,
+    )
+    trust = feed.TrustFeed(register, book, provisioner)
+    producer = Producer(connection)
+    desk = Desk(register, book, trust, producer, provisioner, key)
+    snapshots = Snapshots(trust.chains, book, producer, key, clock)
+    token = read_secret(settings.operator_token)
+
+    service = Service("registry", settings, api.build(desk, register, provisioner, clock, token))
+    service.part("book", book)
+    service.part("producer", producer)
+    consumer = service.part(
+        "trust",
+        Consumer(
+            connection,
+            Subscription(
+                name="trust",
+                group="registry.trust",
+                member="registry",
+                topics=feed.OWNED,
+                prefixes=feed.PREFIXES,
+                handle=trust.handle,
+                quarantine=trust.quarantine,
+                positions=trust.positions,
+                on_reset=trust.reset,
+            ),
+        ),
+    )
+    service.watchdog("trust", age=consumer.age, limit=60.0, restart=consumer.restart)
+    service.task("trust-failed", consumer.failed)
+    service.task("provisioning", provisioner.run)
+    service.task("publishing", desk.run)
+    service.task("snapshots", lambda: snapshots.run(settings.snapshot_seconds))
+    service.check("broker", provisioner.missing)
+    service.check("trust", consumer.missing)
+    return service
+
+
+if __name__ == "__main__":
+    run("registry", wire)

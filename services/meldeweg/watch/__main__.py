@@ -1,0 +1,49 @@
+"""Watch: what operators must know of the district, read from the bus; it writes nothing."""
+
+from meldeweg.kernel import keyfile
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.consume import Consumer
+from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.service import Service, run
+from meldeweg.kernel.settings import load, read_secret
+from meldeweg.kernel.trust.register import Register
+from meldeweg.watch import api, feed
+from meldeweg.watch.ledger import Ledger
+from meldeweg.watch.settings import WatchSettings
+
+
+def wire() -> Service:
+    """Wire watch by hand; who calls whom can be read here."""
+    settings = load(WatchSettings)
+    connection = Connection.of(settings.kafka, "watch")
+    clock = settings.clock()
+    register = Register(keyfile.read_public_key(settings.anchor))
+    ledger = Ledger()
+    reader = feed.Feed(register, ledger, clock)
+    token = read_secret(settings.operator_token)
+
+    service = Service("watch", settings, api.build(ledger, register, clock, token))
+    for name, prefixes, handle in (
+        ("trust", feed.TRUST, reader.trust),
+        ("exchange", feed.EXCHANGE, reader.exchange),
+    ):
+        subscription = Subscription(
+            name=name,
+            group=f"watch.{name}",
+            member="watch",
+            prefixes=prefixes,
+            handle=handle,
+            quarantine=reader.quarantine,
+            positions=reader.positions,
+            on_reset=reader.reset,
+        )
+        consumer = service.part(name, Consumer(connection, subscription))
+        service.watchdog(name, age=consumer.age, limit=60.0, restart=consumer.restart)
+        service.task(f"{name}-failed", consumer.failed)
+        service.check(name, consumer.missing)
+    service.task("metrics", lambda: api.measure(ledger, register, clock, settings.refresh_seconds))
+    return service
+
+
+if __name__ == "__main__":
+    run("watch", wire)

@@ -1,0 +1,110 @@
+"""What operators ask: JSON with the operators' token, Prometheus metrics without names of cases.
+
+Guarantees: nothing served says what a message is about or whom it concerns (I10): parties, times,
+urgency, and whether a person has taken it.
+"""
+
+import asyncio
+import hmac
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException
+
+from meldeweg.kernel import metrics
+from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.trust.view import View
+from meldeweg.watch.ledger import Ledger, Open
+
+_PAGE = 500
+_undelivered = metrics.gauge("messages_undelivered", "On the bus, no `delivered` yet", "urgency")
+_overdue = metrics.gauge("messages_overdue", "Past their deadline, nobody took them", "urgency")
+_silent = metrics.gauge("gateway_silent", "1 while no heartbeat was heard for 3 min", "agency")
+_oldest = metrics.gauge("oldest_undelivered_seconds", "Age of the oldest undelivered message")
+_parked = metrics.gauge("gateway_parked", "Records that wait at a gateway", "agency")
+_quarantined = metrics.gauge("gateway_quarantined", "Records in quarantine at a gateway", "agency")
+
+
+def build(ledger: Ledger, view: View, clock: Clock, token: str) -> FastAPI:
+    """Return the application; `token`: the operators' bearer token."""
+    app = FastAPI(title="Meldeweg watch", docs_url=None, redoc_url=None)
+    expected = sha256(f"Bearer {token}".encode()).digest()
+
+    def operator(authorization: Annotated[str, Header()] = "") -> None:
+        given = sha256(authorization.encode("utf-8", "surrogateescape")).digest()
+        if not hmac.compare_digest(given, expected):
+            raise HTTPException(401, "token-refused")
+
+    guarded = [Depends(operator)]
+
+    @app.get("/v1/overview", dependencies=guarded)
+    async def overview() -> dict[str, Any]:
+        return summary(ledger, view, clock)
+
+    @app.get("/v1/messages", dependencies=guarded)
+    async def messages(state: str = "open") -> dict[str, Any]:
+        now = clock.now()
+        found = _chosen(ledger, state, clock)
+        page = sorted(found, key=lambda each: each.since)[:_PAGE]
+        return {"total": len(found), "items": [each.shown(now) for each in page]}
+
+    return app
+
+
+def _chosen(ledger: Ledger, state: str, clock: Clock) -> list[Open]:
+    match state:
+        case "open":
+            return list(ledger.open.values())
+        case "undelivered":
+            return ledger.undelivered()
+        case "overdue":
+            return ledger.overdue(clock.now())
+        case _:
+            raise HTTPException(400, "state: open, undelivered or overdue")
+
+
+def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:
+    """Return the state of the whole district in one object."""
+    now = clock.now()
+    enrolled = set(view.agencies())
+    return {
+        "at": now,
+        "open": len(ledger.open),
+        "undelivered": len(ledger.undelivered()),
+        "overdue": len(ledger.overdue(now)),
+        "silent": sorted(ledger.silent(enrolled, now)),
+        "not_understood": dict(ledger.unread),
+        "gateways": {
+            agency: {
+                "heard": pulse.at,
+                "parked": pulse.heartbeat.parked,
+                "quarantined": pulse.heartbeat.quarantined,
+                "waiting": pulse.heartbeat.waiting,
+            }
+            for agency, pulse in sorted(ledger.pulses.items())
+        },
+        "events": {
+            agency: {kind: n for (each, kind), n in ledger.events.items() if each == agency}
+            for agency in sorted(enrolled)
+        },
+    }
+
+
+async def measure(ledger: Ledger, view: View, clock: Clock, period: float) -> None:
+    """Keep the gauges true for ever: ages and deadlines change without any record."""
+    while True:
+        now = clock.now()
+        undelivered = ledger.undelivered()
+        for gauge, found in ((_undelivered, undelivered), (_overdue, ledger.overdue(now))):
+            gauge.clear()
+            for (urgency, exercise), count in ledger.by_urgency(found).items():
+                gauge.labels("exercise" if exercise else str(urgency)).set(count)
+        ages = [(now - each.since).total_seconds() for each in undelivered]
+        _oldest.set(max(ages, default=0.0))
+        silent = ledger.silent(set(view.agencies()), now)
+        for agency in view.agencies():
+            _silent.labels(agency).set(agency in silent)
+        for agency, pulse in ledger.pulses.items():
+            _parked.labels(agency).set(pulse.heartbeat.parked)
+            _quarantined.labels(agency).set(pulse.heartbeat.quarantined)
+        await asyncio.sleep(period)

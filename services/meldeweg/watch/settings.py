@@ -1,0 +1,18 @@
+"""Settings of watch."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from meldeweg.kernel.settings import KafkaSettings, Settings
+
+
+class WatchSettings(Settings):
+    """`meldeweg settings watch` shows them."""
+
+    kafka: KafkaSettings = Field(description="the broker, as service-watch")
+    anchor: Path = Field(description="public JWK of the trust anchor")
+    operator_token: Path = Field(description="file with the operators' bearer token")
+    refresh_seconds: float = Field(
+        default=2.0, gt=0, description="how often the metrics of age are computed"
+    )

@@ -1,0 +1,151 @@
+"""Synthetic logs made in memory, without a database: for the verifier's tests and its measure.
+
+Written against docs/spec/audit-log.md rather than with the audit's own writer, so that a mistake
+there is not repeated here.
+"""
+
+import base64
+import itertools
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from meldeweg.audit.lines import write_line, write_text
+from meldeweg.audit.manifest import Genesis, Manifest, Ranges
+from meldeweg.kernel import note
+from meldeweg.kernel.leaf import Leaf, canonical_record, genesis, leaf_of
+from meldeweg.kernel.merkle import leaf_hash, root_of
+from meldeweg.kernel.tiles import ENTRIES, Tile, encode_bundle, fold, tiles_of
+
+ORIGIN = "audit.example/kreis-musterstadt/2026"
+SIGNER = note.Signer.of(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"k" * 32))
+POLICE, OFFICE = "polizei-musterstadt", "jugendamt-musterstadt"
+TO_OFFICE, TO_POLICE = f"inbox.{OFFICE}.{POLICE}", f"inbox.{POLICE}.{OFFICE}"
+EVENTS = f"events.{POLICE}"
+
+
+def b64u(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def token(typ, body):
+    head = {"alg": "EdDSA", "kid": "k" * 43, "typ": typ}
+    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (head, body))
+    return b".".join([*map(b64u, parts), b64u(b"s" * 64)])
+
+
+def message(n, sender=POLICE, recipient=OFFICE, outbox="0123456789abcdef"):
+    """Statement of a message, of the size that real ones have; unsigned."""
+    return token(
+        "meldeweg.statement.v1+jws",
+        {"v": 1, "id": f"01930000-0000-7000-8000-{n:012x}", "kind": "message", "from": sender,
+         "to": recipient, "created": "2026-11-22T18:19:43.000Z", "urgency": "today",
+         "ack_by": "2026-11-23T18:19:43.000Z", "exercise": False, "agreement": "a" * 64,
+         "seq": {"outbox": outbox, "n": n}, "record_sha256": "b" * 64,
+         "delete_after": "2027-05-01"},
+    )  # fmt: skip
+
+
+def heartbeat(sent, received=(), agency=POLICE, outbox="0123456789abcdef"):
+    claims = [{to: {"outbox": outbox, "n": n} for to, n in pairs} for pairs in (sent, received)]
+    return token(
+        "meldeweg.heartbeat.v1+jws",
+        {"v": 1, "id": "x", "agency": agency, "at": "x", "sent": claims[0], "received": claims[1]},
+    )
+
+
+def topic_id(topic):
+    return sha256(topic.encode()).digest()[:16]
+
+
+class Log:
+    """Entries in order; `write` makes an export of them."""
+
+    def __init__(self, origin=ORIGIN):
+        self.origin = origin
+        self.previous = bytes(32)  # of the year before, as the first manifest says
+        self.leaves = [genesis(origin, 2026).encode()]
+        self.lines = [write_line(0, self.leaves[0], None, None)]
+        self.where = [None]
+        self.next = {}
+
+    def add(self, topic, statement, value=b"{}", offset=None, headers=(), key=b"k"):
+        offset = self.next.get(topic, 0) if offset is None else offset
+        self.next[topic] = offset + 1
+        raw = ((b"statement", statement), *headers) if statement is not None else tuple(headers)
+        canonical = canonical_record(key, raw, sha256(value).digest())
+        leaf = leaf_of(topic_id(topic), offset, canonical, raw).encode()
+        self.lines.append(write_line(len(self.leaves), leaf, topic, canonical))
+        self.leaves.append(leaf)
+        self.where.append((topic, topic_id(topic), offset))
+
+    def messages(self, count, topic=TO_OFFICE, sender=POLICE, recipient=OFFICE):
+        start = self.next.get(topic, 0)
+        for n in range(start + 1, start + count + 1):
+            self.add(
+                topic,
+                message(n, sender, recipient),
+                b"value %d" % n,
+                headers=(
+                    (b"ce_specversion", b"1.0"),
+                    (b"ce_id", b"01930000-0000-7000-8000-%012x" % n),
+                    (b"ce_source", b"urn:meldeweg:agency:" + sender.encode()),
+                    (b"ce_type", b"de.meldeweg.message.v1"),
+                    (b"content-type", b"application/json"),
+                ),
+            )
+
+    def leaf(self, leaf: Leaf, line):
+        self.leaves.append(leaf.encode())
+        self.lines.append(line)
+        self.where.append(("t", leaf.topic_id, leaf.offset))
+
+    def manifests(self, every=20_000):
+        previous, start = bytes(32), 0
+        for number, batch in enumerate(_batched(range(len(self.leaves)), every)):
+            ranges = Ranges()
+            for index in batch:
+                if self.where[index]:
+                    ranges.add(*self.where[index], leaf_hash(self.leaves[index]))
+            first = Genesis(2026, self.previous) if number == 0 else None
+            end = start + len(batch)
+            made = Manifest(self.origin, number, start, end, previous, first, ranges.finish())
+            yield made
+            start, previous = end, made.digest()
+
+    def write(self, out: Path, every=20_000):
+        size = len(self.leaves)
+        hashes = [leaf_hash(leaf) for leaf in self.leaves]
+        level, row = 0, hashes
+        while row:
+            for tile in tiles_of(level, size):
+                _put(out, tile, b"".join(row[tile.index * 256 :][: tile.width]))
+            row = [fold(row[at : at + 256]) for at in range(0, len(row) - len(row) % 256, 256)]
+            level += 1
+        for tile in tiles_of(0, size):
+            leaves = self.leaves[tile.index * 256 :][: tile.width]
+            _put(out, Tile(ENTRIES, tile.index, tile.width), encode_bundle(leaves))
+        head = note.Checkpoint(self.origin, size, root_of(hashes))
+        (out / "checkpoint").write_bytes(note.sign(head.text(), SIGNER))
+        (out / "vkey").write_text(SIGNER.verifier().vkey() + "\n")
+        (out / "leaves.jsonl").write_bytes(b"".join(line + b"\n" for line in self.lines))
+        last = None
+        with (out / "manifests.jsonl").open("wb") as file:
+            for last in self.manifests(every):
+                file.write(write_text(last.text()) + b"\n")
+        (out / "manifest").write_bytes(note.sign(last.text(), SIGNER))
+        return out
+
+
+def _put(out, tile, data):
+    path = out / tile.path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _batched(items, size):
+    items = iter(items)
+    while batch := list(itertools.islice(items, size)):
+        yield batch

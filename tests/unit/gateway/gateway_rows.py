@@ -1,0 +1,82 @@
+"""Invented rows for tests of the store."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from meldeweg.gateway.states import SentState
+from meldeweg.gateway.store.outbox import NewRow
+from meldeweg.gateway.store.received import NewReceived
+from meldeweg.gateway.store.sent import NewSent
+from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, new_message_id
+from meldeweg.kernel.schemas.vocabulary import MessageType
+from meldeweg.kernel.statement import Urgency
+
+NOW = datetime(2026, 11, 21, 22, 40, tzinfo=UTC)
+POLICE = AgencyId("polizei-viersen")
+OFFICE = AgencyId("jugendamt-kreis-viersen")
+
+
+def sent(**changes):
+    message = new_message_id()
+    row = NewSent(
+        id=message,
+        kennzeichen=Kennzeichen.of(message),
+        recipient=OFFICE,
+        type=MessageType.NOTIFICATION,
+        urgency=Urgency.TODAY,
+        created=NOW,
+        ack_by=NOW + timedelta(hours=4),
+        exercise=False,
+        digest=Digest.of(message.encode()),
+        agreement=Digest.of(b"agreement"),
+        state=SentState.QUEUED,
+        state_at=NOW,
+        delete_after="2027-03-01",
+        thread=None,
+        in_reply_to=None,
+        linked_to=None,
+        answer=b"sealed answer",
+        actor_ref="0" * 32,
+        actor=b"sealed person",
+    )
+    return replace(row, **changes)
+
+
+def queued(**changes):
+    row = NewRow(
+        topic="inbox.jugendamt-kreis-viersen.polizei-viersen",
+        recipient=OFFICE,
+        key=b"id",
+        headers=(("statement", b"jws"), ("ce_id", b"id")),
+        value=b"sealed",
+        kind="message",
+        accepted_at=NOW,
+        size=6,
+        ref=Digest.of(b"message"),
+        urgency=Urgency.TODAY,
+        open_until=NOW + timedelta(days=60),
+    )
+    return replace(row, **changes)
+
+
+def received(**changes):
+    message = new_message_id()
+    row = NewReceived(
+        id=message,
+        sender=POLICE,
+        digest=Digest.of(message.encode()),
+        kennzeichen=Kennzeichen.of(message),
+        urgency=Urgency.IMMEDIATE,
+        created=NOW,
+        received_at=NOW,
+        ack_by=NOW + timedelta(hours=1),
+        exercise=False,
+        agreement=Digest.of(b"agreement"),
+        topic="inbox.jugendamt-kreis-viersen.polizei-viersen",
+        topic_offset=7,
+        statement=b"jws",
+        value=b"sealed",
+        state_at=NOW,
+        delete_after="2027-03-01",
+    )
+    return replace(row, **changes)

@@ -1,0 +1,178 @@
+"""Kill the process, fill the disk, damage the file: what was answered is there, or it is said."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import meldeweg
+from meldeweg.gateway.store import Store, connection, database, meta
+from meldeweg.gateway.store.schema import HEAD
+from meldeweg.kernel.errors import Fatal, Unavailable
+
+LOAD = Path(__file__).with_name("load.py")
+SERVICES = Path(meldeweg.__file__).parents[1]
+
+
+def _start(directory, *limits):
+    process = subprocess.Popen(
+        [sys.executable, str(LOAD), str(directory), *map(str, limits)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SERVICES)},
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def _kept(directory):
+    reader = connection.open_reader(directory / database.FILE)
+    try:
+        connection.check(reader)
+        return {name for (name,) in reader.execute("SELECT name FROM meta")}
+    finally:
+        reader.close()
+
+
+def test_kill_9_under_load_loses_nothing_that_was_answered(fresh):
+    answered = set()
+    for _ in range(4):
+        process = _start(fresh)
+        time.sleep(0.4)
+        process.send_signal(signal.SIGKILL)
+        answered |= set(process.stdout.read().split("\n")) - {""}
+        process.wait()
+        process.stdout.close()
+    assert len(answered) > 50
+    assert answered <= _kept(fresh)
+
+
+def test_a_file_that_cannot_grow_is_answered_unavailable_and_nothing_of_it_is_kept(fresh):
+    process = _start(fresh, 3 * 1024 * 1024)
+    answered, refused = set(), set()
+    for line in process.stdout:
+        match line.split():
+            case ["unavailable", code, name]:
+                assert code == "store-full"
+                refused.add(name)
+            case [name]:
+                answered.add(name)
+        if len(refused) > 30:
+            break
+    process.kill()
+    answered |= {each for each in process.stdout.read().split("\n") if each and " " not in each}
+    process.stdout.close()
+    process.wait()
+    kept = _kept(fresh)
+    assert answered
+    assert answered <= kept
+    assert not refused & kept
+
+
+@pytest.fixture
+def small_disk(fresh, tmp_path):
+    """A file system of 6 MiB; only root may mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = shutil.which("mount")
+    done = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    if not done or done.returncode != 0:
+        pytest.skip("mounting a tmpfs is not allowed here")
+    shutil.copytree(fresh, place / "store")
+    yield place
+    subprocess.run([shutil.which("umount"), "--lazy", str(place)], check=True)
+
+
+async def test_a_full_disk_refuses_and_goes_on_once_there_is_space(small_disk):
+    ballast = small_disk / "ballast"
+    store = Store(small_disk / "store")
+    await store.start()
+    try:
+        ballast.write_bytes(bytes(5 * 1024 * 1024))
+        kept, lost, codes = set(), set(), set()
+        for count in range(400):
+            try:
+                await store.write(lambda db, n=f"k{count}": meta.put(db, n, "x" * 20_000))
+                kept.add(f"k{count}")
+            except Unavailable as exc:
+                codes.add(exc.code)
+                lost.add(f"k{count}")
+        assert codes == {"store-full"}
+        ballast.unlink()
+        await store.write(lambda db: meta.put(db, "again", "x" * 20_000))
+        found = await store.read(lambda db: {n for (n,) in db.execute("SELECT name FROM meta")})
+        assert kept | {"again"} <= found
+        assert not lost & found
+    finally:
+        await store.stop()
+
+
+async def test_a_damaged_file_stops_the_start(fresh):
+    path = fresh / database.FILE
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 : 4096 * 5] = os.urandom(4096 * 2)
+    path.write_bytes(data)
+    store = Store(fresh)
+    with pytest.raises(Fatal) as refused:
+        await store.start()
+    assert refused.value.code == "store-damaged"
+    await store.stop()
+
+
+async def test_a_store_of_a_newer_software_is_refused(fresh):
+    path = fresh / database.FILE
+    with connection.open_writer(path) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    db.close()
+    store = Store(fresh)
+    with pytest.raises(Fatal) as refused:
+        await store.start()
+    assert refused.value.code == "store-newer"
+    await store.stop()
+
+
+async def test_an_empty_directory_becomes_a_store_at_head_that_only_we_can_read(tmp_path):
+    store = Store(tmp_path / "new")
+    await store.start()
+    version = store.peek(
+        lambda db: db.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+    )
+    await store.stop()
+    assert version == HEAD
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / database.FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_migration_that_fails_halfway_leaves_the_store_as_it_was(tmp_path):
+    path = tmp_path / database.FILE
+    blocker = connection.open_writer(path)
+    blocker.execute("CREATE TABLE outbox (other TEXT)")  # the migration meets it in its middle
+    before = blocker.execute("SELECT name FROM sqlite_schema ORDER BY name").fetchall()
+    with pytest.raises(Fatal) as failed:
+        database.migrate(path)
+    assert failed.value.code == "store-migration-failed"
+    assert blocker.execute("SELECT name FROM sqlite_schema ORDER BY name").fetchall() == before
+    blocker.close()
+
+
+async def test_the_log_of_changes_does_not_grow_without_limit(store, fresh):
+    for _ in range(30):
+        await store.write(lambda db: meta.put(db, "same", "x" * 1_000_000))
+    wal = (fresh / (database.FILE + "-wal")).stat().st_size
+    assert wal < 20 * 1024 * 1024
+
+
+async def test_readers_can_not_write(store):
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await store.read(lambda db: meta.put(db, "a", "1"))

@@ -1,0 +1,272 @@
+"""Two gateways, records carried by hand: both ends agree, and what is erased is gone at both."""
+
+import asyncio
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from meldeweg.gateway.api.shapes import ReceiptOrder
+from meldeweg.gateway.arrivals import Arrivals
+from meldeweg.gateway.inbound import Inbound
+from meldeweg.gateway.inbox import Inbox
+from meldeweg.gateway.retention import Retention
+from meldeweg.gateway.settings import ParkingSettings
+from meldeweg.gateway.states import ReceivedState, SentState
+from meldeweg.gateway.store import Store, idempotency, offsets, outbox, quarantine, sent
+from meldeweg.kernel import event, topics
+from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
+from meldeweg.kernel.bus.records import NO_TOPIC_ID, Record
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.event import EventKind
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.schemas import examples
+from meldeweg.kernel.statement import ReceiptKind
+from unit.gateway.sending import Sender, order
+from unit.gateway.world import KREIS, POLICE, World
+
+
+class Office(Sender):
+    """A gateway that also receives; `carry` brings it what another one has queued."""
+
+    def __init__(self, store, world, me):
+        super().__init__(store, world, me)
+        lock = asyncio.Lock()
+        self.inbound = Inbound(store, self.desk, lock, ParkingSettings(), 300)
+        self.arrivals = Arrivals(store, self.desk, self.inbound, lock)
+        self.inbox = Inbox(store, self.desk, lock)
+        self.carried = {}
+
+    async def carry(self, other):
+        """Produce everything that `other` has for this agency, in order."""
+        topic = topics.inbox(self.me, other.me)
+        rows = [row for row in other.rows() if row.topic == topic]
+        start = self.carried.get(topic, 0)
+        self.carried[topic] = start + len(rows)
+        now = other.clock.now()
+        done = [
+            outbox.Produced(row.seq, row.ref, start + n, now, now + timedelta(minutes=10))
+            for n, row in enumerate(rows)
+        ]
+
+        def job(db):
+            outbox.mark_produced(db, done)
+            sent.mark_sent(db, [(each.ref, each.at) for each in done if each.ref])
+
+        await other.store.write(job)
+        await self.inbound.handle(
+            [
+                Record(topic, 0, start + n, 1, row.key, row.value, row.headers)
+                for n, row in enumerate(rows)
+            ]
+        )
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
+
+
+@pytest.fixture
+async def both(store, migrated, tmp_path, world):
+    directory = tmp_path / "other"
+    directory.mkdir(mode=0o700)
+    shutil.copy(migrated, directory / migrated.name)
+    other = Store(directory)
+    await other.start()
+    yield Office(store, world, POLICE), Office(other, world, KREIS)
+    await other.stop()
+
+
+async def _delivered(police, kreis, **changes):
+    accepted = await police.intake.accept(order(**changes), "key-0001")
+    await kreis.carry(police)
+    await police.carry(kreis)
+    return accepted.id
+
+
+async def test_what_we_send_our_own_receiving_side_accepts(both):
+    police, kreis = both
+    message = await _delivered(police, kreis)
+    assert kreis.store.peek(quarantine.count) == 0
+    assert (await police.box.get(message)).state is SentState.DELIVERED
+    opened = await kreis.inbox.open(message, "Erika Beispiel", None)
+    assert opened.content == examples.NOTIFICATION
+    assert opened.sender == POLICE
+
+
+async def test_the_sender_sees_who_took_it_and_when(both):
+    police, kreis = both
+    message = await _delivered(police, kreis, thread="V-12")
+    await kreis.inbox.open(message, "Erika Beispiel", None)
+    receipt = ReceiptOrder(kind=ReceiptKind.ACKNOWLEDGED, by="Erika Beispiel")
+    await kreis.inbox.receipt(message, receipt, None)
+    await police.carry(kreis)
+    shown = await police.box.get(message)
+    assert shown.state is SentState.ACKNOWLEDGED
+    assert [(step.kind, step.by) for step in shown.timeline] == [
+        ("sent", None),
+        ("delivered", None),
+        ("acknowledged", "Erika Beispiel"),
+    ]
+    assert (shown.thread, shown.call) == ("V-12", None)
+
+
+async def test_a_refusal_shows_its_reason_and_whom_to_phone(both):
+    police, kreis = both
+    message = await _delivered(police, kreis)
+    await kreis.inbox.open(message, "Erika Beispiel", None)
+    receipt = ReceiptOrder(
+        kind=ReceiptKind.REFUSED,
+        by="Erika Beispiel",
+        code="not-responsible",
+        responsible=AgencyId("jugendamt-nettetal"),
+        reason="Umzug",
+    )
+    await kreis.inbox.receipt(message, receipt, None)
+    await police.carry(kreis)
+    shown = await police.box.get(message)
+    assert (shown.state, shown.call.agency) == (SentState.REFUSED, KREIS)
+    last = shown.timeline[-1]
+    assert (last.code, last.reason, last.responsible) == (
+        "not-responsible",
+        "Umzug",
+        "jugendamt-nettetal",
+    )
+
+
+async def test_a_reply_refers_to_what_was_received(both):
+    police, kreis = both
+    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    body = order(
+        type="reply",
+        to={"agency": POLICE},
+        labels=None,
+        content=examples.REPLY | {"entrusted": "none"},
+        in_reply_to=inquiry,
+    )
+    accepted = await kreis.intake.accept(body, "key-0002")
+    await police.carry(kreis)
+    (item,) = (await police.inbox.list(None, 10)).items
+    assert item.id == accepted.id
+
+
+async def test_a_reply_to_another_partners_message_is_refused(both):
+    police, kreis = both
+    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    body = order(
+        type="reply",
+        to={"agency": "jugendamt-nettetal"},
+        labels=None,
+        content=examples.REPLY | {"entrusted": "none"},
+        in_reply_to=inquiry,
+    )
+    with pytest.raises(Refused) as refused:
+        await kreis.intake.accept(body, "key-0002")
+    assert refused.value.code == "in-reply-to-unknown"
+
+
+async def test_a_retraction_that_was_delivered_retracts(both):
+    police, kreis = both
+    message = await _delivered(police, kreis)
+    body = order(
+        type="retraction", to={"agency": KREIS}, content=examples.RETRACTION, in_reply_to=message
+    )
+    await police.intake.accept(body, "key-0002")
+    await kreis.carry(police)
+    await police.carry(kreis)
+    assert (await police.box.get(message)).state is SentState.RETRACTED
+
+
+async def test_the_list_of_sent_messages_goes_on_where_it_ended(both):
+    police, _ = both
+    ids = [(await police.intake.accept(order(), f"key-{n:04}")).id for n in range(5)]
+    first = await police.box.list(None, 3, None)
+    second = await police.box.list(first.next, 3, None)
+    assert [each.id for each in (*first.items, *second.items)] == ids[::-1]
+    assert second.next is None
+    assert len((await police.box.list(None, 9, SentState.QUEUED)).items) == 5
+    assert (await police.box.list(None, 9, SentState.OVERDUE)).items == ()
+    with pytest.raises(Refused) as refused:
+        await police.box.list("x", 3, None)
+    assert refused.value.code == "cursor-malformed"
+
+
+async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
+    police, kreis = both
+    message = await _delivered(police, kreis, thread="V-12")
+    await kreis.inbox.open(message, "Erika Beispiel", None)
+    receipt = ReceiptOrder(kind=ReceiptKind.ACKNOWLEDGED, by="Erika Beispiel")
+    await kreis.inbox.receipt(message, receipt, None)
+    await police.carry(kreis)
+    keeping = timedelta(days=7)
+    for office in both:
+        assert await Retention(office.store, office.clock, keeping).once() == 0
+        office.clock.advance(timedelta(days=400))
+        while await Retention(office.store, office.clock, keeping).once():
+            pass
+    with pytest.raises(Refused) as refused:
+        await kreis.inbox.open(message, "Erika Beispiel", None)
+    assert refused.value.code == "message-erased"
+    (item,) = (await kreis.inbox.list(None, 9)).items
+    assert item.state is ReceivedState.ERASED
+    with pytest.raises(Refused) as gone:
+        await police.box.get(message)
+    assert gone.value.code == "message-unknown"
+    for office in both:
+        assert _blobs(office.store) == []
+
+
+def _blobs(store):
+    """Return every value in the store that may say what a message was about."""
+    places = {
+        "sent": ("answer", "actor", "thread"),
+        "received": ("value",),
+        "opened": ("person",),
+        "receipt_in": ("value",),
+        "receipt_out": ("said",),
+        "idempotency": ("key",),
+    }
+    found = []
+    for table, columns in places.items():
+        for column in columns:
+            query = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
+            found += store.peek(lambda db, q=query: db.execute(q).fetchall())
+    query = "SELECT value FROM outbox WHERE kind = 'message' AND value IS NOT NULL"
+    return found + store.peek(lambda db: db.execute(query).fetchall())
+
+
+async def test_an_idempotency_key_is_forgotten_after_its_days(both):
+    police, _ = both
+    await police.intake.accept(order(), "key-0001")
+    retention = Retention(police.store, police.clock, timedelta(days=7))
+    police.clock.advance(timedelta(days=7))
+    assert await retention.once() == 0
+    police.clock.advance(timedelta(seconds=1))
+    assert await retention.once() == 1
+    key = police.vault.hash(b"key-0001", "idempotency key")
+    assert police.store.peek(lambda db: idempotency.find(db, key)) is None
+
+
+async def test_a_topic_that_began_anew_is_told_and_read_from_its_start(both):
+    _, kreis = both
+    topic = topics.inbox(KREIS, POLICE)
+    reset = Reset(topic, 0, ResetKind.RECREATED, 7, 0, 3, NO_TOPIC_ID)
+    await kreis.arrivals.on_reset(reset)
+    assert await kreis.arrivals.positions([(topic, 0)]) == {(topic, 0): Position(0, NO_TOPIC_ID)}
+    (row,) = kreis.rows()
+    told = event.parse(dict(row.headers)["statement"]).body
+    assert (told.kind, told.topic, told.offset) == (EventKind.TOPIC_RESET, topic, 7)
+
+
+async def test_a_record_that_could_not_be_judged_is_kept_and_the_offset_moves(both):
+    _, kreis = both
+    topic = topics.inbox(KREIS, POLICE)
+    record = Record(topic, 0, 4, 1, b"k", b"v", (("x", None),))
+    await kreis.arrivals.quarantine(record, "handler-error")
+    (kept,) = kreis.store.peek(lambda db: quarantine.page(db, None, 9))
+    assert (kept.code, kept.sender, kept.verified) == ("handler-error", POLICE, False)
+    assert kreis.store.peek(offsets.load)[topic].offset == 5
+    assert [event.parse(dict(row.headers)["statement"]).body.kind for row in kreis.rows()] == [
+        EventKind.QUARANTINED
+    ]

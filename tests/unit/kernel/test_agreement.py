@@ -1,0 +1,467 @@
+"""The agreement: from a readable file to bytes that are signed, and whether they are in force."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from districts import RHEIN_ERFT, VIERSEN, document_bytes, identity
+from meldeweg.kernel import agreement, strictjson
+from meldeweg.kernel.agreement import Agreement, AgreementStatus, Deadline, Term
+from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.ids import AgencyId, Ags, Digest
+from meldeweg.kernel.trust.objects import AgencyKind
+
+BOTH = (VIERSEN, RHEIN_ERFT)
+ROOT = Path(__file__).parents[3]
+
+
+def parsed(name=VIERSEN, **changes):
+    return agreement.parse(document_bytes(name, **changes))
+
+
+def refused(data, code):
+    with pytest.raises(Refused) as info:
+        agreement.parse(data)
+    assert info.value.code == code
+    return info.value.detail
+
+
+def test_both_districts_ship():
+    assert agreement.districts() == BOTH
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_district_makes_the_same_bytes_each_time(name):
+    data = document_bytes(name)
+    assert data == document_bytes(name)
+    assert isinstance(agreement.parse(data), Agreement)
+
+
+def test_another_identity_key_is_another_document():
+    district = agreement.load_district(VIERSEN)
+    keys = {party.agency: identity(party.agency) for party in district.parties}
+    other = keys | {AgencyId("jugendamt-kempen"): identity("somebody else")}
+    assert agreement.build(district, keys) != agreement.build(district, other)
+    parties = agreement.parse(agreement.build(district, other)).parties
+    assert {p.agency: p.identity for p in parties} == other
+
+
+def test_a_party_without_identity_key_stops_the_document():
+    district = agreement.load_district(VIERSEN)
+    keys = {party.agency: identity(party.agency) for party in district.parties[1:]}
+    with pytest.raises(Refused, match=r"identity-key-missing: polizei-viersen"):
+        agreement.build(district, keys)
+
+
+def test_a_demonstration_may_have_another_term():
+    district = agreement.load_district(VIERSEN)
+    keys = {party.agency: identity(party.agency) for party in district.parties}
+    term = Term(
+        first=date(2030, 1, 1), until=None, run_off_days=240, assumed=True, source="Vorführung"
+    )
+    assert agreement.parse(agreement.build(district, keys, term=term)).term == term
+
+
+def test_the_digest_is_over_the_exact_bytes():
+    data = document_bytes()
+    assert agreement.digest(data) == Digest.of(data)
+    pretty = json.dumps(json.loads(data), indent=1).encode()
+    assert agreement.parse(pretty) == agreement.parse(data)
+    assert agreement.digest(pretty) != agreement.digest(data)
+
+
+# --- what DOMAIN says of the two districts ----------------------------------------------------
+
+
+def test_the_offices_of_kreis_viersen_serve_whom_they_serve():
+    document = parsed()
+    names = {ags: document.municipalities[ags] for ags in document.municipalities}
+    served = {
+        party.agency: sorted(names[ags] for ags in party.municipalities)
+        for party in document.parties
+        if party.kind is AgencyKind.YOUTH_OFFICE
+    }
+    assert served == {
+        "jugendamt-kreis-viersen": [
+            *("Brüggen", "Grefrath", "Niederkrüchten", "Schwalmtal", "Tönisvorst")
+        ],
+        "jugendamt-kempen": ["Kempen"],
+        "jugendamt-nettetal": ["Nettetal"],
+        "jugendamt-viersen": ["Viersen"],
+        "jugendamt-willich": ["Willich"],
+    }
+    assert document.office(AgencyKind.POLICE, Ags("05166008")).agency == "polizei-viersen"
+    assert names[Ags("05166008")] == "Grefrath"
+
+
+def test_each_city_of_rhein_erft_has_its_own_office():
+    document = parsed(RHEIN_ERFT)
+    cities = "Bedburg Bergheim Brühl Elsdorf Erftstadt Frechen Hürth Kerpen Pulheim Wesseling"
+    assert list(document.municipalities.values()) == cities.split()
+    assert list(document.municipalities) == [f"05362{number:03d}" for number in range(4, 41, 4)]
+    assert [str(party.agency) for party in document.parties] == [
+        "polizei-rhein-erft-kreis",
+        *("jugendamt-bedburg", "jugendamt-bergheim", "jugendamt-bruehl", "jugendamt-elsdorf"),
+        *("jugendamt-erftstadt", "jugendamt-frechen", "jugendamt-huerth", "jugendamt-kerpen"),
+        *("jugendamt-pulheim", "jugendamt-wesseling"),
+    ]
+
+
+def test_terms_and_signings_are_as_published():
+    viersen, rhein_erft = parsed(), parsed(RHEIN_ERFT)
+    assert (viersen.term.first, viersen.term.until) == (date(2022, 5, 1), date(2027, 4, 30))
+    assert "11. Mai 2022" in viersen.signing.text
+    assert viersen.signing.on is None
+    assert rhein_erft.signing.on == date(2024, 11, 20)
+    assert rhein_erft.term.until is None
+
+
+def test_only_published_clauses_are_not_assumed():
+    def published(name):
+        return [clause.id for clause in parsed(name).clauses if not clause.assumed]
+
+    assert published(VIERSEN) == ["haeusliche-gewalt", "alkohol-und-drogen", "sofort-polizei"]
+    assert published(RHEIN_ERFT) == [
+        "sexualisierte-gewalt-polizei",
+        "sexualisierte-gewalt-jugendamt",
+    ]
+    for name in BOTH:
+        for clause in parsed(name).clauses:
+            # No published text states a deadline.
+            assert clause.assumed or "deadlines" in clause.assumed_parts
+
+
+def test_every_number_is_invented_and_says_so():
+    for name in BOTH:
+        for party in parsed(name).parties:
+            for contact in party.call:
+                assert contact.invented
+                assert re.fullmatch(r"030 23125 \d{3}", contact.phone)
+
+
+# --- parsing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        document_bytes()[:-1],
+        document_bytes() + b"x",
+        document_bytes().replace(b'"v":1', b'"v":1,"v":1'),
+        document_bytes().replace(b'"v":1', b'"v":true'),
+        document_bytes().replace(b'"v":1', b'"v":2'),
+        document_bytes(unheard="of"),
+        document_bytes(title=""),
+        document_bytes(keep_months="6"),
+        document_bytes(parties=[]),
+        b" " * (agreement.document.AGREEMENT_MAX + 1),
+    ],
+)
+def test_a_malformed_document_is_refused(data):
+    refused(data, "agreement-malformed")
+
+
+def with_clause(name="haeusliche-gewalt", **changes):
+    document = strictjson.loads(document_bytes())
+    clauses = [
+        clause | changes if clause["id"] == name else clause for clause in document["clauses"]
+    ]
+    return document_bytes(clauses=clauses)
+
+
+def without(document, *clauses):
+    return [clause for clause in document["clauses"] if clause["id"] not in clauses]
+
+
+def moved(agency_, municipalities):
+    document = strictjson.loads(document_bytes())
+    parties = [
+        party | ({"municipalities": municipalities} if party["agency"] == agency_ else {})
+        for party in document["parties"]
+    ]
+    return document_bytes(parties=parties)
+
+
+DOCUMENT = strictjson.loads(document_bytes())
+PARTIES = DOCUMENT["parties"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (moved("jugendamt-kempen", ["05166012", "05166036"]), "youth-office: not exactly one"),
+        (moved("jugendamt-kreis-viersen", ["05166004"]), "youth-office: not exactly one"),
+        (moved("polizei-viersen", ["05166012"]), "police: not exactly one"),
+        (moved("jugendamt-kempen", ["05162000"]), "youth-office: not exactly one"),
+        (document_bytes(parties=[*PARTIES, PARTIES[0]]), "two parties with one id"),
+        (
+            document_bytes(
+                parties=[*PARTIES[:-1], PARTIES[-1] | {"identity": PARTIES[0]["identity"]}]
+            ),
+            "two parties with one identity key",
+        ),
+        (
+            document_bytes(municipalities=DOCUMENT["municipalities"] | {"05162004": "Nirgendwo"}),
+            "another district",
+        ),
+        (document_bytes(clauses=[*DOCUMENT["clauses"], DOCUMENT["clauses"][0]]), "one id"),
+        (
+            document_bytes(term=DOCUMENT["term"] | {"until": "2022-04-30"}),
+            "term ends before it begins",
+        ),
+        (document_bytes(term=DOCUMENT["term"] | {"run_off_days": 200}), "run-off ends before"),
+        (
+            document_bytes(clauses=without(DOCUMENT, "berichtigung-polizei")),
+            "police to youth-office: no way to correct",
+        ),
+        (
+            document_bytes(clauses=without(DOCUMENT, "berichtigung-jugendamt")),
+            "no way to correct",
+        ),
+        (with_clause(urgency={"default": "routine", "least": "today"}), "default is below"),
+        (with_clause(deadlines={"immediate": {"minutes": 15}}), "an urgency without deadline"),
+        (with_clause("sofort-polizei", linked_copy=True), "a linked copy needs"),
+        (with_clause("sofort-polizei", labels_required=True), "labels are the police's"),
+        (with_clause("antwort-polizei", replies_to=[]), "to what it replies"),
+        (with_clause(replies_to=["inquiry"]), "to what it replies"),
+        (with_clause("antwort-jugendamt", data_categories="any"), "never the case's course"),
+        (
+            with_clause("antwort-jugendamt", data_categories=["case-course"]),
+            "never the case's course",
+        ),
+        (
+            with_clause(
+                "sofort-polizei",
+                section_65={"must_declare": True, "grounds": ["change-of-responsibility"]},
+            ),
+            "entrusted data to the police",
+        ),
+        (
+            with_clause(section_65={"must_declare": False, "grounds": ["none"]}),
+            "none is not a ground",
+        ),
+        (
+            with_clause(handover_deadline={"minutes": 5, "by": "16:00"}),
+            "either minutes, or days and time",
+        ),
+        (with_clause(handover_deadline={}), "either minutes, or days and time"),
+        (with_clause(handover_deadline={"working_days": 1}), "either minutes, or days and time"),
+    ],
+)
+def test_a_document_that_contradicts_itself_is_refused(data, why):
+    assert why in refused(data, "agreement-contradicts")
+
+
+# --- standing ---------------------------------------------------------------------------------
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=agreement.BERLIN).astimezone(UTC)
+
+
+EVERYBODY = {party["agency"] for party in PARTIES}
+
+
+@pytest.mark.parametrize(
+    ("when", "signed", "expected"),
+    [
+        ("2026-11-22T12:00", EVERYBODY, AgreementStatus.IN_FORCE),
+        ("2026-11-22T12:00", EVERYBODY - {"jugendamt-willich"}, AgreementStatus.DRAFT),
+        ("2026-11-22T12:00", set(), AgreementStatus.DRAFT),
+        ("2026-11-22T12:00", EVERYBODY | {"jugendamt-fremd"}, AgreementStatus.IN_FORCE),
+        ("2022-04-30T23:59", EVERYBODY, AgreementStatus.FUTURE),
+        ("2022-05-01T00:00", EVERYBODY, AgreementStatus.IN_FORCE),
+        ("2027-04-30T23:59", EVERYBODY, AgreementStatus.IN_FORCE),
+        ("2027-05-01T00:00", EVERYBODY, AgreementStatus.RUN_OFF),
+        ("2027-12-26T23:59", EVERYBODY, AgreementStatus.RUN_OFF),
+        ("2027-12-27T00:00", EVERYBODY, AgreementStatus.ENDED),
+        ("2027-12-27T00:00", set(), AgreementStatus.DRAFT),
+    ],
+)
+def test_in_force_with_the_last_signature_and_within_the_term(when, signed, expected):
+    assert agreement.status(parsed(), signed, at(when)) is expected
+
+
+def test_a_term_without_end_goes_on():
+    document = parsed(RHEIN_ERFT)
+    signed = {party.agency for party in document.parties}
+    assert agreement.status(document, signed, at("2099-01-01T00:00")) is AgreementStatus.IN_FORCE
+
+
+@dataclass(frozen=True)
+class Known:
+    digest: Digest
+    document: Agreement
+    signed_by: frozenset[str]
+
+
+def known(signed=None, name=VIERSEN, **changes):
+    data = document_bytes(name, **changes)
+    document = agreement.parse(data)
+    everybody = {party.agency for party in document.parties}
+    return Known(Digest.of(data), document, frozenset(everybody if signed is None else signed))
+
+
+OLD = known()
+NEXT_TERM = DOCUMENT["term"] | {"from": "2027-01-01", "until": "2031-12-31"}
+
+
+def statuses(*held, when):
+    return {one.digest: one.status for one in agreement.standing(held, at(when))}
+
+
+def test_a_successor_lets_the_old_run_off_from_its_first_day():
+    new = known(replaces=OLD.digest, term=NEXT_TERM)
+    before = statuses(OLD, new, when="2026-12-31T23:59")
+    assert before == {OLD.digest: AgreementStatus.IN_FORCE, new.digest: AgreementStatus.FUTURE}
+    after = statuses(OLD, new, when="2027-01-01T00:00")
+    assert after == {OLD.digest: AgreementStatus.RUN_OFF, new.digest: AgreementStatus.IN_FORCE}
+    later = statuses(OLD, new, when="2027-09-01T00:00")
+    assert later[OLD.digest] is AgreementStatus.ENDED
+
+
+def test_an_unsigned_successor_replaces_nothing():
+    new = known(signed=(), replaces=OLD.digest, term=NEXT_TERM)
+    assert statuses(OLD, new, when="2027-02-01T00:00")[OLD.digest] is AgreementStatus.IN_FORCE
+
+
+def test_nobodys_agreement_is_ended_without_them():
+    """Kempen's office is left out of a successor: it keeps the agreement that it signed."""
+    parties = [
+        party
+        | (
+            {"municipalities": [*party["municipalities"], "05166012"]}
+            if party["agency"] == "jugendamt-kreis-viersen"
+            else {}
+        )
+        for party in PARTIES
+        if party["agency"] != "jugendamt-kempen"
+    ]
+    new = known(replaces=OLD.digest, term=NEXT_TERM, parties=parties)
+    assert statuses(OLD, new, when="2027-02-01T00:00")[OLD.digest] is AgreementStatus.IN_FORCE
+
+
+def test_a_successor_of_something_unknown_stands_by_itself():
+    new = known(replaces=Digest("0" * 64), term=NEXT_TERM)
+    assert statuses(new, when="2027-02-01T00:00") == {new.digest: AgreementStatus.IN_FORCE}
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_a_district_is_found_by_name_or_path(tmp_path):
+    source = ROOT / "deploy" / "districts" / "kreis-viersen.toml"
+    copy = tmp_path / "mein-kreis.toml"
+    copy.write_bytes(source.read_bytes())
+    assert agreement.load_district(copy) == agreement.load_district(VIERSEN)
+    assert agreement.load_district(str(copy)) == agreement.load_district(VIERSEN)
+
+
+@pytest.mark.parametrize("name", ["kreis-nirgendwo", "../districts/kreis-viersen", "", "."])
+def test_an_unknown_district_names_those_that_are_there(name):
+    with pytest.raises(Fatal, match=r"district-unknown: .*kreis-viersen, rhein-erft-kreis"):
+        agreement.load_district(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('id = "kreis-viersen"', "id = ", "Invalid value"),
+        ("keep_months = 6", "keep_months = 6.5", "keep_months: int_type"),
+        ("keep_months = 6", "keep_months = 12:00:00", "keep_months: int_type"),
+        ("run_off_days = 240", "run_off_days = 10", "run-off ends before"),
+        ("keep_months = 6", "keep_months = 6\nkeep_year = 1", "extra_forbidden"),
+    ],
+)
+def test_a_malformed_district_file_says_where(tmp_path, old, new, why):
+    text = (ROOT / "deploy" / "districts" / "kreis-viersen.toml").read_text()
+    assert old in text
+    path = tmp_path / "kreis.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(Fatal, match="district-malformed") as info:
+        agreement.load_district(path)
+    assert why in str(info.value)
+
+
+def test_a_missing_file_is_said_so(tmp_path):
+    with pytest.raises(Fatal, match="district-malformed"):
+        agreement.load_district(tmp_path / "fehlt.toml")
+
+
+def test_a_wheel_carries_the_districts_where_they_are_looked_for():
+    import tomllib
+
+    from meldeweg.kernel.agreement import district
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    package = ROOT / "services" / "meldeweg"
+    inside = district._ROOTS[0].relative_to(package)
+    assert included["deploy"] == f"meldeweg/{inside.parent}"
+
+
+# --- German text ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_german_text_has_every_party_clause_and_provision(name):
+    document = parsed(name)
+    text = agreement.render_german(document)
+    for party in document.parties:
+        assert party.name in text
+        assert party.identity in text
+        assert all(contact.phone in text for contact in party.call)
+    for clause in document.clauses:
+        assert clause.title in text
+        assert all(basis in text for basis in clause.legal_basis)
+        assert clause.purpose in text
+    for provision in document.provisions:
+        assert provision.text in text
+    assert document.notice in text
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_german_text_marks_what_is_assumed(name):
+    document = parsed(name)
+    lines = agreement.render_german(document).splitlines()
+    for number, clause in enumerate(document.clauses, 1):
+        mark = " (Annahme)" if clause.assumed else ""
+        assert f"### {number}. {clause.title}{mark}" in lines
+
+
+def test_the_german_text_of_the_file_has_no_keys():
+    text = agreement.render_german(agreement.load_district(VIERSEN))
+    assert "Schlüssel" not in text
+    assert "Kreispolizeibehörde Viersen" in text
+
+
+def test_the_german_text_marks_assumed_parts_of_a_published_clause():
+    text = agreement.render_german(parsed())
+    first = text.split("### ")[1]
+    assert "- Pflicht\n" in first
+    assert "innerhalb von 15 Minuten (Annahme)" in first
+
+
+@pytest.mark.parametrize(
+    ("deadline", "german"),
+    [
+        (Deadline(minutes=1), "innerhalb von 1 Minute"),
+        (Deadline(minutes=15), "innerhalb von 15 Minuten"),
+        (Deadline(working_days=1, by="12:00"), "bis 12:00 Uhr am nächsten Arbeitstag danach"),
+        (Deadline(working_days=3, by="16:00"), "bis 16:00 Uhr am 3. Arbeitstag danach"),
+        (
+            Deadline(working_days=0, by="16:00"),
+            "bis 16:00 Uhr desselben Arbeitstags; was später eingeht, am nächsten",
+        ),
+    ],
+)
+def test_deadlines_in_german(deadline, german):
+    assert agreement.deadline_in_german(deadline) == german

@@ -1,0 +1,212 @@
+"""Nothing enters the register that the trust anchor's chain does not vouch for."""
+
+from datetime import timedelta
+
+import pytest
+
+from meldeweg.kernel import keyfile, topics
+from meldeweg.kernel.clock import from_rfc3339
+from meldeweg.kernel.errors import Early, Refused, Unavailable
+from meldeweg.kernel.ids import AgencyId, Digest
+from meldeweg.kernel.jwk import OpenKey, SealKey, SigningKey
+from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust.chain import Chains
+from meldeweg.kernel.trust.objects import (
+    AgencyKind,
+    AgreementSignature,
+    Enrolment,
+    KeyUse,
+    Reads,
+    Snapshot,
+)
+from meldeweg.kernel.trust.register import Register
+
+NOW = from_rfc3339("2026-11-22T18:00:00.000Z")
+POLICE = AgencyId("polizei-viersen")
+KEMPEN = AgencyId("jugendamt-kempen")
+
+
+def identity(places, agency):
+    return keyfile.read_signing_key(places.offline(f"identity-{agency}.jwk"))
+
+
+def code(excinfo):
+    return excinfo.value.code
+
+
+def test_records_in_the_worst_order_fill_the_register(register):
+    # The fixture applies keys first and enrolments last.
+    assert register.pending() == 0
+    assert len(register.agencies()) == 6
+    for agency in register.agencies():
+        for use in (KeyUse.SEAL, KeyUse.OVERSIGHT):
+            assert isinstance(register.key_for(agency, use, NOW), SealKey)
+    (agreement,) = register.agreements()
+    assert agreement.signed_by == set(register.agencies())
+
+
+def test_the_same_record_twice_changes_nothing(register, places):
+    before = register.agencies()
+    for path in places.issued().iterdir():
+        if path.name.startswith(("1", "2")):
+            register.apply(topics.REGISTRY_AGENCIES, path.read_bytes())
+    assert register.agencies() == before
+
+
+def test_an_enrolment_that_the_anchor_did_not_sign_is_refused(register):
+    forger = SigningKey.generate()
+    body = Enrolment(
+        v=1,
+        agency=AgencyId("jugendamt-falsch"),
+        name="Erfunden",
+        kind=AgencyKind.YOUTH_OFFICE,
+        municipalities=(),
+        identity=forger.public_jwk(),
+        principal="gw-jugendamt-falsch",
+        at=NOW,
+    )
+    with pytest.raises(Refused) as caught:
+        register.apply(topics.REGISTRY_AGENCIES, issue.signed(body, forger))
+    assert code(caught) == "signature-key-mismatch"
+    assert body.agency not in register.agencies()
+
+
+def test_another_registers_anchor_vouches_for_nobody(places):
+    stranger = Register(SigningKey.generate().public)
+    for path in sorted(places.issued().iterdir()):
+        if path.name.startswith(("1", "2")):
+            with pytest.raises(Refused):
+                stranger.apply(topics.REGISTRY_AGENCIES, path.read_bytes())
+    assert not stranger.agencies()
+
+
+def test_a_key_that_another_agencys_identity_certified_is_refused(register, places):
+    key = SigningKey.generate()
+    token = issue.certify(identity(places, KEMPEN), POLICE, key.public, KeyUse.SIGN, NOW)
+    with pytest.raises(Refused) as caught:
+        register.apply(topics.keys(POLICE), token)
+    assert code(caught) == "signature-key-mismatch"
+
+
+def test_a_key_on_another_agencys_topic_is_refused(register, places):
+    key = SigningKey.generate()
+    token = issue.certify(identity(places, KEMPEN), KEMPEN, key.public, KeyUse.SIGN, NOW)
+    with pytest.raises(Refused) as caught:
+        register.apply(topics.keys(POLICE), token)
+    assert code(caught) == "trust-record-misplaced"
+
+
+def test_a_kind_of_record_on_the_wrong_topic_is_refused(register, places):
+    token = issue.certify(
+        identity(places, POLICE), POLICE, SigningKey.generate().public, KeyUse.SIGN, NOW
+    )
+    with pytest.raises(Refused) as caught:
+        register.apply(topics.REGISTRY_AGENCIES, token)
+    assert code(caught) == "trust-record-misplaced"
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"a.b.c", b"\xff\xfe", b"{}" * 10])
+def test_nonsense_is_refused_with_a_code(register, value):
+    for topic in (topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS, topics.keys(POLICE)):
+        with pytest.raises(Refused) as caught:
+            register.apply(topic, value)
+        assert code(caught)
+
+
+def test_a_revoked_key_verifies_nothing_any_more(register, places):
+    (key,) = (
+        each.key.kid for each in register.certified(POLICE) if each.certificate.use is KeyUse.SIGN
+    )
+    register.signature_key(POLICE, key, NOW)
+    token = issue.revoke_key(identity(places, POLICE), POLICE, key, "verloren", NOW)
+    register.apply(topics.keys(POLICE), token)
+    with pytest.raises(Refused) as caught:
+        register.signature_key(POLICE, key, NOW)
+    assert code(caught) == "key-revoked"
+
+
+def test_keys_count_within_their_time_and_a_clock_a_day_off(register, places):
+    signer = identity(places, POLICE)
+    key = SigningKey.generate()
+    later = NOW + timedelta(days=20)
+    token = issue.certify(signer, POLICE, key.public, KeyUse.SIGN, later, timedelta(days=10))
+    register.apply(topics.keys(POLICE), token)
+    with pytest.raises(Early) as early:
+        register.signature_key(POLICE, key.kid, NOW)
+    assert code(early) == "key-not-yet-valid"
+    register.signature_key(POLICE, key.kid, later - timedelta(days=1))
+    register.signature_key(POLICE, key.kid, later + timedelta(days=60))
+    with pytest.raises(Refused) as late:
+        register.signature_key(POLICE, key.kid, later + timedelta(days=75))
+    assert code(late) == "key-expired"
+
+
+def test_the_newest_seal_key_is_used_and_none_after_its_time(register, places):
+    newer = OpenKey.generate()
+    token = issue.certify(
+        identity(places, KEMPEN), KEMPEN, newer.public, KeyUse.SEAL, NOW + timedelta(hours=1)
+    )
+    register.apply(topics.keys(KEMPEN), token)
+    assert register.key_for(KEMPEN, KeyUse.SEAL, NOW + timedelta(hours=2)).kid == newer.kid
+    with pytest.raises(Unavailable) as caught:
+        register.key_for(KEMPEN, KeyUse.SEAL, NOW + timedelta(days=400))
+    assert code(caught) == "no-key"
+
+
+def test_a_sealing_key_signs_nothing(register):
+    (kid,) = (
+        each.key.kid for each in register.certified(POLICE) if each.certificate.use is KeyUse.SEAL
+    )
+    with pytest.raises(Refused) as caught:
+        register.signature_key(POLICE, kid, NOW)
+    assert code(caught) == "key-use-wrong"
+
+
+def test_an_agreement_counts_only_signatures_of_the_pinned_keys(register, places):
+    (agreement,) = register.agreements()
+    fresh = Register(keyfile.read_public_key(places.anchor))
+    for path in sorted(places.issued().iterdir()):
+        if not path.name.startswith("4"):
+            topic = topics.REGISTRY_AGREEMENTS if path.name[0] == "3" else topics.REGISTRY_AGENCIES
+            fresh.apply(topic, path.read_bytes())
+    body = AgreementSignature(v=1, agreement=agreement.digest, agency=POLICE, at=NOW)
+    with pytest.raises(Refused):
+        fresh.apply(topics.REGISTRY_AGREEMENTS, issue.signed(body, identity(places, KEMPEN)))
+    assert fresh.agreement(agreement.digest).signed_by == frozenset()
+    fresh.apply(topics.REGISTRY_AGREEMENTS, issue.signed(body, identity(places, POLICE)))
+    assert fresh.agreement(agreement.digest).signed_by == {POLICE}
+
+
+def test_what_an_agency_reads_is_signed_by_its_signing_key(register, places):
+    body = Reads(v=1, agency=POLICE, types={"reply": (1,)}, at=NOW)
+    register.apply(topics.keys(POLICE), issue.signed(body, SigningKey.generate()))
+    assert register.pending() == 1  # an unknown signer may only be early
+    assert register.reads(POLICE) == {}
+
+
+def test_a_snapshot_needs_the_registrys_certified_key(register, places):
+    body = Snapshot(v=1, n=1, at=NOW, topics={})
+    register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(body, SigningKey.generate()))
+    assert register.snapshot is None
+    key = keyfile.read_signing_key(places.service_key("registry"))
+    register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(body, key))
+    assert register.snapshot == body
+    audit = keyfile.read_signing_key(places.service_key("audit"))
+    later = body.model_copy(update={"n": 2, "at": NOW + timedelta(minutes=1)})
+    register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(later, audit))
+    assert register.snapshot == body
+
+
+def test_chains_tell_a_withheld_a_swapped_and_an_added_record():
+    ours, theirs = Chains(), Chains()
+    for value in (b"a", b"b", b"c"):
+        ours.extend("keys.x", value)
+    for value in (b"a", b"c"):
+        theirs.extend("keys.x", value)
+    end, digest = theirs.end("keys.x")
+    assert ours.contradicts("keys.x", end, digest)
+    assert not ours.contradicts("keys.x", *ours.end("keys.x"))
+    assert not theirs.contradicts("keys.x", *ours.end("keys.x"))  # not come so far
+    assert not ours.contradicts("keys.x", 0, Digest("0" * 64))
+    ours.restart("keys.x")
+    assert ours.end("keys.x")[0] == 0

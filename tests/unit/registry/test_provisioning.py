@@ -1,0 +1,150 @@
+"""Rights follow from agreements and status alone."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from meldeweg.ceremony.district import Places
+from meldeweg.kernel import keyfile, topics
+from meldeweg.kernel.agreement import load_district
+from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.clock import from_rfc3339
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.trust.issue import change_status
+from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.registry.provisioning import Provision, desired, difference, trust_group
+
+NOW = from_rfc3339("2026-11-22T18:00:00.000Z")
+POLICE = AgencyId("polizei-viersen")
+KREIS = AgencyId("jugendamt-kreis-viersen")
+KEMPEN = AgencyId("jugendamt-kempen")
+NOTHING = Provision(frozenset(), frozenset())
+
+
+def may(provision, agency, operation, topic):
+    principal = f"gw-{agency}"
+    return any(
+        acl.principal == principal
+        and acl.resource is Resource.TOPIC
+        and acl.operation is operation
+        and (acl.name == topic if acl.pattern is Pattern.LITERAL else topic.startswith(acl.name))
+        for acl in provision.acls
+    )
+
+
+def set_status(register, places: Places, agency, status, n, signer):
+    key = keyfile.read_signing_key(signer)
+    token = change_status(key, agency, status, n, "Übung", NOW)
+    register.apply(topics.REGISTRY_AGENCIES, token)
+
+
+def test_a_partner_may_write_to_the_other_and_nobody_else_may(register):
+    plan = desired(register, NOW)
+    inbox = topics.inbox(KREIS, POLICE)
+    assert inbox in plan.topics
+    assert may(plan, POLICE, Operation.WRITE, inbox)
+    writers = {acl.principal for acl in plan.acls if acl.name == inbox}
+    assert writers == {"gw-polizei-viersen"}
+
+
+def test_an_agency_reads_its_own_inbox_and_no_other(register):
+    plan = desired(register, NOW)
+    assert may(plan, KREIS, Operation.READ, topics.inbox(KREIS, POLICE))
+    for agency in register.agencies():
+        if agency != KREIS:
+            assert not may(plan, agency, Operation.READ, topics.inbox(KREIS, POLICE))
+
+
+def test_no_gateway_gets_transactions_topics_or_the_cluster(register):
+    for acl in desired(register, NOW).acls:
+        assert acl.resource in (Resource.TOPIC, Resource.GROUP)
+        assert acl.operation in (Operation.READ, Operation.WRITE)
+
+
+def test_prefixes_of_one_agency_never_cover_another(register):
+    for acl in desired(register, NOW).acls:
+        if acl.pattern is Pattern.PREFIX:
+            assert acl.name.endswith("."), "a prefix without its dot would cover longer names"
+
+
+def test_every_topic_is_configured(register):
+    for name in desired(register, NOW).topics:
+        config = topics.described(name).config
+        assert config["compression.type"] == "uncompressed"
+        assert config["retention.bytes"] == "-1"
+
+
+def test_an_unsigned_agreement_gives_nothing(places, register):
+    fresh = type(register)(keyfile.read_public_key(places.anchor))
+    for path in sorted(places.issued().iterdir()):
+        if not path.name.startswith("4-jugendamt-kempen"):
+            value = path.read_bytes()
+            agreements = path.name.startswith(("3", "4"))
+            topic = topics.REGISTRY_AGREEMENTS if agreements else topics.REGISTRY_AGENCIES
+            fresh.apply(topic, value)
+    plan = desired(fresh, NOW)
+    assert not [name for name in plan.topics if name.startswith("inbox.")]
+    assert not may(plan, POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
+
+
+def test_after_term_and_run_off_the_rights_end(register):
+    term = load_district("kreis-viersen").term
+    assert term.until is not None
+    days = timedelta(days=term.run_off_days)
+    last = from_rfc3339(f"{term.until.isoformat()}T12:00:00.000Z")
+    inbox = topics.inbox(KREIS, POLICE)
+    assert may(desired(register, last + days), POLICE, Operation.WRITE, inbox)
+    ended = desired(register, last + days + timedelta(days=2))
+    assert not may(ended, POLICE, Operation.WRITE, inbox)
+    assert inbox in ended.topics, "names are never used twice, so topics stay"
+
+
+def test_suspension_stops_both_directions_and_leaves_the_register_readable(register, places):
+    set_status(register, places, KREIS, AgencyStatus.SUSPENDED, 1, places.service_key("registry"))
+    plan = desired(register, NOW)
+    assert not may(plan, KREIS, Operation.READ, topics.inbox(KREIS, POLICE))
+    assert not may(plan, KREIS, Operation.WRITE, topics.inbox(POLICE, KREIS))
+    assert not may(plan, POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
+    assert may(plan, POLICE, Operation.WRITE, topics.inbox(KEMPEN, POLICE))
+    assert may(plan, KREIS, Operation.READ, topics.REGISTRY_AGENCIES)
+    groups = {
+        acl.name
+        for acl in plan.acls
+        if acl.principal == f"gw-{KREIS}" and acl.resource is Resource.GROUP
+    }
+    assert groups == {trust_group(KREIS)}
+    set_status(register, places, KREIS, AgencyStatus.ACTIVE, 2, places.service_key("registry"))
+    assert may(desired(register, NOW), POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
+
+
+def test_revocation_takes_everything_and_cannot_be_undone(register, places):
+    set_status(register, places, KREIS, AgencyStatus.REVOKED, 1, places.offline("anchor.jwk"))
+    assert not [acl for acl in desired(register, NOW).acls if acl.principal == f"gw-{KREIS}"]
+    set_status(register, places, KREIS, AgencyStatus.ACTIVE, 2, places.service_key("registry"))
+    assert register.status(KREIS) is AgencyStatus.REVOKED
+
+
+def test_the_difference_is_empty_once_applied_and_touches_nothing_unmanaged(register):
+    want = desired(register, NOW)
+    own = Acl(
+        Resource.CLUSTER, Pattern.LITERAL, "kafka-cluster", "service-registry", Operation.ALTER
+    )
+    foreign = Acl(Resource.TOPIC, Pattern.LITERAL, "inbox.x.y", "gw-gone", Operation.WRITE)
+    first = difference(want, NOTHING)
+    assert {topic.name for topic in first.create_topics} == want.topics
+    have = Provision(want.topics | {"other"}, want.acls | {own, foreign})
+    again = difference(want, have)
+    assert again.delete_acls == (foreign,)
+    assert not again.create_topics
+    assert not again.create_acls
+    assert not difference(want, Provision(want.topics, want.acls | {own}))
+
+
+@pytest.mark.parametrize("status", [AgencyStatus.SUSPENDED, AgencyStatus.REVOKED])
+def test_a_stranger_pulls_no_brake(register, places, status):
+    # An unknown signer may only be early, so it waits; another agency's identity key is refused.
+    with contextlib.suppress(Refused):
+        set_status(register, places, KREIS, status, 1, places.offline(f"identity-{KEMPEN}.jwk"))
+    assert register.status(KREIS) is AgencyStatus.ACTIVE

@@ -1,0 +1,146 @@
+"""What operators are told follows from statements, receipts and heartbeats, in whatever order."""
+
+from datetime import UTC, datetime, timedelta
+
+from meldeweg.kernel import statement
+from meldeweg.kernel.event import Heartbeat
+from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
+from meldeweg.watch.ledger import SILENT_AFTER, Ledger
+
+NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+POLICE, OFFICE, OTHER = (AgencyId(each) for each in ("polizei-x", "jugendamt-x", "jugendamt-y"))
+KEY = SigningKey.generate()
+
+
+def message(ack_by=NOW + timedelta(minutes=30)):
+    context = Context(
+        v=1,
+        id=new_message_id(),
+        kind="message",
+        sender=POLICE,
+        to=OFFICE,
+        created=NOW,
+        urgency=Urgency.IMMEDIATE,
+        ack_by=ack_by,
+        exercise=False,
+        agreement=Digest.of(b"agreement"),
+        seq=Seq(outbox="0" * 16, n=1),
+        record_sha256=Digest.of(b"record"),
+        delete_after="2027-03-01",
+    )
+    return statement.parse(statement.sign(context.bytes(), b"{}", KEY))
+
+
+def receipt(about, kind, sender=OFFICE):
+    return Context(
+        v=1,
+        id=new_message_id(),
+        kind="receipt",
+        sender=sender,
+        to=POLICE,
+        created=NOW,
+        exercise=False,
+        agreement=Digest.of(b"agreement"),
+        seq=Seq(outbox="0" * 16, n=1),
+        delete_after="2027-03-01",
+        receipt=ReceiptFor(
+            of=about.digest,
+            kind=kind,
+            topic="inbox.jugendamt-x.polizei-x",
+            offset=0,
+            code="schema-invalid" if kind is ReceiptKind.REFUSED else None,
+        ),
+    )
+
+
+def test_a_message_is_undelivered_until_its_recipient_says_so():
+    ledger, sent = Ledger(), message()
+    ledger.message(sent, NOW)
+    assert [each.digest for each in ledger.undelivered()] == [sent.digest]
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    assert ledger.undelivered() == []
+    assert sent.digest in ledger.open
+
+
+def test_a_message_is_overdue_until_a_person_took_it():
+    ledger, sent = Ledger(), message()
+    ledger.message(sent, NOW)
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    late = NOW + timedelta(minutes=31)
+    assert ledger.overdue(NOW) == []
+    assert [each.digest for each in ledger.overdue(late)] == [sent.digest]
+    ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED))
+    assert ledger.overdue(late) == []
+
+
+def test_receipts_read_before_their_message_count():
+    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED):
+        ledger, sent = Ledger(), message()
+        ledger.receipt(receipt(sent, kind))
+        ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+        ledger.message(sent, NOW)
+        assert sent.digest not in ledger.open
+
+
+def test_an_early_delivery_does_not_end_a_message():
+    ledger, sent = Ledger(), message()
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    ledger.message(sent, NOW)
+    assert ledger.open[sent.digest].delivered
+
+
+def test_a_message_produced_again_stays_ended():
+    ledger, sent = Ledger(), message()
+    ledger.message(sent, NOW)
+    ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED))
+    ledger.message(sent, NOW)
+    assert not ledger.open
+
+
+def test_nobody_but_the_recipient_ends_a_message():
+    for early in (True, False):
+        ledger, sent = Ledger(), message()
+        if early:
+            ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED, sender=OTHER))
+        ledger.message(sent, NOW)
+        ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED, sender=OTHER))
+        ledger.receipt(receipt(sent, ReceiptKind.DELIVERED, sender=OTHER))
+        assert not ledger.open[sent.digest].delivered
+
+
+def test_a_gateway_is_silent_after_three_missed_heartbeats_or_if_never_heard():
+    ledger = Ledger()
+    beat = Heartbeat(
+        v=1,
+        id=new_message_id(),
+        agency=OFFICE,
+        at=NOW,
+        sent={},
+        received={},
+        parked=0,
+        quarantined=0,
+        waiting=0,
+    )
+    ledger.heartbeat(beat, NOW)
+    assert ledger.silent({OFFICE, POLICE}, NOW) == {POLICE}
+    later = NOW + SILENT_AFTER + timedelta(seconds=1)
+    assert ledger.silent({OFFICE, POLICE}, later) == {OFFICE, POLICE}
+
+
+def test_what_operators_see_says_nothing_of_the_case():
+    ledger, sent = Ledger(), message()
+    ledger.message(sent, NOW)
+    (each,) = ledger.open.values()
+    assert set(each.shown(NOW)) == {
+        "digest",
+        "from",
+        "to",
+        "urgency",
+        "exercise",
+        "since",
+        "ack_by",
+        "delivered",
+        "overdue",
+    }
