@@ -31,6 +31,14 @@ check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/check
 
+bench: venv  ## what the path costs, beside the cryptographic floor of the same run
+	$(BIN)/python tests/bench/floor.py
+
+vectors: venv  ## derive our own test vectors again; fails when the committed ones differ
+	$(BIN)/python tests/vectors/make_sealed.py
+	$(BIN)/python tests/vectors/make_way.py
+	git diff --exit-code --stat tests/vectors
+
 PINS := --quiet --generate-hashes --no-emit-index-url --no-header
 requirements:  ## pin the dependencies again, with hashes
 	$(BIN)/uv pip compile --universal --python-version 3.11 $(PINS) --all-extras --group dev pyproject.toml -o requirements.txt
@@ -40,4 +48,4 @@ requirements:  ## pin the dependencies again, with hashes
 clean:  ## remove what was built
 	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
-.PHONY: help venv demo test check requirements clean
+.PHONY: help venv demo test check bench vectors requirements clean

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from meldeweg.audit import alarms
 from meldeweg.audit.follow import Follower
-from meldeweg.audit.ledger import Ledger, Stream
+from meldeweg.audit.ledger import Ledger
 from meldeweg.audit.project import Entry, project
 from meldeweg.audit.recovery import Recovery
 from meldeweg.audit.sealing import Sealer
@@ -22,7 +22,7 @@ from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.read import Found, Reader
-from meldeweg.kernel.bus.records import Ack, Outgoing, Place, Record
+from meldeweg.kernel.bus.records import Ack, Outgoing, Place
 from meldeweg.kernel.bus.subscription import Positions
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.kernel.note import Signer
@@ -38,8 +38,11 @@ _RESETS = {
 }
 
 log = logs.get()
-_lag = metrics.gauge("audit_unsigned_entries", "Entries that no signed checkpoint covers yet")
-_oldest = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
+_unsigned = metrics.gauge("audit_unsigned_entries", "Entries that no signed checkpoint covers yet")
+_age = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
+
+Projected = dict[tuple[str, bytes], list[Entry]]
+"""(topic, topic id) -> entries"""
 
 
 class Ingest:
@@ -59,6 +62,7 @@ class Ingest:
         self._producer = Producer(connection)
         self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
         self._unpublished: bytes | None = None
+        self._writing: asyncio.Task[int] | None = None
         self._sealed = 0.0
         self._alive = time.monotonic()
         self._ready = False
@@ -79,7 +83,15 @@ class Ingest:
         """Throw the reader away; the next turn builds another."""
         await self._reader.restart()
 
+    async def _settled(self) -> None:
+        """Let a batch under way come to its end, whichever it is."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await asyncio.wait([writing])
+            writing.exception()  # seen already, or of no interest any more
+
     async def stop(self) -> None:
+        await self._settled()
         await self._reader.stop()
         await self._producer.stop()
         self._ledger.close()
@@ -98,40 +110,45 @@ class Ingest:
                 log.warning("audit_waiting", code=self.trouble)
                 # What was given may not be kept, and what was kept may not be known: ask again.
                 self._ready = False
+                await self._settled()
                 await asyncio.sleep(_PAUSE)
 
     async def _turn(self) -> None:
         found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)
+        projected = await asyncio.to_thread(_projected, found) if found else {}
+        await self._written()
         if found:
-            await asyncio.to_thread(self._take, found)
-        unsigned = self._sealer.unsigned()
-        _lag.set(unsigned)
-        if unsigned and time.monotonic() - self._sealed >= _SEAL:
+            await self._take(found, projected)
+        if self._writing is None and self._sealer.unsigned() == 0:
+            if self._unpublished:
+                await self._publish(self._unpublished, b"checkpoint")
+                self._unpublished = None
+            await self._turn_year()
+        elif time.monotonic() - self._sealed >= _SEAL:
+            await self._written()
             await self._seal()
-        elif self._unpublished:
-            await self._publish(self._unpublished, b"checkpoint")
-            self._unpublished = None
-        await self._turn_year()
 
-    def _take(self, found: Mapping[Place, Found]) -> None:
-        """Put one poll into the log (in a thread: the database waits)."""
-        arrivals: list[tuple[Stream, list[Entry]]] = []
-        for (topic, partition), records in found.items():
+    async def _take(self, found: Mapping[Place, Found], projected: Projected) -> None:
+        """Begin to put one poll into the log; while the database works, the next one is read."""
+        for records in found.values():
             if isinstance(records, Reset):
-                self._reset(records)
-            elif partition != 0:
-                raise Fatal("topic-partitions", f"{topic} has more than one partition")
-            elif records:
-                arrivals += self._projected(topic, records)
+                await asyncio.to_thread(self._reset, records)
+        arrivals = []
+        for (topic, topic_id), entries in projected.items():
+            if (stream := self._ledger.streams.get(topic_id)) is None:
+                stream = await asyncio.to_thread(self._ledger.stream, topic, topic_id)
+            arrivals.append((stream, entries))
         if arrivals:
-            self._ledger.append(arrivals)
+            newest = max(entries[-1].appended for entries in projected.values()) / 1000
+            _age.set(max(0.0, self._ledger.clock.now().timestamp() - newest))
+            self._writing = asyncio.create_task(asyncio.to_thread(self._ledger.append, arrivals))
 
-    def _projected(self, topic: str, records: list[Record]) -> list[tuple[Stream, list[Entry]]]:
-        topic_id = records[0].topic_id.bytes
-        stream = self._ledger.stream(topic, topic_id)
-        newest = records[-1].timestamp / 1000
-        _oldest.set(max(0.0, self._ledger.clock.now().timestamp() - newest))
-        return [(stream, [project(topic_id, record) for record in records])]
+    async def _written(self) -> None:
+        """Wait for the batch before: nothing else may touch the ledger meanwhile."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)  # a cancelled turn must not forget the thread
+            self._writing = None
+            _unsigned.set(self._sealer.unsigned())
 
     def _reset(self, reset: Reset) -> None:
         """A topic that can't be read on: an alarm, and the others go on."""
@@ -239,6 +256,19 @@ class Ingest:
             )
             for topic, partition in places
         }
+
+
+def _projected(found: Mapping[Place, Found]) -> Projected:
+    """The entries of one poll (in a thread: hashing takes its time)."""
+    made: Projected = {}
+    for (topic, partition), records in found.items():
+        if isinstance(records, Reset) or not records:
+            continue
+        if partition != 0:
+            raise Fatal("topic-partitions", f"{topic} has more than one partition")
+        topic_id = records[0].topic_id.bytes
+        made[topic, topic_id] = [project(topic_id, record) for record in records]
+    return made
 
 
 def _from(at: tuple[int, bytes] | None) -> Positions:

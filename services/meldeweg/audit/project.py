@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from meldeweg.kernel.leaf import canonical_record, leaf_of, raw_headers
 
 SEALED_MAX = 256 * 1024  # bytes; a sealed record is a few kB, a larger one is committed, not kept
+_RECORD = b'"record":'
 _JWE = frozenset(
     ("protected", "unprotected", "header", "recipients", "encrypted_key", "iv", "ciphertext",
      "tag", "aad"),
@@ -57,17 +58,20 @@ def project(topic_id: bytes, record: Arrived) -> Entry:
 
 
 def sealed_record(value: bytes | None) -> bytes | None:
-    """Return the `record` JWE of a value as JSON, or None where there is none to keep."""
-    if value is None:
+    """Return the `record` JWE of a value, byte for byte, or None where there is none to keep.
+
+    A value has one form, `{"content":…,"record":…}`, and is not parsed as a whole: one in another
+    form is committed to like any garbage, and its recipient refuses it.
+    """
+    if value is None or not value.startswith(b"{") or not value.endswith(b"}"):
+        return None
+    kept = value[value.rfind(_RECORD) + len(_RECORD) : -1] if _RECORD in value else b""
+    if len(kept) > SEALED_MAX:
         return None
     try:
-        outer = json.loads(value)
+        jwe = json.loads(kept)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested without end
         return None
-    inner = outer.get("record") if isinstance(outer, dict) else None
-    if not isinstance(inner, dict) or not _JWE.issuperset(inner):
+    if not isinstance(jwe, dict) or not _JWE.issuperset(jwe):
         return None
-    if not isinstance(inner.get("ciphertext"), str):
-        return None
-    kept = json.dumps(inner, separators=(",", ":")).encode()
-    return kept if len(kept) <= SEALED_MAX else None
+    return kept if isinstance(jwe.get("ciphertext"), str) else None

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -37,6 +38,8 @@ class Server:
             "listen_addresses=",
             "-c",
             "log_min_messages=log",
+            "-c",
+            "fsync=off",
         ]
         log = (self.home / "log").open("ab")
         self._process = subprocess.Popen(
@@ -52,9 +55,9 @@ class Server:
                 return
         raise AssertionError((self.home / "log").read_text())
 
-    def stop(self, *, kill=False):
-        self._process.send_signal(9 if kill else 2)
-        self._process.wait(30)
+    def stop(self):
+        self._process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+        self._process.wait(60)
 
     def uri(self, database, role="audit"):
         return f"postgresql://{role}@/{database}?host={self.home}"

@@ -1,13 +1,22 @@
-import pytest
-from integration.bus.stage import Stage
+import logging
+import sys
 
+import pytest
+
+from integration.bus.stage import Stage
 from meldeweg.kernel import logs
 from meldeweg.local.broker import Broker
 
 
 @pytest.fixture(autouse=True)
 def _strict_logs():
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = list(root.handlers), root.level
     logs.configure(service="test", strict=True)
+    yield
+    root.handlers[:], sys.excepthook = handlers, hook
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

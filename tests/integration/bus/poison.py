@@ -7,6 +7,7 @@ from faststream.exceptions import (  # noqa: TID251 - what a handler could raise
     SkipMessage,
     StopConsume,
 )
+
 from integration.bus.stage import RawName
 
 GOOD = (("statement", b"eyJ"), ("ce_id", b"1"))

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from aiokafka import AIOKafkaProducer  # noqa: TID251 - writes what our own producer refuses to
 from aiokafka.record.default_records import (  # noqa: TID251 - as above
@@ -108,8 +109,8 @@ class Stage:
                 assert batch.append(timestamp=None, key=key, value=value, headers=list(headers))
             return (await (await producer.send_batch(batch, topic, partition=partition))).offset
 
-    def consumer(self, store, **changes):
-        consumer = Consumer(self.connection(), store.subscription(self.me, **changes))
+    def consumer(self, store, credential=None, **changes):
+        consumer = Consumer(self.connection(credential), store.subscription(self.me, **changes))
         self._ends.append(consumer.stop)
         return consumer
 
@@ -139,6 +140,19 @@ class Stage:
         await asyncio.to_thread(self.broker.stop)
         shutil.rmtree(self.broker.data / "1")
         await asyncio.to_thread(self.broker.start)
+
+    def lose_disk_and_refill(self, topic, *values):
+        """As above, and others fill the topic again before any client here can notice."""
+
+        async def refill():
+            await self.lose_disk()
+            async with Stage(self.broker) as other:
+                await other.admin.create_topics([described(topic)], replication=1)
+                await other.write(topic, *values)
+
+        # blocks this thread, and so every client of its loop
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, refill()).result()
 
     def _start_again(self):
         self.broker.stop()

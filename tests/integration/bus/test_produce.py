@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import pytest
-from integration.bus.stage import Stage, until_acked
 
+from integration.bus.stage import Stage, until_acked
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
@@ -33,7 +33,9 @@ def first_occurrences(found):
 
 async def test_every_record_is_acknowledged_in_order_with_its_offset(stage):
     a, b = await stage.topics("a", "b")
-    batch = [record for pair in zip(numbered(a, 3000), numbered(b, 3000)) for record in pair]
+    batch = [
+        record for pair in zip(numbered(a, 3000), numbered(b, 3000), strict=True) for record in pair
+    ]
     sent = await stage.producer().send(batch)
     assert [(each.topic, each.offset) for each in sent] == [
         (record.topic, n // 2) for n, record in enumerate(batch)
@@ -120,7 +122,7 @@ async def test_a_record_without_key_for_a_compacted_topic_is_refused_alone(stage
 
 
 async def test_a_right_taken_away_refuses_at_once_and_given_back_goes_on_in_order(stage):
-    """An idempotent producer that lost its right would be out of sequence for ever: it is rebuilt."""
+    """An idempotent producer that lost its right would be out of sequence for ever."""
     (topic,) = await stage.topics("a")
     right = stage.write_right(topic)
     await stage.admin.create_acls([right])

@@ -194,6 +194,7 @@ class Admin:
 
     async def acls(self) -> set[Acl]:
         """Return the rights that are given, as far as an Acl can say them."""
+        await self._demand_describe()
         anything: Any = None  # the library's annotations do not know that None matches all
         everything = AclBindingFilter(
             ResourceType.ANY,
@@ -242,6 +243,17 @@ class Admin:
 
     async def close(self) -> None:
         self._client = None  # librdkafka's threads end with it
+
+    async def _demand_describe(self) -> None:
+        """Refuse here: librdkafka turns a refused look at ACLs into an empty answer."""
+        future = await self._call(
+            lambda admin: admin.describe_cluster(
+                include_authorized_operations=True, request_timeout=self._timeout
+            )
+        )
+        cluster = (await self._results({None: future}))[None]
+        if AclOperation.DESCRIBE not in (cluster.authorized_operations or ()):
+            raise Refused("broker-not-authorized")
 
     async def _offsets(self, places: list[TopicPartition], spec: OffsetSpec) -> dict[Place, int]:
         asked = dict.fromkeys(places, spec)

@@ -9,12 +9,10 @@ import asyncio
 import time
 from uuid import UUID
 
-from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
-
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.bus import tolerant
 from meldeweg.kernel.bus.connection import Connection
-from meldeweg.kernel.bus.failures import outcome
+from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.settle import Settler
 from meldeweg.kernel.bus.stream import Stream
 from meldeweg.kernel.bus.subscription import Subscription
@@ -89,7 +87,7 @@ class Consumer:
                 await _first(self._closing, self._restarting, stream.broken(), stream.fatal)
                 if time.monotonic() - began > _LAST_PAUSE:
                     pause = _FIRST_PAUSE
-            except (kafka.KafkaError, OSError, TimeoutError) as exc:
+            except TROUBLE as exc:
                 self._trouble = outcome(exc).code
                 log.warning(
                     "consumer_waiting", subscription=self._subscription.name, code=self._trouble

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
+from aiokafka.errors import KafkaError  # noqa: TID251 - bus is the place
+
 from meldeweg.kernel import logs
 
 _ORDERLY = 5.0  # seconds for stop()
@@ -55,6 +57,16 @@ def tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
         getattr(fetcher, "_fetch_task", None),
         *getattr(fetcher, "_pending_tasks", ()),
     ]
+
+
+def demand_alive(consumer: Any) -> None:
+    """Raise KafkaError if a task without which a consumer reads nothing has died.
+
+    aiokafka's `getmany` does not look at them, and returns nothing for ever.
+    """
+    for task in (consumer._fetcher.error_future, consumer._client._sync_task):  # noqa: SLF001
+        if task is not None and task.done():
+            raise KafkaError("a background task died")
 
 
 async def _quietly(ending: Awaitable[None], limit: float) -> None:

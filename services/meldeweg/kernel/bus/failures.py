@@ -7,6 +7,10 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel.errors import Refused, Unavailable
 
+# What a call of aiokafka's consumer may raise when the broker is in trouble. A KeyError comes from
+# its client, when a connection was replaced while a request on it timed out (after a freeze).
+TROUBLE = (kafka.KafkaError, kafka.IllegalStateError, OSError, TimeoutError, KeyError)
+
 _REFUSED: dict[type[BaseException], str] = {
     kafka.MessageSizeTooLargeError: "record-too-large",
     kafka.RecordListTooLargeError: "record-too-large",

@@ -25,7 +25,8 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus.connection import RenewingContext
-from meldeweg.kernel.bus.failures import outcome
+from meldeweg.kernel.bus.endings import demand_alive
+from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.inquiry import bounds, listed
 from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
 from meldeweg.kernel.bus.subscription import Subscription
@@ -35,10 +36,13 @@ _IDLE = 0.02  # seconds between looks while there is nothing to read
 _TROUBLED = 0.5  # seconds to wait after an error
 _UNASSIGNED = 1.0  # seconds a partition may stay without its reader
 
-# The coordinator keeps failing after these, for ever: only a new consumer helps.
-_BROKEN = (kafka.GroupAuthorizationFailedError,)
-# One partition's trouble, which passes or is dealt with by placing again.
+# Trouble that passes, or is dealt with by placing again. After anything else (a lost group right,
+# a task that died) aiokafka would fail for ever: only a new consumer helps.
 _PASSING = (
+    Unavailable,
+    OSError,
+    TimeoutError,
+    kafka.IllegalStateError,
     kafka.OffsetOutOfRangeError,
     kafka.TopicAuthorizationFailedError,
     kafka.RecordTooLargeError,
@@ -95,9 +99,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         except kafka.NoOffsetForPartitionError:
             self.displaced()  # it asked the group, which knows nothing, before the store answered
             return {}
-        except (kafka.KafkaError, kafka.IllegalStateError, OSError, TimeoutError) as exc:
-            return await self._troubled(exc)
-        except Unavailable as exc:  # the store's
+        except (*TROUBLE, Unavailable) as exc:  # Unavailable is the store's
             return await self._troubled(exc)
         self.trouble = None
         return got
@@ -107,6 +109,7 @@ class PlacedConsumer(AIOKafkaConsumer):
     ) -> dict[TopicPartition, list[Any]]:
         # What hinders the coordinator waits to be consumed, and hinders it until then.
         self._coordinator.check_errors()
+        demand_alive(self)
         if not await self._ready():
             await asyncio.sleep(_IDLE)
             return {}
@@ -127,11 +130,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         if code != self.trouble:
             log.warning("consumer_troubled", subscription=self._of.name, code=code, exc_info=exc)
         self.trouble = code
-        if (
-            isinstance(exc, kafka.KafkaError)
-            and not isinstance(exc, _PASSING)
-            and not exc.retriable
-        ):
+        if not isinstance(exc, _PASSING) and not getattr(exc, "retriable", False):
             self.broken.set()
         await asyncio.sleep(_TROUBLED)
         return {}

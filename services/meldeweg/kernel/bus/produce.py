@@ -98,7 +98,9 @@ class Producer:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._client is not None:
-            return self._client
+            if not self._client.client._sync_task.done():  # noqa: SLF001 - else leaders are stale
+                return self._client
+            await self._discard()
         producer = AIOKafkaProducer(
             **client_options(self._connection, self._connection.tls()),
             acks="all",

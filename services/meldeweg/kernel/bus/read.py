@@ -19,8 +19,8 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus import tolerant
 from meldeweg.kernel.bus.connection import Connection, RenewingContext, client_options
-from meldeweg.kernel.bus.endings import end, tasks_of
-from meldeweg.kernel.bus.failures import outcome
+from meldeweg.kernel.bus.endings import demand_alive, end, tasks_of
+from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.inquiry import bounds, listed
 from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
 from meldeweg.kernel.bus.records import Place, Record
@@ -104,8 +104,10 @@ class Reader:
         self._polled = time.monotonic()
         try:
             client = await self._connected()
+            demand_alive(client)
             if self._polled - self._refreshed > _REFRESH:
                 await self._refresh(client)
+            self.trouble = None
             if self._resets:
                 told, self._resets = self._resets, {}
                 return dict(told)
@@ -115,10 +117,9 @@ class Reader:
             got = await client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
             if got and not await self._same_topics(client):
                 return {}
-        except (kafka.KafkaError, kafka.IllegalStateError, OSError, TimeoutError) as exc:
+        except TROUBLE as exc:
             await self._troubled(exc)
             return {}
-        self.trouble = None
         return {place: found for place, found in map(self._taken, got.items()) if found}
 
     async def ends(self) -> dict[Place, int]:

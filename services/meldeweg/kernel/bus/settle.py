@@ -32,6 +32,10 @@ class Settler:
         self._alive = alive  # a retry is a sign of life; a handler that hangs gives none
         self.trouble: str | None = None  # code of what is being waited for
 
+    @property
+    def closing(self) -> bool:
+        return self._closing.is_set()
+
     async def settle(self, records: list[Record]) -> int:
         """Return how many of `records` are settled: all, unless the service is stopping.
 

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import TopicPartition  # noqa: TID251 - bus is the place
-from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 from faststream import AckPolicy  # noqa: TID251 - bus is the place
 from faststream.kafka import KafkaBroker, KafkaMessage  # noqa: TID251 - bus is the place
 from faststream.kafka.message import FAKE_CONSUMER  # noqa: TID251 - bus is the place
@@ -21,7 +20,7 @@ from faststream.security import BaseSecurity  # noqa: TID251 - bus is the place
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus.connection import Connection, client_options
 from meldeweg.kernel.bus.endings import end, tasks_of
-from meldeweg.kernel.bus.failures import outcome
+from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.placed import PlacedConsumer
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.bus.settle import Settler
@@ -138,7 +137,8 @@ class Stream:
             for each in batch
         ]
         try:
-            settled = await self._settler.settle(records)
+            # Once something was given back, what comes after it must not be handled.
+            settled = 0 if self._settler.closing else await self._settler.settle(records)
         except SystemExit as exc:  # FastStream would stop this subscriber and say nothing
             settled = self._failed(Fatal("handler-exited"), exc)
         except Exception as exc:  # noqa: BLE001 - Fatal, or out of memory: the process has to end
@@ -173,5 +173,5 @@ async def _commit(consumer: PlacedConsumer, settled: list[Record]) -> None:
     try:
         async with asyncio.timeout(_COMMIT):
             await consumer.commit(offsets)
-    except (kafka.KafkaError, kafka.IllegalStateError, TimeoutError) as exc:
+    except TROUBLE as exc:
         log.warning("commit_failed", code=outcome(exc).code)
