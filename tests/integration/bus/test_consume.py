@@ -15,7 +15,7 @@ from confluent_kafka import (  # noqa: TID251 - what only an administrator may d
 )
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
-from integration.bus.stage import Stage, Store, until, until_acked
+from integration.bus.stage import Store, until, until_acked
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.errors import Fatal, Refused
@@ -260,34 +260,6 @@ async def test_only_the_group_right_taken_away_and_given_back(stage):
     assert in_order(store.values()) == numbers(20)
 
 
-async def test_a_broker_killed_and_started_again_loses_nothing(stage):
-    (topic,) = await stage.topics("a")
-    await stage.write(topic, *numbers(100))
-    store = Store()
-    consumer = stage.consumer(store)
-    await consumer.start()
-    await until(lambda: len(store.handled) == 100)
-    await stage.kill_and_start()
-    await stage.write(topic, *numbers(100, 100))
-    await until(lambda: len(store.handled) >= 200, 40)
-    assert in_order(store.values()) == numbers(200)
-    assert store.resets == []
-    await until(lambda: consumer.missing() is None)
-
-
-async def test_a_broker_frozen_for_15_seconds_loses_nothing(stage):
-    (topic,) = await stage.topics("a")
-    await stage.write(topic, *numbers(100))
-    store = Store()
-    await stage.consumer(store).start()
-    await until(lambda: len(store.handled) == 100)
-    await stage.frozen(15)
-    await stage.write(topic, *numbers(100, 100))
-    await until(lambda: len(store.handled) >= 200, 40)
-    assert in_order(store.values()) == numbers(200)
-    assert store.resets == []
-
-
 async def test_stopping_ends_in_bounded_time_also_with_the_broker_frozen(stage):
     (topic,) = await stage.topics("a")
     await stage.write(topic, *numbers(10))
@@ -397,30 +369,6 @@ async def test_a_reset_that_is_not_durable_is_told_again(stage):
     await until(lambda: len(store.handled) == 9)
     assert failures == []
     assert store.values() == numbers(9)
-
-
-@pytest.mark.parametrize("keeps_ids", [True, False])
-async def test_a_broker_that_lost_its_disk_and_was_refilled_is_read_from_its_start(
-    wiped: Stage, keeps_ids
-):
-    """Between two polls the topic is made anew with more records than we had read."""
-    (topic,) = await wiped.topics("a")
-    await wiped.write(topic, *numbers(5))
-    store = Store()
-
-    async def positions(places):
-        found = await store.positions(places)
-        return (
-            found if keeps_ids else {place: each and each.offset for place, each in found.items()}
-        )
-
-    consumer = wiped.consumer(store, wiped.broker.super_user, positions=positions)
-    await consumer.start()
-    await until(lambda: len(store.handled) == 5)
-    wiped.lose_disk_and_refill(topic, *numbers(9, 100))
-    await until(lambda: len(store.handled) == 14, 40)
-    assert store.values() == numbers(5) + numbers(9, 100)
-    assert [reset.kind for reset in store.resets] == [ResetKind.RECREATED]
 
 
 async def test_the_same_member_killed_and_restarted_reads_on_at_once_and_sees_new_topics(stage):

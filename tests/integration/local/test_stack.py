@@ -20,6 +20,7 @@ from meldeweg.local.jars import broker_jars
 from meldeweg.local.output import log_path
 from meldeweg.local.pki import DemoPki
 from meldeweg.local.probes import kafka_answers
+from meldeweg.local.progress import Silent
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -283,11 +284,22 @@ def test_after_kill_9_of_the_supervisor_nothing_is_left_and_up_works_at_once(tmp
     pids = [known.broker.pid, known.postgres.pid, *map(int, family.read_text().split())]
     process.kill()
     process.communicate()
+    assert described(directory) == known  # stale: nobody was left to remove it
+    stale = []
+
+    class Looking(Silent):
+        def phase(self, title):
+            stale.append(described(directory))
+            return super().phase(title)
+
     # Not a moment later: it waits for the keeper of the first, which holds the lock.
-    with Stack(Options(directory=directory), BackboneAlone()) as second:
+    options = Options(directory=directory)
+    with Stack(options, BackboneAlone(), progress=Looking()) as second:
+        assert stale
+        assert set(stale) == {None}
         assert [pid for pid in pids if alive(pid)] == []
         assert second.description().broker.bootstrap == known.broker.bootstrap
-        assert second.description().services == {}  # the stale stack.json is gone
+        assert second.description().services == {}
 
 
 def test_down_ends_even_a_stack_whose_supervisor_hangs(tmp_path):

@@ -39,6 +39,8 @@ def _environment(monkeypatch):
             monkeypatch.delenv(name)
     for name in ("BOOTSTRAP", "CA", "CERT", "KEY"):
         monkeypatch.setenv(f"MELDEWEG_KAFKA__{name}", f"some-{name}")
+    for name in ("CERT", "KEY"):  # production serves TLS, or says that a proxy does
+        monkeypatch.setenv(f"MELDEWEG_HTTP__{name}", f"some-{name}")
 
 
 @pytest.fixture
