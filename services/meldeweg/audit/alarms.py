@@ -37,3 +37,12 @@ def record(cursor: Cursor, clock: Clock, code: str, subject: str, detail: str) -
     )
     _alarms.labels(code).inc()
     log.error("audit_alarm", code=code, topic=subject)
+
+
+def resolve(cursor: Cursor, clock: Clock, subject: str, by: str) -> None:
+    """Close the open alarms about `subject`; `by`: who decided, and why."""
+    cursor.execute(
+        "UPDATE alarm SET resolved_at = %s, resolved_by = %s "
+        "WHERE subject = %s AND resolved_at IS NULL",
+        (clock.now(), by, subject),
+    )

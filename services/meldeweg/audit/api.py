@@ -8,8 +8,9 @@ import base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from meldeweg import __version__
 from meldeweg.audit.access import Auditors
@@ -37,7 +38,7 @@ def build(reading: Reading, auditors: Auditors, signer: Callable[[str], note.Sig
         title="Meldeweg audit",
         version=__version__,
         description="The tamper-evident log of all transfers. See docs/spec/audit-log.md.",
-        docs_url="/docs",
+        docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
     )
     app.add_exception_handler(MeldewegError, _problem)
@@ -78,8 +79,10 @@ def _public(app: FastAPI, files: _Files) -> None:
 
 
 def _for_auditors(app: FastAPI, reading: Reading, files: _Files, auditors: Auditors) -> None:
-    def who(authorization: Annotated[str | None, Header()] = None) -> str:
-        return auditors.who(authorization)
+    bearer = HTTPBearer(auto_error=False, description="an auditor's token")
+
+    def who(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
+        return auditors.who(given.credentials if given else None)
 
     known = [Depends(who)]
     _exports(app, files, known)

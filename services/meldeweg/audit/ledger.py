@@ -16,7 +16,7 @@ from meldeweg.audit.database import Connection, Cursor, connect, translated
 from meldeweg.audit.project import Entry
 from meldeweg.kernel import failpoints, metrics
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Fatal, MeldewegError, Unavailable
+from meldeweg.kernel.errors import Fatal, MeldewegError, Refused, Unavailable
 from meldeweg.kernel.leaf import NO_STATEMENT, genesis
 
 failpoints.declare("audit.append.uncommitted", "audit.append.committed")
@@ -142,6 +142,23 @@ class Ledger:
             alarms.record(cursor, self.clock, code, stream.topic, detail)
             _halt(cursor, stream.id, code)
         stream.halted = code
+
+    def resume(self, stream: Stream, at: int, by: str, reason: str) -> None:
+        """Go on with a halted stream at offset `at`, as a named person decided.
+
+        What lies between is not in the log, and every verification will say so. Refuses
+        `stream-not-halted`, `offset-behind`.
+        """
+        if stream.halted is None:
+            raise Refused("stream-not-halted", stream.topic)
+        if at < stream.next:
+            raise Refused("offset-behind", f"{stream.next} is next")
+        with self.writing() as cursor:
+            cursor.execute(
+                "UPDATE stream SET halted = NULL, next = %s WHERE id = %s", (at, stream.id)
+            )
+            alarms.resolve(cursor, self.clock, stream.topic, f"{by}: {reason}")
+        stream.halted, stream.next = None, at
 
     def open_log(self, year: int, origin: str, previous: bytes = NO_STATEMENT) -> None:
         """Begin a year's log with its genesis leaf; the year before must be fully signed."""

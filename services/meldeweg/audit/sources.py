@@ -148,7 +148,7 @@ class Url:
     def __init__(self, base: str, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx2.Client(
-            base_url=base.rstrip("/") + "/", headers=headers, timeout=_TIMEOUT
+            base_url=base.rstrip("/") + "/", headers=headers, timeout=_TIMEOUT, trust_env=False
         )
         self._size: int | None = None
 

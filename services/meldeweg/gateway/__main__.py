@@ -60,7 +60,7 @@ def wire() -> Service:
 
     # Out
     producer = Producer(connection)
-    outbound = Outbound(store, producer, me, signer, clock, settings.outbox, trust.held)
+    outbound = Outbound(store, producer, me, signer, clock, settings.outbox, trust.held, trust.lost)
     desk = Desk(
         me=me,
         view=register,

@@ -14,12 +14,13 @@ from meldeweg.gateway.store import Store, numbers, outbox, parked, quarantine, s
 from meldeweg.kernel import logs
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Unavailable
-from meldeweg.kernel.event import Heartbeat
+from meldeweg.kernel.event import EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.metrics import gauge
 from meldeweg.kernel.statement import Seq
 
+_SOON = 2.0  # seconds until a beat that failed is tried again
 log = logs.get()
 _parked = gauge("parked_records", "Records that may only be early")
 _quarantined = gauge("quarantined_records", "Records that could not be processed")
@@ -50,18 +51,21 @@ class Beat:
     ) -> None:
         self._me, self._store, self._signer = me, store, signer
         self._clock, self._every = clock, every
+        self._told = False  # that we started
 
     async def run(self) -> None:
         """Run for ever; without a key or a disk the next beat comes all the same."""
         while True:
+            pause = self._every
             try:
                 await self.once()
             except Unavailable as exc:
                 log.warning("heartbeat_missed", code=exc.code)
-            await asyncio.sleep(self._every)
+                pause = min(pause, _SOON)
+            await asyncio.sleep(pause)
 
     async def once(self) -> None:
-        """Count, sign and queue in one transaction."""
+        """Count, sign and queue in one transaction; the first time also say that we started."""
         key = self._signer()
 
         def job(db: sqlite3.Connection) -> Counts:
@@ -77,10 +81,14 @@ class Beat:
                 quarantined=counts.quarantined,
                 waiting=counts.waiting,
             )
+            if not self._told:
+                started = events.row(self._me, key, EventKind.STARTED, self._clock.now())
+                outbox.insert(db, started)
             outbox.insert(db, events.signed(body, key))
             return counts
 
         counts = await self._store.write(job)
+        self._told = True
         _parked.set(counts.parked)
         _quarantined.set(counts.quarantined)
         _waiting.set(counts.waiting)

@@ -57,13 +57,16 @@ class Outbound:
         clock: Clock,
         settings: OutboxSettings,
         held: Callable[[], Collection[str]],
+        lost: Callable[[], Collection[str]],
     ) -> None:
         """`signer` returns the signing key of the moment, or raises Unavailable.
 
-        `held`: topics that are not tried now, because a partner (or we) are suspended.
+        `held`: topics that are not tried now, because a partner (or we) are suspended; `lost`:
+        topics to agencies that were revoked for good.
         """
         self._store, self._producer, self._me, self._signer = store, producer, me, signer
-        self._clock, self._settings, self._held = clock, settings, held
+        self._clock, self._settings = clock, settings
+        self._held, self._lost = held, lost
         self._wake = asyncio.Event()
         self._failing: dict[str, tuple[float, float]] = {}  # topic -> (not before, next pause)
         self.alive = time.monotonic()
@@ -161,8 +164,12 @@ class Outbound:
                 log.warning("relay_waiting", code=exc.code)
 
     async def look_once(self) -> None:
-        """Put back what is late; give up what nobody could open any more."""
+        """Put back what is late; give up what nobody could open any more, or nobody is there."""
         now = self._clock.now()
+        if lost := self._lost():
+            gone = await self._store.read(lambda db: outbox.unsettled(db, lost))
+            if gone:
+                await self._give_up([(row, "recipient-revoked") for row in gone])
         late = await self._store.read(lambda db: outbox.late(db, now))
         over = [row for row in late if is_over(row, now)]
         if over:

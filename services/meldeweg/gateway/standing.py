@@ -16,3 +16,9 @@ def held_topics(view: View, me: AgencyId) -> frozenset[str]:
     mine = me in stopped
     found = {topics.inbox(to, me) for to in agencies if mine or to in stopped}
     return frozenset(found | {topics.events(me)} if mine else found)
+
+
+def lost_topics(view: View, me: AgencyId) -> frozenset[str]:
+    """Return the topics to agencies that were revoked for good: what waits there never arrives."""
+    revoked = {each for each in view.agencies() if view.status(each) is AgencyStatus.REVOKED}
+    return frozenset(topics.inbox(to, me) for to in revoked)

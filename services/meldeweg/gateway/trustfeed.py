@@ -16,7 +16,7 @@ from uuid import UUID
 
 from meldeweg.gateway import events
 from meldeweg.gateway.comparison import Comparison
-from meldeweg.gateway.standing import held_topics
+from meldeweg.gateway.standing import held_topics, lost_topics
 from meldeweg.gateway.store import Store, offsets, outbox, quarantine, trust
 from meldeweg.gateway.store.quarantine import NewQuarantined
 from meldeweg.kernel import logs, topics
@@ -85,6 +85,7 @@ class TrustFeed:
         return Subscription(
             name="trust",
             group=f"gw-{self._me}.trust",
+            member="gateway",  # one active instance: a restart need not wait for its predecessor
             topics=(topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS, _SNAPSHOTS),
             prefixes=("keys.",),
             handle=self.handle,
@@ -172,6 +173,10 @@ class TrustFeed:
     def caught_up(self) -> bool:
         """Say whether our own topic of keys was probably read to its end: it is a short one."""
         return self._placed is not None and time.monotonic() - self._placed > _SETTLED
+
+    def lost(self) -> frozenset[str]:
+        """Return the topics to agencies that were revoked (`standing`)."""
+        return lost_topics(self.register, self._me)
 
     def held(self) -> frozenset[str]:
         """Return the topics that are not written now (`standing`), kept until something changes."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.merkle import HASH_SIZE
+from meldeweg.kernel.points import strong_ed25519
 
 ED25519 = 1
 NOTE_MAX = 1_000_000  # bytes
@@ -32,7 +33,7 @@ class Verifier:
     public: bytes
 
     def __post_init__(self) -> None:
-        if not _is_name(self.name) or len(self.public) != 32:
+        if not _is_name(self.name) or not strong_ed25519(self.public):
             raise Refused("vkey-malformed", "name or key")
 
     @property

@@ -3,12 +3,15 @@
 import psycopg
 import pytest
 
-from integration.audit.harness import IDS, ORIGIN, OTHER, TOPIC, Audit, record
+from integration.audit.harness import IDS, ORIGIN, OTHER, TOPIC, Audit, record, signer
 from meldeweg.audit import schema
 from meldeweg.audit.ledger import Ledger
+from meldeweg.audit.manifest import parse_manifest
 from meldeweg.audit.project import project
-from meldeweg.kernel import failpoints
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.audit.served import Served
+from meldeweg.audit.verify import verify
+from meldeweg.kernel import failpoints, note
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.leaf import genesis, leaf_of_record
 
 
@@ -74,6 +77,27 @@ def test_a_recreated_topic_is_an_alarm_and_a_new_stream(audit):
     assert audit.ledger.append([(again, [project(b"N" * 16, record(0, value=b"new"))])]) == 1
     assert alarms(audit) == {("topic-recreated", TOPIC)}
     assert audit.append(record(2)) == 0  # the old one is over
+
+
+def test_a_halted_topic_goes_on_where_a_named_person_says_and_the_hole_stays_visible(audit):
+    stream = audit.ledger.stream(TOPIC, IDS[TOPIC])
+    with pytest.raises(Refused, match="stream-not-halted"):
+        audit.ledger.resume(stream, 3, "Erika Beispiel", "an invented reason")
+    audit.append(record(0), record(3))
+    with pytest.raises(Refused, match="offset-behind"):
+        audit.ledger.resume(stream, 0, "Erika Beispiel", "an invented reason")
+    audit.ledger.resume(stream, 3, "Erika Beispiel", "an invented reason")
+    assert audit.append(record(3), record(4)) == 2
+    audit.seal()
+    assert alarms(audit) == set()
+    (resolved,) = audit.reading.alarms(everything=True)
+    assert resolved["resolved_by"] == "Erika Beispiel: an invented reason"
+    ranges = parse_manifest(note.parse(audit.manifests[-1]).text).ranges
+    assert [(r.start, r.end) for r in ranges] == [(0, 1), (3, 5)]
+    signed = audit.reading.signed()
+    vkey = signer(signed.origin).verifier().vkey()
+    report = verify(Served(audit.reading, vkey, signed))
+    assert [f.code for f in report.broken] == ["record-omitted"]
 
 
 def test_the_same_alarm_again_counts_and_is_not_a_second_one(audit):

@@ -8,7 +8,7 @@ from meldeweg.gateway.store import sent as sent_rows
 from meldeweg.kernel import event, failpoints, signing
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Unavailable
-from meldeweg.kernel.event import Heartbeat
+from meldeweg.kernel.event import EventKind, Heartbeat
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Seq
 from unit.gateway.gateway_rows import NOW, OFFICE, POLICE, sent
@@ -34,12 +34,15 @@ async def test_a_heartbeat_is_signed_and_names_what_was_sent_and_received(store,
 
     await store.write(job)
     await beat.once()
-    (told,) = _told(store)
+    started, told = _told(store)
+    assert started.body.kind is EventKind.STARTED
     signing.verify(told.jws, KEY.public)
     assert isinstance(told.body, Heartbeat)
     assert told.body.sent == {OFFICE: Seq(outbox="0" * 16, n=7)}
     assert told.body.received == {OFFICE: Seq(outbox="1" * 16, n=3)}
     assert (told.body.waiting, told.body.parked, told.body.quarantined) == (1, 0, 0)
+    await beat.once()
+    assert len(_told(store)) == 3  # started is told once
 
 
 async def test_a_heartbeat_fails_with_the_numbers_that_were_not_kept(store, beat):

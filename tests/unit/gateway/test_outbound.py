@@ -57,7 +57,9 @@ class Stage:
             self.clock,
             OutboxSettings(backoff_longest=0.3),
             lambda: held,
+            lambda: self.lost,
         )
+        self.lost = ()
 
     async def accept(self, topic=A, **changes):
         message = sent()
@@ -192,6 +194,22 @@ async def test_a_record_that_the_broker_will_never_take_is_given_up_and_the_rest
     assert stage.sent(bad).state is SentState.UNDELIVERABLE
     assert stage.ids(B) == [good]
     assert [told.code for told in stage.events()] == ["record-too-large"]
+
+
+@pytest.mark.parametrize("produced", [True, False])
+async def test_what_waits_for_a_revoked_agency_is_given_back_at_once(stage, produced):
+    gone, other = await stage.accept(A), await stage.accept(B)
+    if produced:
+        await stage.outbound.produce_once()
+    stage.lost = (A,)
+    await stage.outbound.look_once()
+    while await stage.outbound.produce_once():
+        pass
+    assert stage.sent(gone).state is SentState.UNDELIVERABLE
+    assert stage.sent(other).state is SentState.SENT
+    assert [told.code for told in stage.events()] == ["recipient-revoked"]
+    await stage.outbound.look_once()
+    assert len(stage.events()) == 1
 
 
 async def test_delivered_that_came_before_giving_up_stands(stage):

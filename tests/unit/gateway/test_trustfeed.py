@@ -303,3 +303,7 @@ async def test_held_topics_follow_the_status(world, feed):
         if n == 2:
             assert feed.held() == frozenset()
     assert feed.held() >= {topics.inbox(NETTETAL, POLICE), topics.events(POLICE)}
+    assert feed.lost() == frozenset()
+    token = issue.change_status(world.anchor, KREIS, AgencyStatus.REVOKED, 4, "Probe", NOW)
+    await feed.handle([feed.topics.add(topics.REGISTRY_AGENCIES, token)])
+    assert feed.lost() == {topics.inbox(KREIS, POLICE)}

@@ -94,6 +94,12 @@ def test_malformed_vkeys_are_refused(vkey):
         note.parse_vkey(vkey)
 
 
+@pytest.mark.parametrize("weak", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32, b"short"])
+def test_a_key_under_which_anything_would_verify_is_refused(weak):
+    with pytest.raises(Refused, match="vkey-malformed"):
+        note.Verifier("log.example", weak)
+
+
 @given(st.integers(0, len(VECTORS["vkey"]) - 1), st.characters())
 def test_no_single_changed_character_of_a_vkey_is_accepted(at, char):
     vkey = VECTORS["vkey"]

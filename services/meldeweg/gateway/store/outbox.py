@@ -118,6 +118,13 @@ def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
     return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
 
 
+def unsettled(db: sqlite3.Connection, topics: Collection[str], limit: int = 500) -> list[Row]:
+    """Return messages on these topics that are not delivered, refused or given up."""
+    marks = ", ".join("?" * len(topics))
+    rest = f"WHERE settled_at IS NULL AND kind = 'message' AND topic IN ({marks}) LIMIT ?"
+    return _ROWS.select(db, "outbox", rest, (*topics, limit))
+
+
 def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
     """Take a row off the queue for good without the broker having it."""
     db.execute(

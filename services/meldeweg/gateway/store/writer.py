@@ -13,6 +13,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
 _BATCH = 1000  # jobs in one transaction at most
+# Seconds between commits, per job of the last one: a lone request never waits for company, many at
+# once share pages and fsync (measured: 430 µs of CPU per job alone, 170 by five, 120 by thirty).
+_SPACING = 0.002
+_SPACING_MAX = 0.012
 _QUEUE = 20_000  # jobs waiting at most (I7); more is answered `store-busy`
 _UNKNOWN = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC", "SQLITE_CORRUPT"})
 
@@ -88,14 +93,18 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        going = True
+        going, earliest = True, 0.0
         while going:
             batch = [self._queue.get()]
+            # A busy moment: what comes in these milliseconds shares one fsync and the same pages.
+            time.sleep(max(0.0, earliest - time.monotonic()))
+            began = time.monotonic()
             while len(batch) < _BATCH:
                 try:
                     batch.append(self._queue.get_nowait())
                 except queue.Empty:
                     break
+            earliest = began + min(_SPACING * len(batch), _SPACING_MAX)
             going = None not in batch
             jobs = [queued for queued in batch if queued is not None]
             try:

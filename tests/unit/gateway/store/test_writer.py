@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 
 import pytest
 
@@ -27,6 +28,28 @@ async def test_jobs_queued_together_share_few_commits(store):
     )
     assert len(_values(store)) == 500
     assert store.writer.commits - before < 50
+
+
+async def test_a_lone_job_does_not_wait_for_company(store):
+    await store.write(lambda db: meta.put(db, "before", "1"))
+    await asyncio.sleep(0.02)
+    began = time.monotonic()
+    for n in range(20):
+        await asyncio.sleep(0.003)
+        await store.write(lambda db, n=n: meta.put(db, f"k{n}", "1"))
+    # Alone, a job waits at most two milliseconds for the last commit to be past.
+    assert time.monotonic() - began < 20 * 0.003 + 1.0
+
+
+async def test_many_writers_in_turn_share_their_commits(store):
+    async def writer(number):
+        for n in range(10):
+            await store.write(lambda db, n=n: meta.put(db, f"{number}-{n}", "1"))
+
+    before = store.writer.commits
+    await asyncio.gather(*(writer(number) for number in range(32)))
+    assert len(_values(store)) == 320
+    assert store.writer.commits - before <= 60
 
 
 async def test_a_job_that_raises_undoes_itself_alone(store):
@@ -105,3 +128,18 @@ async def test_a_second_instance_is_refused(store, fresh):
     assert refused.value.code == "store-locked"
     await second.stop()
     await store.write(lambda db: meta.put(db, "a", "1"))
+
+
+async def test_who_listens_before_the_start_hears_of_a_failed_commit(fresh):
+    heard = []
+    store = Store(fresh)
+    store.on_failure(lambda: heard.append(1))
+    await store.start()
+    try:
+        failpoints.arm("store.before_commit=error@1")
+        with pytest.raises(Unavailable):
+            await store.write(lambda db: meta.put(db, "a", "1"))
+        assert heard == [1]
+    finally:
+        failpoints.arm("")
+        await store.stop()
