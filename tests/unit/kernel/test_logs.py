@@ -192,6 +192,28 @@ async def test_a_task_that_dies_unseen_is_logged_without_its_message(lines, stri
     assert found[0]["error"][0]["type"] == "builtins.ValueError"
 
 
+def test_a_library_that_repeats_itself_is_shown_once_in_ten_seconds_and_counted(
+    lines, strict, monkeypatch
+):
+    now = [1000.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+
+    def complain(times, other=None):
+        for _ in range(times):
+            logging.getLogger("aiokafka").error("Unable to connect", exc_info=other)
+
+    complain(200)
+    logging.getLogger("aiokafka").error("Something else")
+    complain(1, failed(OSError()))  # the same place, but not the same
+    assert [line.get("withheld") for line in lines()] == [None, None, None]
+    now[0] += 9.9
+    complain(1)
+    assert lines() == []
+    now[0] += 0.2
+    complain(2)
+    assert [line["withheld"] for line in lines()] == [200]
+
+
 def test_warnings_are_lines_without_their_text(lines, strict):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
