@@ -5,6 +5,7 @@ from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.consume import Consumer
 from meldeweg.kernel.bus.produce import Producer
+from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.service import Service, run
 from meldeweg.kernel.settings import load, read_secret
@@ -32,7 +33,12 @@ def wire() -> Service:
         replication=settings.replication,
         period=settings.reconcile_seconds,
     )
-    trust = feed.TrustFeed(register, book, provisioner)
+    trust = feed.TrustFeed(
+        register,
+        book,
+        provisioner,
+        lambda: read_all(connection, feed.OWNED, prefixes=feed.PREFIXES),
+    )
     producer = Producer(connection)
     desk = Desk(register, book, trust, producer, provisioner, key)
     snapshots = Snapshots(trust.chains, book, producer, key, clock)
@@ -40,6 +46,7 @@ def wire() -> Service:
 
     service = Service("registry", settings, api.build(desk, register, provisioner, clock, token))
     service.part("book", book)
+    service.part("register", trust)  # whole before anything is planned or published from it
     service.part("producer", producer)
     consumer = service.part(
         "trust",

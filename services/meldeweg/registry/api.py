@@ -4,30 +4,24 @@ Guarantees: every call needs the operators' token; what is handed in is judged b
 signatures, so the token opens no door to forgery, only to the desk. Errors carry no content.
 """
 
-import hmac
-from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Request
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI, Request
 from pydantic import Field
 
 from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Early, MeldewegError, Refused, Unavailable
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.service.operators import Operator, answer_problems, body
 from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.kernel.trust.view import View
 from meldeweg.registry.apply import Provisioner
 from meldeweg.registry.provisioning import Difference
 from meldeweg.registry.submit import Desk
 
-_BODY_MAX = 512 * 1024  # bytes; the largest is an agreement
-
-
-class Forbidden(Refused):
-    """No token, or not the right one."""
+_STATUS = {"agency-unknown": 404, "agency-revoked": 409}
 
 
 class StatusChange(Frozen):
@@ -40,25 +34,18 @@ class StatusChange(Frozen):
 def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token: str) -> FastAPI:
     """Return the application; `token`: the operators' bearer token."""
     app = FastAPI(title="Meldeweg registry", docs_url=None, redoc_url=None)
-    expected = sha256(f"Bearer {token}".encode()).digest()
-
-    def operator(authorization: Annotated[str, Header()] = "") -> None:
-        given = sha256(authorization.encode("utf-8", "surrogateescape")).digest()
-        if not hmac.compare_digest(given, expected):
-            raise Forbidden("token-refused", "the operators' token is needed")
-
     # Not on the whole app: the endpoints of operation (`kernel.service.http`) are open.
-    guarded = [Depends(operator)]
-    app.add_exception_handler(MeldewegError, _problem)
+    guarded = [Depends(Operator(token))]
+    answer_problems(app, _STATUS)
 
     @app.post("/v1/records", status_code=201, dependencies=guarded)
     async def submit(request: Request) -> dict[str, str]:
-        return {"digest": await desk.submit(await _body(request))}
+        return {"digest": await desk.submit(await body(request))}
 
     @app.post("/v1/agencies/{agency}/status", status_code=201, dependencies=guarded)
     async def set_status(agency: str, request: Request) -> dict[str, str]:
-        change = StatusChange.read(await _body(request), "body-malformed")
-        digest = await desk.set_status(AgencyId(agency), change.status, change.reason, clock.now())
+        change = StatusChange.read(await body(request), "body-malformed")
+        digest = await desk.set_status(_known(agency), change.status, change.reason, clock.now())
         return {"digest": digest, "status": change.status}
 
     @app.get("/v1/agencies", dependencies=guarded)
@@ -84,6 +71,14 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
         return shown(await provisioner.plan())
 
     return app
+
+
+def _known(agency: str) -> AgencyId:
+    """A name that no agency can have is one that is not enrolled."""
+    try:
+        return AgencyId(agency)
+    except Refused as exc:
+        raise Refused("agency-unknown", "not enrolled") from exc
 
 
 def shown(difference: Difference) -> dict[str, list[str]]:
@@ -123,31 +118,3 @@ def _agency(view: View, agency: AgencyId) -> dict[str, Any]:
             for certified in view.certified(agency)
         ],
     }
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_MAX:
-            raise Refused("body-too-large", f"more than {_BODY_MAX} bytes")
-    return bytes(body)
-
-
-async def _problem(request: Request, exc: Exception) -> JSONResponse:
-    assert isinstance(exc, MeldewegError)
-    match exc:
-        case Forbidden():
-            status = 401
-        case Refused(code="body-too-large"):
-            status = 413
-        case Early() | Refused(code="agency-revoked"):
-            status = 409
-        case Unavailable():
-            status = 503
-        case _:
-            status = 400
-    body = {"type": f"/problems/{exc.code}", "title": exc.code, "status": status, "code": exc.code}
-    if exc.detail:
-        body["detail"] = exc.detail
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,10 +1,13 @@
 """Make the broker as the agreements say: create topics, give rights, take rights back.
 
 Guarantees: idempotent; nothing that the registry does not manage is touched; a topic is created
-before anyone may write it. Trusts: the plan (`provisioning`), which is pure.
+before anyone may write it; a register that knows nobody takes nothing away. Trusts: the plan
+(`provisioning`), which is pure; the caller has read the topics of trust (`feed`) before it plans.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.bus.admin import Admin
@@ -16,6 +19,8 @@ from meldeweg.registry.provisioning import Difference, Provision, desired, diffe
 log = logs.get()
 _changes = metrics.counter("provisioning_changes", "Topics and ACLs changed", "action")
 logs.allow(created_topics=int, created_acls=int, deleted_acls=int)
+_SETTLED = 10.0  # seconds until the broker's own authorizer must say what it was told
+_LOOK = 0.02  # seconds between looks
 
 
 class Provisioner:
@@ -39,20 +44,40 @@ class Provisioner:
         self._wake.set()
 
     async def plan(self) -> Difference:
-        """Return what would be done now, and do nothing."""
-        have = Provision(frozenset(await self._admin.topics()), frozenset(await self._admin.acls()))
+        """Return what would be done now, and do nothing. Raises `Unavailable`."""
+        with _never_refused():
+            names, acls = await self._admin.topics(), await self._admin.acls()
+        have = Provision(frozenset(names), frozenset(acls))
         return difference(desired(self._view, self._clock.now()), have)
 
     async def reconcile(self) -> Difference:
         """Do what the plan says. Rights are taken first: the brake does not wait."""
         async with self._turn:
             todo = await self.plan()
+            if todo.delete_acls and not self._view.agencies():
+                raise Unavailable("register-empty", "an empty register takes no rights away")
             if todo:
-                await self._admin.delete_acls(todo.delete_acls)
-                await self._admin.create_topics(todo.create_topics, replication=self._replication)
-                await self._admin.create_acls(todo.create_acls)
+                with _never_refused():
+                    await self._admin.delete_acls(todo.delete_acls)
+                    await self._admin.create_topics(
+                        todo.create_topics, replication=self._replication
+                    )
+                    await self._admin.create_acls(todo.create_acls)
                 _count(todo)
             return todo
+
+    async def settle(self) -> None:
+        """Reconcile, and return once the broker itself says that nothing is left to do.
+
+        A change of rights reaches the authorizer some milliseconds after the call that made it.
+        Raises `Unavailable`: `provisioning-not-settled`, or why it could not be done.
+        """
+        try:
+            async with asyncio.timeout(_SETTLED):
+                while await self.reconcile():  # noqa: ASYNC110 - the broker tells nobody
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError as exc:
+            raise Unavailable("provisioning-not-settled", "the broker lags behind") from exc
 
     async def run(self) -> None:
         """Reconcile for ever, on every change of the register and once a period."""
@@ -61,13 +86,22 @@ class Provisioner:
             try:
                 await self.reconcile()
                 self._trouble = None
-            except (Unavailable, Refused) as exc:
+            except Unavailable as exc:
                 self._trouble = exc.code
                 log.warning("provisioning_failed", code=exc.code)
             try:
                 await asyncio.wait_for(self._wake.wait(), self._period)
             except TimeoutError:
                 continue
+
+
+@contextmanager
+def _never_refused() -> Iterator[None]:
+    """A right that the registry itself lacks is the operators' to give: it is waited for."""
+    try:
+        yield
+    except Refused as exc:
+        raise Unavailable(exc.code, "the broker refuses the registry") from exc
 
 
 def _count(done: Difference) -> None:

@@ -1,10 +1,12 @@
 """Read every topic of trust from its start: the register, the chained digests, and the own copy.
 
 Guarantees: what the register holds was on a topic (or waits in the book to be put there again);
+when `start` returns it holds all of that, so that nobody plans or publishes from half a register;
 records are taken in offset order, and one that comes again changes nothing.
 """
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from meldeweg.kernel import logs, metrics, topics
@@ -25,13 +27,32 @@ PREFIXES = (topics.keys_prefix(),)
 
 
 class TrustFeed:
-    """The one consumer of the registry."""
+    """The one consumer of the registry. `read_all`: everything that is on its topics now."""
 
-    def __init__(self, register: Register, book: Book, provisioner: Provisioner) -> None:
+    def __init__(
+        self,
+        register: Register,
+        book: Book,
+        provisioner: Provisioner,
+        read_all: Callable[[], Awaitable[list[Record]]],
+    ) -> None:
         self._register, self._book, self._provisioner = register, book, provisioner
+        self._read_all = read_all
         self.chains = Chains()
         self._ids: dict[str, UUID] = {}
         self.seen: dict[str, set[Digest]] = defaultdict(set)
+
+    async def start(self) -> None:
+        """Take in the book, then what the topics hold; `Unavailable` while either is away."""
+        for topic, value in await self._book.all():
+            try:
+                self._register.apply(topic, value)
+            except Refused as exc:  # nonsense on a topic is kept too, and refused again
+                log.warning("trust_record_refused", code=exc.code, topic=topic)
+        await self.handle(await self._read_all())
+
+    async def stop(self) -> None:
+        """Nothing is open; the book has everything."""
 
     async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
         """Read on where the chains end: at a start, from the beginning."""

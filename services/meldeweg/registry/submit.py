@@ -1,17 +1,18 @@
 """Take in records of trust from outside and publish them; publish them again to an empty broker.
 
 Guarantees: 201 means verified by the chain and durable in the book; from there it reaches the topic
-however often this process dies. Nothing is published that a reader would refuse.
+however often this process dies. Nothing is published that a reader would refuse, and nothing is
+acted upon that a crash could forget. A change of status returns once the broker acts on it.
 """
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from meldeweg.kernel import logs, signing, topics
+from meldeweg.kernel import failpoints, logs, signing, topics
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
-from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.signing import Typ
@@ -23,6 +24,7 @@ from meldeweg.registry.book import Book
 from meldeweg.registry.feed import OWNED, TrustFeed
 
 log = logs.get()
+failpoints.declare("registry.kept", "registry.published")
 _TOPIC = {
     Typ.ENROLMENT: topics.REGISTRY_AGENCIES,
     Typ.SERVICE_KEY: topics.REGISTRY_AGENCIES,
@@ -47,18 +49,31 @@ class Desk:
         self._register, self._book, self._feed = register, book, feed
         self._producer, self._provisioner, self._key = producer, provisioner, key
         self._lacking = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def submit(self, value: bytes) -> Digest:
         """Verify one record, keep it, and have it published; returns its digest.
 
-        Raises `Refused` (also `Early`: something it builds on has not been handed in yet).
+        Raises `Refused` (also `Early`: something it builds on has not been handed in yet) or
+        `Unavailable`; then nothing was kept, unless it is a change of status: that counts, and the
+        broker is told as soon as it can be.
         """
+        async with self._turn:
+            topic = await self._keep(value)
+        if topic == topics.REGISTRY_AGENCIES and signing.typ_of(value) is Typ.STATUS:
+            await self._provisioner.settle()
+        return Digest.of(value)
+
+    async def _keep(self, value: bytes) -> str:
         topic = topic_of(value)
-        self._register.admit(topic, value)
+        self._register.trial().admit(topic, value)
         await self._book.keep([(topic, value)])
+        # From here a crash loses nothing.
+        self._register.apply(topic, value)
         self._provisioner.wake()
         self._lacking.set()
-        return Digest.of(value)
+        await failpoints.reach("registry.kept")
+        return topic
 
     async def set_status(
         self, agency: AgencyId, status: AgencyStatus, reason: str, now: datetime
@@ -66,12 +81,19 @@ class Desk:
         """Pull or release the brake; returns once the broker refuses, or lets through, again."""
         if status is AgencyStatus.REVOKED:
             raise Refused("revocation-needs-key", "signed by the anchor or the identity key alone")
-        if self._register.status(agency) is AgencyStatus.REVOKED:
-            raise Refused("agency-revoked", "for good")
-        n = self._register.status_number(agency) + 1
-        digest = await self.submit(change_status(self._key, agency, status, n, reason, now))
-        await self._provisioner.reconcile()
-        return digest
+        if agency not in self._register.agencies():
+            raise Refused("agency-unknown", "not enrolled")
+        async with self._turn:
+            if self._register.status(agency) is AgencyStatus.REVOKED:
+                raise Refused("agency-revoked", "for good")
+            n = self._register.status_number(agency) + 1
+            value = change_status(self._key, agency, status, n, reason, now)
+            try:
+                await self._keep(value)
+            except Early as exc:  # the anchor's certificate of our own key has not been handed in
+                raise Unavailable("registry-key-uncertified", exc.code) from exc
+        await self._provisioner.settle()
+        return Digest.of(value)
 
     async def run(self) -> None:
         """Publish for ever what the book has and a topic lacks."""
@@ -93,11 +115,15 @@ class Desk:
             for value in await self._book.of(topic)
             if Digest.of(value) not in self._feed.seen[topic]
         ]
-        for outcome in await self._producer.send(_records(topic, lacking)):
+        if not lacking:
+            return
+        sent = await self._producer.send(_records(topic, lacking))
+        await failpoints.reach("registry.published")
+        for value, outcome in zip(lacking, sent, strict=True):
             if not isinstance(outcome, Ack):
                 raise Unavailable(outcome.code, "not published yet")
-        # Read back before the next look, or the same would be published twice.
-        self._feed.seen[topic].update(Digest.of(value) for value in lacking)
+            # It may not be read back before the next look, which would publish it once more.
+            self._feed.seen[topic].add(Digest.of(value))
 
 
 def topic_of(value: bytes) -> str:

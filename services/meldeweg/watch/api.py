@@ -5,14 +5,13 @@ urgency, and whether a person has taken it.
 """
 
 import asyncio
-import hmac
-from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI
 
 from meldeweg.kernel import metrics
 from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.service.operators import Malformed, Operator, answer_problems
 from meldeweg.kernel.trust.view import View
 from meldeweg.watch.ledger import Ledger, Open
 
@@ -28,14 +27,8 @@ _quarantined = metrics.gauge("gateway_quarantined", "Records in quarantine at a 
 def build(ledger: Ledger, view: View, clock: Clock, token: str) -> FastAPI:
     """Return the application; `token`: the operators' bearer token."""
     app = FastAPI(title="Meldeweg watch", docs_url=None, redoc_url=None)
-    expected = sha256(f"Bearer {token}".encode()).digest()
-
-    def operator(authorization: Annotated[str, Header()] = "") -> None:
-        given = sha256(authorization.encode("utf-8", "surrogateescape")).digest()
-        if not hmac.compare_digest(given, expected):
-            raise HTTPException(401, "token-refused")
-
-    guarded = [Depends(operator)]
+    guarded = [Depends(Operator(token))]
+    answer_problems(app)
 
     @app.get("/v1/overview", dependencies=guarded)
     async def overview() -> dict[str, Any]:
@@ -60,7 +53,7 @@ def _chosen(ledger: Ledger, state: str, clock: Clock) -> list[Open]:
         case "overdue":
             return ledger.overdue(clock.now())
         case _:
-            raise HTTPException(400, "state: open, undelivered or overdue")
+            raise Malformed("state")
 
 
 def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from confluent_kafka import (  # noqa: TID251 - bus is the place; it says why a 
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     TopicPartition,
 )
 
 from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Refused, Unavailable
 
 _PATIENCE = 10.0  # seconds
@@ -27,10 +29,15 @@ async def read_is_allowed(connection: Connection, topic: str) -> None:
 
     Raises `Unavailable` when there is no answer at all (no connection, wrong certificate).
     """
-    await asyncio.to_thread(_fetch, connection, topic)
+    await asyncio.to_thread(_fetch, connection, topic, newest_only=False)
 
 
-def _fetch(connection: Connection, topic: str) -> None:
+async def newest(connection: Connection, topic: str) -> Record | None:
+    """Return the last record of `topic`, None if there is none; raises as `read_is_allowed`."""
+    return await asyncio.to_thread(_fetch, connection, topic, newest_only=True)
+
+
+def _fetch(connection: Connection, topic: str, *, newest_only: bool) -> Record | None:
     consumer = Consumer(
         connection.admin_options()
         | {
@@ -45,15 +52,21 @@ def _fetch(connection: Connection, topic: str) -> None:
         seen = consumer.list_topics(topic, timeout=_PATIENCE).topics[topic].error
         if seen is not None and seen.code() in _REFUSED:
             raise Refused("topic-not-authorized", topic)
-        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
+        place = TopicPartition(topic, 0, OFFSET_BEGINNING)
+        if newest_only:
+            start, end = consumer.get_watermark_offsets(place, timeout=_PATIENCE)
+            place = TopicPartition(topic, 0, max(start, end - 1))
+        consumer.assign([place])
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
             message = consumer.poll(0.5)
             if message is None:
                 continue
             error = message.error()
-            if error is None or error.code() == _ANSWERED:
-                return
+            if error is None:
+                return _record(message)
+            if error.code() == _ANSWERED:
+                return None
             if error.code() in _REFUSED:
                 raise Refused("topic-not-authorized", topic)
         raise Unavailable("broker-timeout", "the broker did not answer a fetch")
@@ -61,3 +74,22 @@ def _fetch(connection: Connection, topic: str) -> None:
         raise Unavailable("broker-unreachable") from exc
     finally:
         consumer.close()
+
+
+def _record(message: Message) -> Record:
+    headers = tuple(
+        (str(each[0]), _bytes(each[1])) for each in message.headers() or () if len(each) == 2
+    )
+    return Record(
+        str(message.topic()),
+        int(message.partition() or 0),
+        int(message.offset() or 0),
+        int(message.timestamp()[1]),
+        _bytes(message.key()),
+        _bytes(message.value()),
+        headers,
+    )
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

@@ -6,7 +6,8 @@ Trusts: the anchor's public key, given by setting; nothing else, and no order am
 """
 
 from collections import deque
-from typing import TypeVar
+from copy import copy
+from typing import Any, TypeVar
 
 from meldeweg.kernel import agreement as agreements
 from meldeweg.kernel import signing, topics
@@ -45,6 +46,13 @@ class Register(View):
         super().__init__()
         self._anchor = anchor
         self._pending: deque[tuple[str, bytes]] = deque(maxlen=_PENDING_MAX)
+
+    def trial(self) -> "Register":
+        """Return a copy to try a record on: what that accepts changes nothing here."""
+        copied = Register(self._anchor)
+        for name, value in vars(self).items():
+            setattr(copied, name, _own_containers(value))
+        return copied
 
     def apply(self, topic: str, value: bytes | None) -> None:
         """Verify and take in one record of `registry.*` or `keys.*`; the same one twice is fine.
@@ -167,6 +175,17 @@ class Register(View):
     def pending(self) -> int:
         """Return how many records wait for something that has not come yet."""
         return len(self._pending)
+
+
+def _own_containers(value: Any) -> Any:
+    """Copy dicts, sets and queues all the way down; what is in them is immutable."""
+    match value:
+        case dict():
+            return {name: _own_containers(inner) for name, inner in value.items()}
+        case set() | deque():
+            return copy(value)
+        case _:
+            return value
 
 
 _Body = TypeVar("_Body", bound=Frozen)

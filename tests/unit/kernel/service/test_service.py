@@ -333,7 +333,14 @@ service.watchdog("bus", age=lambda: time.monotonic() - last, limit=2.0, restart=
     ("env", "code"),
     [
         ({"MELDEWEG_MOD": "demo"}, "setting-unknown"),
-        ({"MELDEWEG_MODE": "production", "MELDEWEG_FAILPOINTS": "a=kill"}, "setting-seam"),
+        (
+            {
+                "MELDEWEG_MODE": "production",
+                "MELDEWEG_HTTP__PLAIN": "true",
+                "MELDEWEG_FAILPOINTS": "a=kill",
+            },
+            "setting-seam",
+        ),
         ({"MELDEWEG_FAILPOINTS": "a=kill"}, "setting-failpoints"),
     ],
 )

@@ -1,0 +1,140 @@
+"""Examines one service, or a whole local stack: gathers in the order in which things build on each
+other, and judges. What can't be asked because something below it is broken is not asked.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from meldeweg.doctor import gather_bus, gather_files, gather_net, judging
+from meldeweg.doctor.catalogue import Finding
+from meldeweg.kernel import keyfile
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.errors import MeldewegError, Unavailable
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.settings import HttpSettings, KafkaSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A service to be examined. `principal`: as whom the broker must see it."""
+
+    name: str
+    principal: str
+    kafka: KafkaSettings
+    url: str | None = None
+    listens: HttpSettings | None = None
+    agency: AgencyId | None = None
+    anchor: Path | None = None
+    store: Path | None = None
+    free_min: float = 0.1
+    keys: Path | None = None
+    database: Path | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What was examined and what was found. `reached`: anything answered at all."""
+
+    checked: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    reached: bool = False
+
+    def add(self, found: "Report") -> None:
+        self.checked += found.checked
+        self.findings += found.findings
+        self.reached |= found.reached
+
+
+def examine(subject: Subject, clock: Clock) -> Report:
+    """Examine one service; takes some seconds, changes nothing."""
+    report, now = Report(), clock.now()
+    _service(subject, clock, report)
+    _files(subject, now, report)
+    if subject.database is not None:
+        report.checked.append(f"{subject.name}: database")
+        _database(subject, report)
+    report.checked.append(f"{subject.name}: broker")
+    answer = gather_net.broker(subject.kafka)
+    report.findings += judging.broker(subject.name, answer)
+    if not answer.code:
+        report.reached = True
+        asyncio.run(_bus(subject, clock, report))
+    return report
+
+
+def _service(subject: Subject, clock: Clock, report: Report) -> None:
+    runs_here = False
+    if subject.url is not None:
+        report.checked.append(f"{subject.name}: service")
+        facts, date = gather_net.service(subject.url, clock)
+        runs_here = facts.reached and ("http", "not-meldeweg") not in facts.missing
+        report.reached |= runs_here
+        if runs_here or subject.listens is None:
+            report.findings += judging.service(subject.name, facts)
+        if date is not None:
+            report.findings += judging.clock(subject.name, date)
+    if subject.listens is not None:
+        report.checked.append(f"{subject.name}: port")
+        facts_of_port = gather_files.port(subject.listens, runs_here=runs_here)
+        report.findings += judging.port(subject.name, facts_of_port)
+
+
+def _files(subject: Subject, now: datetime, report: Report) -> None:
+    name = subject.name
+    report.checked.append(f"{name}: certificate")
+    certificate = gather_files.certificate(subject.kafka)
+    report.findings += judging.certificate(name, certificate, subject.principal, now)
+    if subject.store is not None:
+        report.checked.append(f"{name}: store")
+        report.findings += judging.store(name, gather_files.store(subject.store, subject.free_min))
+    if subject.keys is not None:
+        report.checked.append(f"{name}: keys")
+        report.findings += judging.keyring(name, gather_files.keyring(subject.keys), now)
+
+
+def _database(subject: Subject, report: Report) -> None:
+    assert subject.database is not None
+    try:
+        wrong = gather_net.database(subject.database.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as exc:
+        wrong = f"{subject.database}: {type(exc).__name__}"
+    if wrong:
+        report.findings.append(Finding(subject.name, "database-unreachable", wrong))
+    else:
+        report.reached = True
+
+
+async def _bus(subject: Subject, clock: Clock, report: Report) -> None:
+    connection = Connection.of(subject.kafka, f"{subject.principal}.doctor")
+    name = subject.name
+    try:
+        if subject.agency is not None and subject.anchor is not None:
+            report.checked += [f"{name}: snapshot", f"{name}: rights"]
+            snapshot, passed = await gather_bus.snapshot(connection, clock)
+            report.findings += judging.snapshot(name, snapshot, clock.now())
+            if passed is not None:
+                report.findings += judging.clock(name, passed)
+            anchor = keyfile.read_public_key(subject.anchor)
+            tried = await gather_bus.rights(connection, subject.agency, anchor, clock)
+            report.findings += judging.rights(name, tried)
+    except Unavailable as exc:
+        report.findings.append(Finding(name, "broker-unreachable", exc.code))
+    except MeldewegError as exc:
+        report.findings.append(Finding(name, "setting-wrong", f"{exc.code} {exc.detail}"))
+
+
+async def clocks(watch: KafkaSettings, agencies: list[AgencyId]) -> list[Finding]:
+    """Compare every gateway's clock with the broker's; with the certificate of watch."""
+    connection = Connection.of(watch, "watch.doctor")
+    found: list[Finding] = []
+    for agency in agencies:
+        try:
+            facts = await gather_bus.clock_of(connection, agency)
+        except Unavailable:
+            continue
+        if facts is not None:
+            found += judging.clock(f"gateway-{agency}", facts)
+    return found

@@ -1,0 +1,137 @@
+"""Facts of this machine, on real files, sockets and certificates."""
+
+import os
+import shutil
+import socket
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from meldeweg.doctor import gather_files, gather_net, judging
+from meldeweg.kernel.clock import FixedClock, SystemClock
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.settings import HttpSettings, KafkaSettings
+from meldeweg.local.pki import DemoPki
+from unit.conftest import NOW
+
+POLICE = AgencyId("polizei-viersen")
+
+
+def kafka(credential, bootstrap="127.0.0.1:1", **changes):
+    given = {"ca": credential.ca, "cert": credential.cert, "key": credential.key}
+    return KafkaSettings(bootstrap=bootstrap, **(given | changes))
+
+
+def judged(settings, now=None):
+    facts = gather_files.certificate(settings)
+    now = now or SystemClock().now()
+    return [each.code for each in judging.certificate("x", facts, "gw-polizei-viersen", now)]
+
+
+def test_a_good_certificate_an_ended_one_a_foreign_one_and_a_key_that_is_not_its(tmp_path):
+    pki, other = DemoPki(tmp_path / "a"), DemoPki(tmp_path / "b")
+    old = DemoPki(tmp_path / "c", FixedClock(SystemClock().now() - timedelta(days=200)))
+    good, foreign, ended = (each.gateway(POLICE) for each in (pki, other, old))
+    assert judged(kafka(good)) == []
+    assert judged(kafka(good, cert=foreign.cert)) == [
+        "certificate-wrong-ca",
+        "certificate-key-mismatch",
+    ]
+    assert judged(kafka(foreign, ca=good.ca)) == ["certificate-wrong-ca"]
+    assert judged(kafka(ended)) == ["certificate-expired"]
+    assert judged(kafka(ended), SystemClock().now() - timedelta(days=30)) == [
+        "certificate-near-end"
+    ]
+    assert judged(kafka(good, cert=tmp_path / "gone")) == ["certificate-unreadable"]
+    (tmp_path / "junk").write_text("-----BEGIN")
+    assert judged(kafka(good, key=tmp_path / "junk")) == ["certificate-unreadable"]
+    assert judged(kafka(pki.service("watch"))) == ["certificate-wrong-name"]
+
+
+def stored(path, demanded=0.0):
+    return [each.code for each in judging.store("x", gather_files.store(path, demanded))]
+
+
+def test_a_store_that_is_fine_missing_in_the_way_or_short_of_room(tmp_path):
+    assert stored(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+    assert stored(tmp_path / "gone") == ["store-not-writable"]
+    assert stored(Path("/proc")) == ["store-not-writable"]
+    assert stored(tmp_path, demanded=1.0) == ["disk-nearly-full"]
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """A small disk of its own."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("needs root to mount a small disk")
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip("mounting is not allowed here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_and_a_read_only_one_are_told_apart(mounted):
+    assert stored(mounted) == []
+    filler = b"x" * 128 * 1024
+    with pytest.raises(OSError, match="No space"):
+        (mounted / "filler").write_bytes(filler)
+    assert stored(mounted) == ["disk-full"]
+    subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+    assert stored(mounted) == ["store-not-writable"]
+
+
+def keys_of(path, now=NOW):
+    return [each.code for each in judging.keyring("x", gather_files.keyring(path), now)]
+
+
+def test_keys_that_are_fine_ended_uncertified_open_or_gone(places, tmp_path):
+    directory = tmp_path / "keys"
+    shutil.copytree(places.keys(POLICE), directory)
+    assert keys_of(directory) == []
+    assert keys_of(directory, NOW + timedelta(days=400)) == ["key-expired"] * 3
+    assert keys_of(directory, NOW + timedelta(days=340)) == ["key-near-end"] * 3
+    private = next(directory.glob("*.jwk"))
+    certificate = private.with_suffix(".jws")
+    kept = certificate.read_bytes()
+    certificate.unlink()
+    assert set(keys_of(directory)) == {"key-uncertified", "key-missing"}
+    certificate.write_bytes(kept)
+    private.chmod(0o644)
+    assert keys_of(directory) == ["keys-unreadable"]
+    private.unlink()
+    assert keys_of(directory) == ["key-private-missing"]
+    certificate.write_bytes(b"nonsense")
+    assert keys_of(directory) == ["keys-unreadable"]
+    assert keys_of(tmp_path / "gone") == ["keys-unreadable"]
+
+
+def test_a_taken_port_is_found_and_a_free_one_is_none():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = HttpSettings(port=server.getsockname()[1])
+        assert gather_files.port(taken, runs_here=False).taken_by == "another"
+        assert gather_files.port(taken, runs_here=True).taken_by == "itself"
+    assert gather_files.port(taken, runs_here=False).taken_by == ""
+
+
+def test_nobody_at_the_brokers_address_and_somebody_who_is_no_broker(tmp_path):
+    credential = DemoPki(tmp_path).gateway(POLICE)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    assert gather_net.broker(kafka(credential, address)).code == "broker-unreachable"
+    assert gather_net.broker(kafka(credential, "nonsense")).code == "broker-unreachable"
+
+
+def test_a_database_that_is_not_there_is_named_by_its_state_alone():
+    said = gather_net.database("postgresql://x:geheim@127.0.0.1:1/x")
+    assert said
+    assert "geheim" not in said
