@@ -4,19 +4,21 @@ What takes a district's partners some weeks and several offline machines, in one
 demo and for tests. In production each step is a command of its own, on a machine of its own.
 
 Guarantees: idempotent. What was made once is used again, byte for byte, so that a backbone which
-starts again, or a broker that lost its disk, gets the same objects.
+starts again, or a broker that lost its disk, gets the same objects; online keys whose time is over
+get successors. Killed at any instruction, it goes on where it was.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, ParamSpec
 
 from meldeweg.ceremony import keys
 from meldeweg.ceremony.desk import Desk
 from meldeweg.kernel import agreement, keyfile
-from meldeweg.kernel.agreement import DistrictConfig
+from meldeweg.kernel.agreement import BERLIN, DistrictConfig, Term
 from meldeweg.kernel.agreement.document import Partner
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.ids import AgencyId, Digest
@@ -58,8 +60,9 @@ class Places:
 
 def prepare(places: Places, district: DistrictConfig, clock: Clock) -> None:
     """Make whatever is missing: keys and signed objects. Touches nothing that is there."""
+    places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in ("offline", "keys", "issued"):
-        (places.root / each).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (places.root / each).mkdir(mode=0o700, exist_ok=True)
     anchor = _key(places.offline("anchor.jwk"))
     _once(places.anchor, dumps, anchor.public_jwk())
     services: tuple[Literal["registry", "audit"], ...] = ("registry", "audit")
@@ -73,9 +76,33 @@ def prepare(places: Places, district: DistrictConfig, clock: Clock) -> None:
         _once(places.issued(f"2-{agency}"), signed, _enrolment(partner, identity, clock), anchor)
         _agency_keys(places, agency, identity, clock)
     kids = {agency: identity.kid for agency, identity in identities.items()}
-    document = _once(places.issued("3-agreement"), agreement.build, district, kids)
+    term = demonstration_term(district, clock.now())
+    document = _once(places.issued("3-agreement"), agreement.build, district, kids, term=term)
     for agency, identity in identities.items():
         _sign_agreement(places, agency, identity, Digest.of(document), clock)
+
+
+def demonstration_term(district: DistrictConfig, now: datetime) -> Term | None:
+    """Return a year from today, marked assumed, once the district's real term is over; else None.
+
+    Nobody agreed to it: whoever uses it says so (`extended`), and signs with demo keys alone.
+    """
+    today = now.astimezone(BERLIN).date()
+    if district.term.until is None or today <= district.term.until:
+        return None
+    return Term(
+        first=today,
+        until=today + timedelta(days=365),
+        run_off_days=district.term.run_off_days,
+        assumed=True,
+        source=f"nur zur Vorführung; die wirkliche Laufzeit endete am {district.term.until}",
+    )
+
+
+def extended(places: Places, district: DistrictConfig) -> Term | None:
+    """Return the term that was made up for a demonstration, if the agreement here has one."""
+    made = agreement.parse(places.issued("3-agreement").read_bytes()).term
+    return made if made != district.term else None
 
 
 def publish(places: Places, desk: Desk) -> int:
@@ -87,12 +114,16 @@ def publish(places: Places, desk: Desk) -> int:
 
 
 def _agency_keys(places: Places, agency: AgencyId, identity: SigningKey, clock: Clock) -> None:
-    directory = places.keys(agency)
-    here = {each.certificate.use for each in keys.listed(directory)} if directory.exists() else ()
+    directory, now = places.keys(agency), clock.now()
+    here = {
+        each.certificate.use
+        for each in (keys.listed(directory) if directory.exists() else ())
+        if not each.revoked and now < each.certificate.use_until
+    }
     for use in KeyUse:
         if use not in here:
             private = places.oversight(agency) if use is KeyUse.OVERSIGHT else None
-            keys.issue(identity, agency, use, directory, clock.now(), private_directory=private)
+            keys.issue(identity, agency, use, directory, now, private_directory=private)
 
 
 def _enrolment(partner: Partner, identity: SigningKey, clock: Clock) -> Enrolment:
@@ -147,4 +178,5 @@ def _once(path: Path, make: Callable[_P, bytes], *args: _P.args, **kwargs: _P.kw
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+        keyfile.sync_directory(path.parent)
     return path.read_bytes()

@@ -94,7 +94,9 @@ def _write(path: Path, token: bytes) -> None:
     if path.exists():
         raise Refused("key-file-exists", str(path))
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(token + b"\n")
-    with temporary.open("rb") as file:
+    with temporary.open("wb") as file:
+        file.write(token + b"\n")
+        file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
+    keyfile.sync_directory(path.parent)

@@ -3,10 +3,11 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from meldeweg.ceremony.district import Places
+from meldeweg.ceremony.district import Places, extended
 from meldeweg.demo import attempts
 from meldeweg.demo.story import CASTS, Cast, Story
 from meldeweg.demo.telling import StepFailedError, Teller
+from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.errors import MeldewegError, Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.local import Options, Signals, Stack
@@ -54,8 +55,17 @@ def _warn(tell: Teller) -> None:
     tell.warn("127.0.0.1, eine selbst gemachte Zertifizierungsstelle, Prüfhilfen (mode = demo).")
 
 
+def _warn_of_term(directory: Path, district: str, tell: Teller) -> None:
+    """Say aloud when the agreement's real term is over and one was made up."""
+    term = extended(Places(directory / "trust"), load_district(district))
+    if term is not None:
+        tell.warn("Die wirkliche Vereinbarung ist abgelaufen. Für die Vorführung gilt erfunden:")
+        tell.warn(f"{term.first} bis {term.until} / the real term is over; this one is made up.")
+
+
 def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
     description, directory = stack.description(), stack.directory
+    _warn_of_term(directory, description.district, tell)
     oversight = Places(directory / "trust").oversight(AgencyId(cast.office))
     with ExitStack() as closing:
         tell.headline("Die Meldung / the report")

@@ -40,11 +40,16 @@ def create(path: Path, secret: bytes) -> None:
         raise Fatal("key-file-exists", str(path)) from exc
     finally:
         temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable, as fsync does a file's content."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def write_public(path: Path, key: SignatureKey) -> None:

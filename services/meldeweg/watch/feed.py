@@ -6,7 +6,7 @@ looked at: watch needs statements alone.
 """
 
 from collections import deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from meldeweg.kernel import event, logs, metrics, signing, statement, topics
 from meldeweg.kernel.bus.positions import Position, Reset
@@ -24,6 +24,7 @@ _unread = metrics.counter("watch_records_not_understood", "Records that watch re
 EXCHANGE = ("inbox.", "events.")
 TRUST = ("registry.", topics.keys_prefix())
 _WAITING_MAX = 10_000
+_WAITING_FOR = timedelta(minutes=15)  # as long as a gateway parks what may only be early
 
 
 class Feed:
@@ -32,7 +33,7 @@ class Feed:
     def __init__(self, register: Register, ledger: Ledger, clock: Clock) -> None:
         self._register, self._ledger, self._clock = register, ledger, clock
         self._next: dict[Place, Position] = {}
-        self._waiting: deque[Record] = deque(maxlen=_WAITING_MAX)
+        self._waiting: deque[tuple[Record, datetime]] = deque()  # with the time of giving up
 
     async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
         """Read on from memory; at a start, from the beginning of what the topics still hold."""
@@ -45,8 +46,8 @@ class Feed:
 
     async def quarantine(self, record: Record, code: str) -> None:
         """Count what no handler could take."""
-        self._ledger.unread[code] += 1
-        _unread.labels(code).inc()
+        self._refused(code)
+        self._next[record.place] = Position(record.offset + 1, record.topic_id)
 
     async def trust(self, records: list[Record]) -> None:
         """Take in records of trust, then try again what waited for them."""
@@ -54,19 +55,40 @@ class Feed:
             try:
                 self._register.apply(record.topic, record.value)
             except Refused as exc:
-                _unread.labels(exc.code).inc()
+                self._refused(exc.code)
             self._next[record.place] = Position(record.offset + 1, record.topic_id)
-        waiting, self._waiting = self._waiting, deque(maxlen=_WAITING_MAX)
-        for record in waiting:
-            self._take(record)
+        self._try_again()
 
     async def exchange(self, records: list[Record]) -> None:
         """Take in statements, events and heartbeats, in the order of each topic."""
+        self._give_up()
+        until = self._clock.now() + _WAITING_FOR
         for record in records:
-            self._take(record)
+            self._take(record, until)
             self._next[record.place] = Position(record.offset + 1, record.topic_id)
 
-    def _take(self, record: Record) -> None:
+    def waiting(self) -> int:
+        """Return how many records wait for a signer that the register does not know yet."""
+        return len(self._waiting)
+
+    def _try_again(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for record, until in waiting:
+            self._take(record, until)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Count what waited too long, or what there is no more room for: the oldest first."""
+        now = self._clock.now()
+        while self._waiting and (self._waiting[0][1] <= now or len(self._waiting) > _WAITING_MAX):
+            self._waiting.popleft()
+            self._refused("signer-unknown")
+
+    def _refused(self, code: str) -> None:
+        self._ledger.unread[code] += 1
+        _unread.labels(code).inc()
+
+    def _take(self, record: Record, until: datetime) -> None:
         try:
             token = statement.single_header(record.headers, STATEMENT_HEADER)
             if record.topic.startswith("inbox."):
@@ -74,10 +96,9 @@ class Feed:
             else:
                 self._told(record, token)
         except Early:
-            self._waiting.append(record)
+            self._waiting.append((record, until))
         except Refused as exc:
-            self._ledger.unread[exc.code] += 1
-            _unread.labels(exc.code).inc()
+            self._refused(exc.code)
 
     def _message(self, record: Record, token: bytes) -> None:
         parsed = statement.parse(token)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import Event, EventKind, Heartbeat
-from meldeweg.kernel.ids import AgencyId, Digest
+from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.statement import Context, ReceiptKind, Statement, Urgency
 
 SILENT_AFTER = timedelta(minutes=3)  # three heartbeats missed
@@ -69,6 +70,7 @@ class Ledger:
     unread: Counter[str] = field(default_factory=Counter)  # reason code -> records not understood
     _ended: dict[Digest, None] = field(default_factory=dict)
     _early: dict[tuple[Digest, AgencyId], ReceiptKind] = field(default_factory=dict)
+    _told: dict[tuple[AgencyId, MessageId], None] = field(default_factory=dict)
 
     def message(self, statement: Statement, since: datetime) -> None:
         """Take in a message; its receipts may have been read before it."""
@@ -83,7 +85,7 @@ class Ledger:
             self.open[digest] = Open(digest, context, since, delivered)
 
     def receipt(self, context: Context) -> None:
-        """Take in a receipt; only the recipient of a message can speak for it."""
+        """Take in a receipt; only the recipient can speak for a message, else `Refused`."""
         about = context.receipt
         assert about is not None
         known = self.open.get(about.of)
@@ -91,7 +93,7 @@ class Ledger:
             if about.of not in self._ended:
                 self._early_receipt(about.of, context.sender, about.kind)
         elif known.context.to != context.sender:
-            return
+            raise Refused("receipt-foreign", "not the recipient of the message it speaks of")
         elif about.kind in _ENDING:
             del self.open[about.of]
             _remember(self._ended, about.of, None)
@@ -108,7 +110,10 @@ class Ledger:
             self.pulses[body.agency] = Pulse(at, body)
 
     def event(self, body: Event) -> None:
-        self.events[body.agency, body.kind] += 1
+        """Count an event once, however often its record was produced."""
+        if (body.agency, body.id) not in self._told:
+            _remember(self._told, (body.agency, body.id), None)
+            self.events[body.agency, body.kind] += 1
 
     # -- what is asked -----------------------------------------------------------------------
 

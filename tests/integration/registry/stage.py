@@ -114,7 +114,7 @@ class Stage:
         if ready:
             self.wait_ready()
 
-    def wait_ready(self, seconds=40):
+    def wait_ready(self, seconds=90):
         import httpx2
 
         end = time.monotonic() + seconds
@@ -153,7 +153,7 @@ class Stage:
         """Hand in the whole district and wait until every topic and right is there."""
         with self.desk() as desk:
             ceremony.publish(self.places, desk)
-            end = time.monotonic() + 20
+            end = time.monotonic() + 40
             while any(desk.plan().values()):
                 assert time.monotonic() < end, desk.plan()
                 time.sleep(0.05)
@@ -186,7 +186,7 @@ class Stage:
         return isinstance(sent, Ack)
 
 
-async def eventually(look, within=20.0):
+async def eventually(look, within=40.0):
     end = time.monotonic() + within
     while not (found := await look()):
         assert time.monotonic() < end, "did not happen in time"

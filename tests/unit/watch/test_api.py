@@ -1,0 +1,97 @@
+"""What operators get: JSON with the token, a problem for everything else, exact metrics."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from meldeweg.kernel import metrics
+from meldeweg.kernel.clock import FixedClock
+from meldeweg.kernel.statement import ReceiptKind
+from meldeweg.watch import api
+from meldeweg.watch.ledger import Ledger
+from unit.watch import test_ledger as made
+
+NOW = made.NOW
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+@pytest.fixture
+def ask(ledger, register):
+    app = api.build(ledger, register, FixedClock(NOW), "ein Zeichen")
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://watch",
+        headers={"Authorization": "Bearer ein Zeichen"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        ("GET", "/v1/overview", {"Authorization": "Bearer x"}, 401, "token-refused"),
+        ("GET", "/v1/overview", {"Authorization": ""}, 401, "token-refused"),
+        ("GET", "/v1/messages?state=x", {}, 400, "parameter-malformed"),
+        ("GET", "/v1/nothing", {}, 404, "not-found"),
+        ("POST", "/v1/messages", {}, 405, "method-not-allowed"),
+    ],
+)
+async def test_whatever_goes_wrong_is_a_problem(ask, method, path, headers, status, code):
+    async with ask:
+        answer = await ask.request(method, path, headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    assert answer.json()["status"] == status
+    if status == 401:
+        assert answer.headers["www-authenticate"] == "Bearer"
+    if status == 405:
+        assert answer.headers["allow"] == "GET"
+
+
+async def test_a_failure_of_ours_is_a_problem_without_its_words(ask, ledger, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("MARKER")
+
+    monkeypatch.setattr(Ledger, "overdue", broken)
+    async with ask:
+        answer = await ask.get("/v1/overview")
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal"
+    assert "MARKER" not in answer.text
+
+
+async def test_states_choose_messages_and_nothing_says_what_they_are_about(ask, ledger):
+    late, on_time = made.message(NOW - timedelta(minutes=1)), made.message()
+    for each in (late, on_time):
+        ledger.message(each, NOW)
+    ledger.receipt(made.receipt(on_time, ReceiptKind.DELIVERED))
+    async with ask:
+        found = {
+            state: (await ask.get(f"/v1/messages?state={state}")).json()
+            for state in ("open", "undelivered", "overdue")
+        }
+    assert found["open"]["total"] == 2
+    assert [each["digest"] for each in found["undelivered"]["items"]] == [late.digest]
+    assert [each["digest"] for each in found["overdue"]["items"]] == [late.digest]
+    assert set(found["open"]["items"][0]) == {
+        "digest", "from", "to", "urgency", "exercise", "since", "ack_by", "delivered", "overdue",
+    }  # fmt: skip
+
+
+async def test_the_gauges_are_exact(ledger, register):
+    ledger.message(made.message(NOW - timedelta(minutes=1)), NOW - timedelta(seconds=90))
+    ledger.message(made.message(), NOW)
+    measuring = asyncio.create_task(api.measure(ledger, register, FixedClock(NOW), 60))
+    await asyncio.sleep(0)
+    measuring.cancel()
+    text = metrics.render().decode()
+    assert 'meldeweg_messages_undelivered{urgency="immediate"} 2.0' in text
+    assert 'meldeweg_messages_overdue{urgency="immediate"} 1.0' in text
+    assert "meldeweg_oldest_undelivered_seconds 90.0" in text
+    assert 'meldeweg_gateway_silent{agency="polizei-viersen"} 1.0' in text
