@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 from integration.bus.stage import Store, until, until_acked
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
-from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 
 
 def numbers(count, start=0):
@@ -145,6 +145,25 @@ async def test_what_is_not_settled_when_stopping_is_given_back_uncommitted(stage
     await stage.consumer(store).start()
     await until(lambda: len(store.handled) == 20)
     assert store.values() == numbers(20)
+
+
+async def test_nothing_is_handled_after_what_was_given_back(stage):
+    """The store gives way between the last attempt and the end."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(20))
+    store = Store()
+
+    async def handle(records):
+        if records[0].value == b"000003" and not consumer._closing.is_set():
+            consumer._closing.set()
+            raise Unavailable("store-locked")
+        await store.handle(records)
+
+    consumer = stage.consumer(store, handle=handle, max_records=1)
+    await consumer.start()
+    await until(lambda: consumer._closing.is_set())
+    await consumer.stop()
+    assert store.values() == numbers(3)
 
 
 async def test_the_batch_under_way_finishes_and_commits_when_stopping(stage):
