@@ -70,8 +70,13 @@ class Desk:
             answer = self._http.request(method, path, **content)
         except httpx2.HTTPError as exc:
             raise Unavailable("registry-unreachable", type(exc).__name__) from exc
+        except httpx2.InvalidURL as exc:
+            raise Refused("registry-not-named", "not an address") from exc
         if answer.is_success:
-            return answer.json()
+            try:
+                return answer.json()
+            except ValueError as exc:
+                raise Unavailable("registry-answer-malformed", "not JSON") from exc
         try:
             problem = answer.json()
             code, detail = str(problem["code"]), str(problem.get("detail", ""))

@@ -6,31 +6,34 @@ from typing import Annotated
 import typer
 
 from meldeweg.ceremony.desk import desk_of
+from meldeweg.cli import files
+from meldeweg.cli.handing import TokenFile, Url, hand_in, said
 from meldeweg.cli.showing import Json, echo_json, table
 from meldeweg.cli.target import Dir
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
-from meldeweg.kernel.ids import AgencyId, Ags
+from meldeweg.kernel.ids import AgencyId, Ags, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust.issue import signed
 from meldeweg.kernel.trust.objects import AgencyKind, Enrolment
 
 app = typer.Typer(no_args_is_help=True, help="Behörden anmelden / enrol agencies")
 
-Url = Annotated[str | None, typer.Option(help="address of the registry, instead of --dir")]
-TokenFile = Annotated[Path | None, typer.Option(help="file with the operators' token")]
-
 
 @app.command(name="new-key")
 def new_key(
     private: Annotated[Path, typer.Argument(help="file to write the private JWK to (offline)")],
+    as_json: Json = False,
 ) -> None:
     """Make an identity key, or an anchor, on an offline machine; prints its key id."""
     key = SigningKey.generate()
     keyfile.write_private(private, key)
     public = private.with_suffix(".pub.jwk")
     keyfile.write_public(public, key.public)
-    typer.echo(f"{key.kid} ({private}, {public})")
+    if as_json:
+        echo_json({"kid": key.kid, "private": str(private), "public": str(public)})
+    else:
+        typer.echo(f"{key.kid} ({private}, {public})")
 
 
 @app.command()
@@ -44,6 +47,7 @@ def enrol(
     municipality: Annotated[
         list[str] | None, typer.Option(help="AGS it is responsible for; repeat")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Sign an enrolment with the trust anchor; hand it in with `meldeweg agency submit`."""
     body = Enrolment(
@@ -56,21 +60,22 @@ def enrol(
         principal=f"gw-{agency}",
         at=SystemClock().now(),
     )
-    with out.open("xb") as file:
-        file.write(signed(body, keyfile.read_signing_key(anchor)))
+    token = signed(body, keyfile.read_signing_key(anchor))
+    files.create(out, token)
+    said(out, Digest.of(token), as_json=as_json)
 
 
 @app.command()
 def submit(
-    files: Annotated[list[Path], typer.Argument(help="signed enrolments")],
+    enrolments: Annotated[list[Path], typer.Argument(help="signed enrolments")],
     directory: Dir = None,
     url: Url = None,
     token_file: TokenFile = None,
+    as_json: Json = False,
 ) -> None:
     """Hand signed enrolments in at the registry, which gives topics and rights."""
-    with desk_of(directory, url, token_file) as desk:
-        for path in files:
-            typer.echo(desk.submit(path.read_bytes()))
+    values = [files.read(path) for path in enrolments]
+    hand_in(desk_of(directory, url, token_file), values, as_json=as_json)
 
 
 @app.command(name="list")

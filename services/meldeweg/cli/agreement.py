@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from meldeweg.ceremony.desk import desk_of
+from meldeweg.cli import files
+from meldeweg.cli.handing import TokenFile, Url, hand_in, said
 from meldeweg.cli.showing import Json, echo_json
 from meldeweg.cli.target import Dir
 from meldeweg.kernel import agreement as agreements
@@ -20,8 +22,6 @@ from meldeweg.kernel.trust.objects import AgreementSignature
 app = typer.Typer(no_args_is_help=True, help="Kooperationsvereinbarungen / agreements")
 
 Document = Annotated[Path, typer.Argument(help="the document's file")]
-Url = Annotated[str | None, typer.Option(help="address of the registry, instead of --dir")]
-TokenFile = Annotated[Path | None, typer.Option(help="file with the operators' token")]
 
 
 @app.command()
@@ -29,22 +29,26 @@ def make(
     district: Annotated[str, typer.Argument(help="name or file of a district")],
     identities: Annotated[Path, typer.Option(help="JSON: agency id → key id of its identity key")],
     out: Annotated[Path, typer.Option(help="file to write")],
+    as_json: Json = False,
 ) -> None:
     """Make the document that the parties sign, from the district's readable file."""
-    pinned = strictjson.loads(identities.read_bytes(), code="identities-malformed")
+    pinned = strictjson.loads(files.read(identities), code="identities-malformed")
     if not isinstance(pinned, dict):
         raise Refused("identities-malformed", "an object is expected")
     keys = {AgencyId(agency): KeyId(kid) for agency, kid in pinned.items()}
     document = agreements.build(agreements.load_district(district), keys)
-    with out.open("xb") as file:
-        file.write(document)
-    typer.echo(f"{out}: {Digest.of(document)}")
+    files.create(out, document)
+    said(out, Digest.of(document), as_json=as_json)
 
 
 @app.command()
-def show(document: Document) -> None:
-    """Show the full text in German; assumed clauses are marked."""
-    typer.echo(agreements.render_german(agreements.parse(document.read_bytes())))
+def show(document: Document, as_json: Json = False) -> None:
+    """Show the full text in German; assumed clauses are marked. --json: the document itself."""
+    found = agreements.parse(files.read(document))
+    if as_json:
+        echo_json(found.model_dump(mode="json", exclude_none=True))
+    else:
+        typer.echo(agreements.render_german(found))
 
 
 @app.command()
@@ -53,9 +57,10 @@ def sign(
     agency: Annotated[str, typer.Option(help="the signing party")],
     identity: Annotated[Path, typer.Option(help="private JWK of its identity key (offline)")],
     out: Annotated[Path, typer.Option(help="file to write the signature to")],
+    as_json: Json = False,
 ) -> None:
     """Sign for one party; the order of the parties does not matter."""
-    data = document.read_bytes()
+    data = files.read(document)
     party = agreements.parse(data).party(AgencyId(agency))
     key = keyfile.read_signing_key(identity)
     if party is None or party.identity != key.kid:
@@ -63,22 +68,22 @@ def sign(
     body = AgreementSignature(
         v=1, agreement=Digest.of(data), agency=AgencyId(agency), at=SystemClock().now()
     )
-    with out.open("xb") as file:
-        file.write(signed(body, key))
+    token = signed(body, key)
+    files.create(out, token)
+    said(out, Digest.of(token), as_json=as_json)
 
 
 @app.command()
 def submit(
-    files: Annotated[list[Path], typer.Argument(help="document and signatures, in any order")],
+    objects: Annotated[list[Path], typer.Argument(help="document and signatures, in any order")],
     directory: Dir = None,
     url: Url = None,
     token_file: TokenFile = None,
+    as_json: Json = False,
 ) -> None:
     """Hand documents and signatures in at the registry."""
-    values = sorted((path.read_bytes() for path in files), key=lambda value: value[:1] != b"{")
-    with desk_of(directory, url, token_file) as desk:
-        for value in values:
-            typer.echo(desk.submit(value))
+    values = sorted(map(files.read, objects), key=lambda value: value[:1] != b"{")
+    hand_in(desk_of(directory, url, token_file), values, as_json=as_json)
 
 
 @app.command(name="list")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from meldeweg.cli import files
 from meldeweg.cli.showing import Json, echo_json, pairs
 from meldeweg.cli.target import Dir
 from meldeweg.kernel.errors import Refused, Unavailable
@@ -55,11 +56,11 @@ def verify(
     from meldeweg.audit import verify as offline  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
-    token = token_file.read_text(encoding="ascii").strip() if token_file else None
+    token = _token(token_file) if token_file else None
     started = time.monotonic()
     with open_source(place, token) as source:
         report = offline.verify(
-            source, vkeys=vkey or (), earlier=[path.read_bytes() for path in earlier or ()]
+            source, vkeys=vkey or (), earlier=[files.read(path) for path in earlier or ()]
         )
     if as_json:
         echo_json(report.as_json())
@@ -70,8 +71,9 @@ def verify(
 
 @app.command(name="open")
 def open_(
-    index: Annotated[int, typer.Argument(help="index of the entry in the log")],
     key: Annotated[Path, typer.Option(help="private JWK of an oversight key")],
+    index: Annotated[int | None, typer.Argument(help="index of the entry in the log")] = None,
+    digest: Annotated[str | None, typer.Option(help="message digest, instead of the index")] = None,
     directory: Dir = None,
     url: Url = None,
     token_file: TokenFile = None,
@@ -82,19 +84,26 @@ def open_(
     from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415
 
     address, token = service(directory, url, token_file)
-    opened = open_entry(entries(address, token, index), read_open_key(key))
+    if (index is None) == (digest is None):
+        raise typer.BadParameter("one of the two: an index, or --digest")
+    entry = entries(address, token, index) if index is not None else _found(address, token, digest)
+    opened = open_entry(entry, read_open_key(key))
     context = json.loads(opened.statement.context_bytes)
-    found = {"index": index, "context": context, "record": opened.record}
+    found = {"index": opened.index, "context": context, "record": opened.record}
     if as_json:
         echo_json(found)
     else:
         pairs([*context.items(), *opened.record.items()])
 
 
+def _token(path: Path) -> str:
+    return files.read(path).decode("ascii", "replace").strip()
+
+
 def service(directory: Path | None, url: str | None, token_file: Path | None) -> tuple[str, str]:
     """Return address and token of the audit service."""
     if url is not None and token_file is not None:
-        return url, token_file.read_text(encoding="ascii").strip()
+        return url, _token(token_file)
     if directory is None:
         raise Refused("audit-not-named", "--dir, or --url and --token-file")
     try:
@@ -104,22 +113,44 @@ def service(directory: Path | None, url: str | None, token_file: Path | None) ->
         raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
 
 
+def _found(address: str, token: str, digest: str | None) -> dict[str, Any]:
+    """Look through the log for the transfer with this message digest."""
+    from meldeweg.cli.audit_open import has_digest  # noqa: PLC0415 - loaded when asked for
+
+    start: int | None = 0
+    while start is not None:
+        page = _get(address, token, f"/v1/entries?start={start}")
+        for entry in page["items"]:
+            if has_digest(entry, digest):
+                found: dict[str, Any] = entry
+                return found
+        start = page["next"]
+    raise Refused("entry-unknown", "no transfer with this digest in the log")
+
+
 def entries(address: str, token: str, index: int) -> dict[str, Any]:
     """Fetch one entry of the log."""
+    found: dict[str, Any] = _get(address, token, f"/v1/entries/{index}")
+    return found
+
+
+def _get(address: str, token: str, path: str) -> Any:
     import httpx2  # noqa: PLC0415 - loaded when asked for
 
     try:
         answer = httpx2.get(
-            f"{address}/v1/entries/{index}",
+            address + path,
             headers={"Authorization": f"Bearer {token}"},
             trust_env=False,
         )
-    except httpx2.HTTPError as exc:
+        if answer.is_success:
+            return answer.json()
+    except (httpx2.HTTPError, ValueError) as exc:
         raise Unavailable("audit-unreachable", type(exc).__name__) from exc
-    if not answer.is_success:
-        raise Refused("entry-unknown", f"HTTP {answer.status_code}")
-    found: dict[str, Any] = answer.json()
-    return found
+    if answer.status_code >= 500:
+        raise Unavailable("audit-unavailable", f"HTTP {answer.status_code}")
+    code = "token-refused" if answer.status_code in (401, 403) else "entry-unknown"
+    raise Refused(code, f"HTTP {answer.status_code}")
 
 
 def _show(report: dict[str, Any], seconds: float) -> None:

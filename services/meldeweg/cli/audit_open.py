@@ -27,6 +27,15 @@ class OpenedEntry:
     record: dict[str, Any]
 
 
+def has_digest(entry: dict[str, Any], digest: str | None) -> bool:
+    """Say whether an entry is the transfer with this message digest; nonsense has none."""
+    token = entry["statement"]
+    try:
+        return token is not None and statement.parse(token.encode()).digest == digest
+    except Refused:
+        return False
+
+
 def open_entry(entry: dict[str, Any], key: OpenKey) -> OpenedEntry:
     """Open one entry of `GET /v1/entries`.
 

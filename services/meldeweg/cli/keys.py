@@ -1,14 +1,12 @@
 """`meldeweg keys`: issue, rotate, revoke and list an agency's keys (the identity key's holder)."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from meldeweg.ceremony import keys as ceremony
+from meldeweg.cli.showing import Json, echo_json, table
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock, to_rfc3339
 from meldeweg.kernel.ids import AgencyId, KeyId
@@ -19,7 +17,6 @@ app = typer.Typer(no_args_is_help=True, help="Schlüssel einer Behörde / keys o
 Identity = Annotated[Path, typer.Option(help="private JWK of the agency's identity key (offline)")]
 Agency = Annotated[str, typer.Option(help="id of the agency")]
 Keys = Annotated[Path, typer.Option(help="directory that the gateway reads its keys from")]
-Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
 
 @app.command()
@@ -63,6 +60,7 @@ def revoke(
     keys: Keys,
     kid: Annotated[str, typer.Argument(help="id of the key")],
     reason: Annotated[str, typer.Option(help="why; other agencies read it")],
+    as_json: Json = False,
 ) -> None:
     """Revoke a key for good: what it signed and was not yet verified counts no more."""
     ceremony.revoke(
@@ -73,6 +71,7 @@ def revoke(
         keys,
         SystemClock().now(),
     )
+    _say({"revoked": KeyId(kid)}, as_json=as_json)
 
 
 @app.command(name="list")
@@ -90,17 +89,20 @@ def list_(keys: Keys, as_json: Json = False) -> None:
         for each in ceremony.listed(keys)
     ]
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo_json(rows)
         return
-    table = Table("Schlüssel", "Zweck", "benutzen bis", "gültig bis", "privat hier", "widerrufen")
-    for row in rows:
-        table.add_row(*("ja" if v is True else "nein" if v is False else v for v in row.values()))
-    Console().print(table)
+    table(
+        ("Schlüssel", "Zweck", "benutzen bis", "gültig bis", "privat hier", "widerrufen"),
+        (
+            ["ja" if v is True else "nein" if v is False else v for v in row.values()]
+            for row in rows
+        ),
+    )
 
 
 def _say(made: dict[str, KeyId], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(made))
+        echo_json(made)
     else:
         for use, kid in made.items():
             typer.echo(f"{use}: {kid}")

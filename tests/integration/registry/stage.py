@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psycopg
+from confluent_kafka import KafkaError, KafkaException  # noqa: TID251 - as below
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - deletes what only a test may delete
 
 import meldeweg
@@ -31,6 +32,7 @@ from meldeweg.local.ports import Ports
 POLICE, OFFICE, OTHER = (
     AgencyId(each) for each in ("polizei-viersen", "jugendamt-kreis-viersen", "jugendamt-kempen")
 )
+GROUP = "registry.trust"
 
 
 class Stage:
@@ -66,6 +68,7 @@ class Stage:
         names = list(await self.admin.topics())
         for future in raw.delete_topics(names).values() if names else ():
             await asyncio.to_thread(future.result, 20)
+        await eventually(lambda: self._forget_group(raw))
         own = set(registry_rights("service-registry"))
         await self.admin.delete_acls(await self.admin.acls() - own)
         await asyncio.to_thread(
@@ -75,6 +78,15 @@ class Stage:
             self.broker.pki.service("registry"),
         )
         await eventually(self._no_topics)
+
+    async def _forget_group(self, raw):
+        """A static member's last assignment would name topics that are no more."""
+        (future,) = raw.delete_consumer_groups([GROUP]).values()
+        try:
+            await asyncio.to_thread(future.result, 20)
+        except KafkaException as exc:
+            return exc.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
+        return True
 
     async def _no_topics(self):
         return not await self.admin.topics()

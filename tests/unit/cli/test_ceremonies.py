@@ -1,0 +1,170 @@
+"""The commands of ceremonies and of doctor, as a person and a script use them, without a stack."""
+
+import json
+import sys
+import tomllib
+
+import pytest
+from structlog.testing import capture_logs
+
+from meldeweg.cli import __main__ as command_line
+from meldeweg.cli import commands
+from meldeweg.doctor.catalogue import catalogue
+from meldeweg.kernel import agreement, keyfile
+from meldeweg.kernel.ids import Digest
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    for name in ("MELDEWEG_DIR", "MELDEWEG_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(commands, "quieten", lambda: None)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["meldeweg", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended, capture_logs():
+            command_line.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def test_an_agency_is_enrolled_issued_keys_and_signs_offline(run, tmp_path):
+    made = {}
+    for name in ("anchor", "police"):
+        code, out, _ = run("agency", "new-key", tmp_path / f"{name}.jwk", "--json")
+        assert code == 0
+        made[name] = json.loads(out)
+    enrol = (
+        "agency", "enrol", "polizei-musterstadt", "--name", "Polizei Musterstadt",
+        "--kind", "police", "--identity", tmp_path / "police.pub.jwk",
+        "--anchor", tmp_path / "anchor.jwk", "--out", tmp_path / "enrolment",
+        "--municipality", "05166008", "--json",
+    )  # fmt: skip
+    code, out, _ = run(*enrol)
+    assert code == 0
+    assert json.loads(out)["digest"] == Digest.of((tmp_path / "enrolment").read_bytes())
+    code, _, err = run(*enrol)
+    assert code == 1
+    assert json.loads(err)["error"] == "file-exists"
+
+    keys = ("--identity", tmp_path / "police.jwk", "--agency", "polizei-musterstadt",
+            "--keys", tmp_path / "keys")  # fmt: skip
+    code, out, _ = run("keys", "issue", *keys, "--use", "sign", "--json")
+    assert code == 0
+    kid = json.loads(out)["sign"]
+    assert run("keys", "rotate", *keys)[0] == 0
+    assert run("keys", "issue", *keys, "--use", "oversight")[0] == 2, "not the gateway's"
+    code, out, _ = run("keys", "revoke", kid, *keys, "--reason", "Übung", "--json")
+    assert (code, json.loads(out)) == (0, {"revoked": kid})
+    assert run("keys", "revoke", kid, *keys, "--reason", "Übung")[0] == 1
+    listed = json.loads(run("keys", "list", "--keys", tmp_path / "keys", "--json")[1])
+    assert [each["use"] for each in listed].count("sign") == 2
+    assert [each["kid"] for each in listed if each["revoked"]] == [kid]
+    assert kid in run("keys", "list", "--keys", tmp_path / "keys")[1]
+
+
+def test_an_agreement_is_made_shown_and_signed_by_its_parties_alone(run, tmp_path):
+    district = agreement.load_district("kreis-viersen")
+    kids = {}
+    for partner in district.parties:
+        _, out, _ = run("agency", "new-key", tmp_path / f"{partner.agency}.jwk", "--json")
+        kids[partner.agency] = json.loads(out)["kid"]
+    (tmp_path / "kids").write_text(json.dumps(kids))
+    document = tmp_path / "agreement"
+    made = run("agreement", "make", "kreis-viersen", "--identities", tmp_path / "kids",
+               "--out", document, "--json")  # fmt: skip
+    assert made[0] == 0
+    assert "Grefrath" in run("agreement", "show", document)[1]
+    assert json.loads(run("agreement", "show", document, "--json")[1])["v"] == 1
+    one, other = (each.agency for each in district.parties[:2])
+
+    def sign(agency, key):
+        identity, out = tmp_path / f"{key}.jwk", tmp_path / f"by-{agency}"
+        given = ("--agency", agency, "--identity", identity, "--out", out)
+        return run("agreement", "sign", document, *given)
+
+    assert sign(one, one)[0] == 0
+    code, _, err = sign(other, one)
+    assert code == 1
+    assert "agreement-signature-refused" in err
+    assert not (tmp_path / f"by-{other}").exists()
+
+
+def test_a_failed_signing_leaves_no_file(run, tmp_path):
+    (tmp_path / "open.jwk").write_text("{}")
+    (tmp_path / "doc").write_bytes(b"{}")
+    out = tmp_path / "out"
+    assert run("agreement", "sign", tmp_path / "doc", "--agency", "x", "--identity",
+               tmp_path / "open.jwk", "--out", out)[0] == 1  # fmt: skip
+    assert not out.exists()
+    assert run("agreement", "show", tmp_path / "gone")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("registry", "plan"), 2),
+        (("registry", "plan", "--dir", "/nowhere"), 3),
+        (("registry", "plan", "--url", "http://127.0.0.1:1", "--token-file", "TOKEN"), 3),
+        (("registry", "plan", "--url", "nonsense", "--token-file", "TOKEN"), 3),
+        (("registry", "suspend", "x", "--reason", "y", "--dir", "/nowhere"), 3),
+        (("registry", "suspend", "x", "--dir", "/nowhere"), 2),
+        (("agency", "list", "--dir", "/nowhere", "--json"), 3),
+        (("agreement", "list", "--dir", "/nowhere"), 3),
+        (("audit", "export", "/tmp/x", "--dir", "/nowhere"), 3),
+        (("audit", "open", "--key", "/nowhere", "--dir", "/nowhere"), 3),
+        (("audit", "verify", "/nowhere", "--json"), None),
+        (("doctor",), 2),
+        (("doctor", "--dir", "/nowhere"), 3),
+        (("doctor", "nothing"), 2),
+    ],
+)
+def test_exit_codes_are_those_of_the_api(run, tmp_path, command, code):
+    (tmp_path / "token").write_text("x\n")
+    command = [tmp_path / "token" if each == "TOKEN" else each for each in command]
+    assert run(*command)[0] == code or (code is None and run(*command)[0] in (1, 3))
+
+
+def test_doctor_says_what_is_wrong_means_and_mends_it(run):
+    code, out, _ = run("doctor", "--dir", "/nowhere")
+    assert code == 3
+    entry = catalogue()["stack-not-running"]
+    for text in (entry.meaning, entry.fix, entry.meaning_en, entry.fix_en):
+        assert text in out
+    assert out.index(entry.meaning) < out.index(entry.meaning_en), "German first"
+    (found,) = json.loads(run("doctor", "--dir", "/nowhere", "--json")[1])["findings"]
+    assert found["code"] == "stack-not-running"
+
+
+def test_doctor_names_a_wrong_setting(run, monkeypatch):
+    monkeypatch.setenv("MELDEWEG_AGENCI", "polizei-viersen")
+    code, out, _ = run("doctor", "gateway", "--json")
+    assert code == 10
+    (found,) = json.loads(out)["findings"]
+    assert found["code"] == "setting-wrong"
+    assert "MELDEWEG_AGENCI" in found["detail"]
+
+
+def test_doctor_examines_a_service_by_its_settings(run, tmp_path, monkeypatch, places):
+    from meldeweg.local.pki import DemoPki
+
+    own = DemoPki(tmp_path / "pki").gateway("polizei-viersen")
+    settings = {
+        "mode": "demo", "agency": "polizei-viersen", "store": str(tmp_path / "gone"),
+        "keys": str(places.keys("polizei-viersen")), "anchor": str(places.anchor),
+        "kafka": {"bootstrap": "127.0.0.1:1", "ca": str(own.ca), "cert": str(own.cert),
+                  "key": str(own.key)},
+    }  # fmt: skip
+    lines = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if k != "kafka"]
+    lines += ["[kafka]", *(f"{k} = {json.dumps(v)}" for k, v in settings["kafka"].items())]
+    (tmp_path / "gateway.toml").write_text("\n".join(lines))
+    assert tomllib.loads("\n".join(lines)) == settings
+    monkeypatch.setenv("MELDEWEG_CONFIG", str(tmp_path / "gateway.toml"))
+    code, out, _ = run("doctor", "gateway", "--json")
+    found = {each["code"] for each in json.loads(out)["findings"]}
+    assert {"store-not-writable", "broker-unreachable"} <= found
+    assert code == 3
+    assert keyfile.read_public_key(places.anchor)
