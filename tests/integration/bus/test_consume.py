@@ -161,7 +161,7 @@ async def test_nothing_is_handled_after_what_was_given_back(stage):
 
     consumer = stage.consumer(store, handle=handle, max_records=1)
     await consumer.start()
-    await until(lambda: consumer._closing.is_set())
+    await until(consumer._closing.is_set)
     await consumer.stop()
     assert store.values() == numbers(3)
 
