@@ -22,7 +22,7 @@ demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (O
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
 test: venv check  ## every check and every test, on real parts
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/check
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests
@@ -30,6 +30,14 @@ check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/check
+
+bench: venv  ## what the path costs, beside the cryptographic floor of the same run
+	$(BIN)/python tests/bench/floor.py
+
+vectors: venv  ## derive our own test vectors again; fails when the committed ones differ
+	$(BIN)/python tests/vectors/make_sealed.py
+	$(BIN)/python tests/vectors/make_way.py
+	git diff --exit-code --stat tests/vectors
 
 PINS := --quiet --generate-hashes --no-emit-index-url --no-header
 requirements:  ## pin the dependencies again, with hashes
@@ -40,4 +48,4 @@ requirements:  ## pin the dependencies again, with hashes
 clean:  ## remove what was built
 	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
-.PHONY: help venv demo test check requirements clean
+.PHONY: help venv demo test check bench vectors requirements clean

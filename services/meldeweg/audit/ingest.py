@@ -106,6 +106,9 @@ class Ingest:
                 await self._turn()
                 self.trouble = None
             except (Unavailable, TimeoutError) as exc:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # lost inside a client that was ending
+                    raise asyncio.CancelledError from exc
                 self.trouble = exc.code if isinstance(exc, Unavailable) else "broker-timeout"
                 log.warning("audit_waiting", code=self.trouble)
                 # What was given may not be kept, and what was kept may not be known: ask again.

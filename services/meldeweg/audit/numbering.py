@@ -8,7 +8,8 @@ claims it.
 Each sender numbers its messages per recipient, 1, 2, 3 …, anew with each `outbox`; a record may
 come twice. A heartbeat says how far a sender got and how far it received. Topics are read
 independently of each other, so the newest heartbeats may run ahead of the log: only those with two
-later ones behind them are held against it.
+later ones behind them are held against it. What a sender claims and the log lacks may still wait at
+the sender; what a recipient received and the log lacks was left out.
 """
 
 import binascii
@@ -87,9 +88,14 @@ class _Seen:
 
 
 class Numbering:
-    """Feed it every statement in the order of the log, then ask for `holes`."""
+    """Feed it every statement in the order of the log, then ask for `holes`.
+
+    `carried_over`: numbers began in the log of the year before; each line counts from where it is
+    first seen, and what is never seen here is not this log's.
+    """
 
     def __init__(self) -> None:
+        self.carried_over = False
         self._seen: dict[Line, _Seen] = {}
         self._writers: dict[str, _Writer | None] = {}
         self._young: dict[str, deque[dict[Line, int]]] = {}
@@ -135,7 +141,10 @@ class Numbering:
     def _claimed(self, agency: str, claims: dict[Line, int], *, young: bool) -> list[Hole]:
         found = []
         for line, last in sorted(claims.items()):
-            seen = self._seen.get(line) or _Seen()
+            seen = self._seen.get(line)
+            if seen is None and self.carried_over:
+                continue
+            seen = seen or _Seen()
             known = max(seen.beyond, default=seen.up_to)  # holes below are named already
             if last > known:
                 found.append(Hole(*line, known + 1, last, agency, young))
@@ -150,6 +159,8 @@ class Numbering:
         seen = self._seen.get(line)
         if seen is None:
             seen = self._seen[line] = _Seen()
+            if self.carried_over:
+                seen.up_to = number - 1
         seen.add(number)
 
     def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Verifies an exported log, trusting nobody who made or carried it.
 
 Guarantees: `ok` means that every byte of the export is what the signed checkpoint commits to, that
-no record of a topic is left out, and that no number which a sender claims is missing. It always
+no record of a topic is left out, and that no number is missing before one that is there. It always
 ends: nothing is read beyond what the checkpoint's size allows. Trusts: the log's public key, if it
 is given; one that is taken from the export itself proves consistency alone, and the report says so.
 
@@ -10,7 +10,8 @@ is given; one that is taken from the export itself proves consistency alone, and
     3 each line of leaves.jsonl is exactly what its leaf commits to, and names its topic
     4 offsets are dense from 0 for each topic; the genesis is where it must be, once
     5 the manifests are signed, chained, and name these leaves in this order
-    6 senders' numbers have no holes, and reach what their heartbeats claim
+    6 senders' numbers have no holes, and reach what recipients say that they received; what a
+      sender claims beyond that is told
 """
 
 import re
@@ -187,6 +188,7 @@ class _Walk:
             if index != 0 or leaf != expected:
                 self._report.breaks("genesis-misplaced", f"entry {index}")
             self._first_log = leaf.statement == NO_STATEMENT
+            self._numbering.carried_over = not self._first_log
             return
         following = self._next.get(leaf.topic_id)
         if following is None:  # a later year goes on where the year before ended
@@ -223,6 +225,10 @@ class _Walk:
                 detail += f", claimed by {hole.claimed_by}"
             if hole.open:
                 self._report.notes("not-yet-in-log", where, detail)
+            elif hole.claimed_by == hole.sender:
+                # It waits (a suspended partner, a right that is missing), or it is withheld: this
+                # log can't tell. The sender's people can, and are told when it is overdue.
+                self._report.notes("claimed-not-in-log", where, detail)
             else:
                 self._report.misses("number-missing", where, detail)
 

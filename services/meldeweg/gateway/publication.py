@@ -23,6 +23,7 @@ from meldeweg.kernel.trust.issue import signed
 from meldeweg.kernel.trust.objects import AgencyStatus, Reads
 from meldeweg.kernel.trust.view import View
 
+_SOON = 0.25  # seconds between looks while something is missing
 _AGAIN = 30.0  # seconds until something sent and not seen on the topic is sent again
 log = logs.get()
 
@@ -67,7 +68,8 @@ class Publication:
         """Run for ever."""
         while True:
             await self.look()
-            await asyncio.sleep(self._every)
+            # Until partners can seal to us and know what we read, nobody waits for a period.
+            await asyncio.sleep(self._every if self.missing() is None else _SOON)
 
     async def look(self) -> None:
         """Look once at the directory and at the topic, and publish what is missing."""

@@ -165,8 +165,9 @@ class Settlement:
         self._tell(EventKind.QUARANTINED, record, why.code, why.digest, sender, why.urgency)
         if why.urgency is Urgency.IMMEDIATE or why.code == "duplicate-differs":
             self._alarm(record, why.code, why.digest, sender, why.urgency)
-        statement = why.statement
-        if answer and statement and why.proof is Proof.AUTHENTIC:
+        if answer:
+            statement = why.statement
+            assert statement is not None  # only an authentic record is answered
             self.give(Proven(record, statement, statement.digest), ReceiptKind.REFUSED, why.code)
         self._unpark(arrival)
 

@@ -85,6 +85,7 @@ class TrustFeed:
         return Subscription(
             name="trust",
             group=f"gw-{self._me}.trust",
+            member="gateway",  # one active instance: a restart need not wait for its predecessor
             topics=(topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS, _SNAPSHOTS),
             prefixes=("keys.",),
             handle=self.handle,

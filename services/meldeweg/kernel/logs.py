@@ -2,7 +2,9 @@
 
 Guarantees: only fields of the allow-list pass, each only in its form; an exception is logged as its
 types, our stable codes and file:line, never by its message (a foreign message may quote content);
-a library's record is logged by its template and only if that is a literal in its source.
+a library's record is logged by its template and only if that is a literal in its source, and the
+same place of a library at most once in ten seconds, with how often it spoke meanwhile: a Kafka
+client without a broker complains some hundred times a second (I7).
 Trusts: that an event's name and our own `Fatal` and `Unavailable` details are free of content.
 
 Strict (tests, demo) an unknown field raises; otherwise it is dropped, named and counted.
@@ -12,7 +14,9 @@ import json
 import logging
 import re
 import sys
+import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from types import FrameType, TracebackType
 from typing import Any, cast
@@ -25,10 +29,12 @@ from meldeweg.kernel.metrics import counter
 
 Form = re.Pattern[str] | type[int] | type[float] | type[bool]
 Logger = structlog.typing.FilteringBoundLogger
+_Spot = tuple[str, int, type[BaseException] | None]  # where in a library, and which exception
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9._:/-]{1,249}")  # topics, groups, parts, types, hosts; no blanks
+_QUIET = 10.0  # seconds between two lines of the same place of a library
 _FRAMES = 12  # of the innermost; enough to find the place
 
 _refused = counter("log_fields_refused", "Log fields dropped because the allow-list lacks them")
@@ -131,7 +137,7 @@ class _Chain:
         _refused.inc()
         return "event_refused"
 
-    def library(self, record: logging.LogRecord) -> str:
+    def library(self, record: logging.LogRecord, withheld: int) -> str:
         line: dict[str, Any] = {
             "at": to_rfc3339(self._clock.now()),
             "level": record.levelname.lower(),
@@ -142,20 +148,30 @@ class _Chain:
         }
         if template := _literal(record):
             line["template"] = template
+        if withheld:
+            line["withheld"] = withheld
         if record.exc_info and (exc := record.exc_info[1]):
             line["error"] = reduced(exc)
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 class _Libraries(logging.Handler):
-    """Takes what libraries log through the standard library."""
+    """Takes what libraries log through the standard library; `logging` calls it under a lock."""
 
     def __init__(self, chain: _Chain) -> None:
         super().__init__()
         self._chain = chain
+        self._last: dict[_Spot, float] = {}  # as many as there are places that log
+        self._withheld: Counter[_Spot] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self._chain.library(record) + "\n")
+        spot = (record.pathname, record.lineno, record.exc_info[0] if record.exc_info else None)
+        now = time.monotonic()
+        if now - self._last.get(spot, -_QUIET) < _QUIET:
+            self._withheld[spot] += 1
+            return
+        self._last[spot] = now
+        sys.stderr.write(self._chain.library(record, self._withheld.pop(spot, 0)) + "\n")
 
 
 def reduced(exc: BaseException) -> list[dict[str, Any]]:

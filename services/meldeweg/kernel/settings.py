@@ -34,7 +34,14 @@ PREFIX = "MELDEWEG_"
 CONFIG = "MELDEWEG_CONFIG"
 # Variables of the command line, which may stand in a service's environment too.
 _NOT_SETTINGS = frozenset(
-    {CONFIG, "MELDEWEG_DIR", "MELDEWEG_LOCAL", "MELDEWEG_GATEWAY_URL", "MELDEWEG_TOKEN_FILE"}
+    {
+        CONFIG,
+        "MELDEWEG_CACHE",
+        "MELDEWEG_DIR",
+        "MELDEWEG_GATEWAY_URL",
+        "MELDEWEG_LOCAL",
+        "MELDEWEG_TOKEN_FILE",
+    }
 )
 _SEAM = "seam"
 _S = TypeVar("_S", bound="Settings")

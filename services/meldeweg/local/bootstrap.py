@@ -1,8 +1,8 @@
 """The one thing done with super user rights: give the registry what it needs to do the rest.
 
-Guarantees: the registry may describe the cluster, make and configure topics, and give and take
-rights; it may read and write its own topics and read the keys. It is no super user, may delete no
-topic, and may read no inbox (it could grant itself that; the grant would be seen). Idempotent.
+Guarantees: the registry may see, give and take rights, make and configure topics, read and write
+its own topics and read the keys. It is no super user, may delete no topic, change no broker, and
+read no inbox (it could grant itself that; the grant would be seen). Idempotent.
 Trusts the super user's certificate, which no service ever gets.
 """
 
@@ -14,11 +14,7 @@ from meldeweg.local.pki import Credential
 
 _ON_THE_CLUSTER = (
     Operation.ALTER,  # give and take rights
-    Operation.ALTER_CONFIGS,
-    Operation.CREATE,
     Operation.DESCRIBE,  # see which rights there are
-    Operation.DESCRIBE_CONFIGS,
-    Operation.IDEMPOTENT_WRITE,
 )
 _ON_EVERY_TOPIC = (
     Operation.ALTER,

@@ -184,6 +184,7 @@ class Broker:
             foreign_output=True,
             ready=lambda: kafka_answers(node.port, client),
             stop_timeout=30,
+            ready_timeout=180,  # a busy machine is slow, not broken
         )
 
 

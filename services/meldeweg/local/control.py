@@ -18,6 +18,7 @@ import psutil
 
 from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
 from meldeweg.local import description, roster
+from meldeweg.local.keeper import GRACE
 from meldeweg.local.lock import StackLock
 from meldeweg.local.plan import Plan
 from meldeweg.local.probes import http_answers
@@ -97,7 +98,7 @@ def down(directory: Path, patience: float = _PATIENCE) -> int:
         except psutil.TimeoutExpired:
             supervisor.kill()  # its keeper ends the rest
     try:
-        lock = StackLock.take(directory, patience=patience)
+        lock = StackLock.take(directory, patience=max(patience, 2 * GRACE))
     except Refused:
         return UNHEALTHY
     try:

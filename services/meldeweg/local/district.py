@@ -12,6 +12,7 @@ from pathlib import Path
 from meldeweg.ceremony import district as ceremony
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
+from meldeweg.client import Gateway
 from meldeweg.gateway import tokens
 from meldeweg.gateway.api.ports import Scope
 from meldeweg.kernel.agreement import load_district
@@ -65,6 +66,8 @@ class DistrictPlan:
                 *(self._gateway(backbone, places, agency) for agency in self._agencies),
             ),
         )
+        for place in self._agencies.values():
+            _wait_until_all_are_known(place)
 
     def _registry(self, backbone: Backbone, places: Places, tokens_of: Path) -> ProcessSpec:
         return plan.registry(
@@ -112,6 +115,16 @@ def _service(backbone: Backbone, name: ServiceName, tokens_of: Path) -> ServiceP
     return ServicePlace(
         name, plan.url_of(backbone, name), backbone.pki.service(name), secret(tokens_of / name)
     )
+
+
+def _wait_until_all_are_known(place: AgencyPlace) -> None:
+    """Return once a gateway knows what each partner reads: before, it could not send to it."""
+    end = time.monotonic() + _PROVISIONED
+    with Gateway(place.url, place.token) as gateway:
+        while not all(agency.reads for agency in gateway.agencies()):
+            if time.monotonic() > end:
+                raise Unavailable("partners-not-announced", place.process)
+            time.sleep(0.1)
 
 
 def _auditors(tokens_of: Path) -> Path:

@@ -79,6 +79,7 @@ class Child:
         self._log = log_path(logs, spec.name)
         self._wrapper: Wrapper | None = None
         self._settled = False
+        self._asked = False
         keeper.ensure_alive()
         self._process = self._start(clock or SystemClock())
         keeper.watch(self._process.pid, spec.stop_signal)
@@ -110,8 +111,9 @@ class Child:
             raise Fatal("process-ended", self._ended(code))
 
     def ask_to_stop(self) -> None:
-        """Send the stop signal, without waiting."""
-        if self._process.poll() is None:
+        """Send the stop signal, without waiting; once, because a second one means "at once"."""
+        if not self._asked and self._process.poll() is None:
+            self._asked = True
             self._process.send_signal(self.spec.stop_signal)
 
     def stop(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from integration.audit.busstage import Bus, Running, eventually
 from integration.audit.harness import OTHER, TOPIC, signer
 from integration.bus.stage import Stage
+from meldeweg.audit.manifest import parse_manifest
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Fatal
@@ -297,6 +299,41 @@ async def test_a_note_that_another_wrote_on_the_checkpoints_topic_is_an_alarm_an
         await bus.write(TOPIC, *some(2))
         await audit.signed(3)
         assert audit.alarms() == {("foreign-note", "audit.checkpoints")}
+
+
+async def stops_with(bus, uri, match):
+    audit = Running(bus, uri)
+    with pytest.raises(Fatal, match=match):
+        await asyncio.wait_for(audit.ingest.run(), 20)
+    await audit.ingest.stop()
+    audit.pool.close()
+
+
+async def test_a_checkpoint_that_this_key_signed_and_this_database_does_not_know_stops_the_log(
+    bus, uri
+):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(3))
+        signed = await audit.signed(4)
+    for size in (4, 3, 9):  # another root, another size, a size still to come
+        head = note.Checkpoint(signed.origin, size, b"r" * 32)
+        forged = note.sign(head.text(), signer(signed.origin))
+        await bus.write(AUDIT_CHECKPOINTS, (None, forged, (("kind", b"checkpoint"),)))
+        await stops_with(bus, uri, "checkpoint-forked")
+        await bus.delete_records(AUDIT_CHECKPOINTS, -1)
+
+
+async def test_another_manifest_of_the_same_number_stops_the_log(bus, uri):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(3))
+        signed = await audit.signed(4)
+        manifest = parse_manifest(note.parse(audit.reading.manifest(signed.year, 4)).text)
+    forged = replace(manifest, previous=b"p" * 32)
+    value = note.sign(forged.text(), signer(forged.origin))
+    await bus.write(AUDIT_CHECKPOINTS, (None, value, (("kind", b"manifest"),)))
+    await stops_with(bus, uri, "manifest-forked")
 
 
 async def test_a_database_that_goes_away_is_waited_for(bus, uri):

@@ -1,3 +1,4 @@
+import gc
 import logging
 import sys
 
@@ -23,6 +24,7 @@ def _strict_logs():
 async def stage(broker):
     async with Stage(broker) as stage:
         yield stage
+    gc.collect()  # what aiokafka left behind ends here, not in another test
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from confluent_kafka import (  # noqa: TID251 - what only an administrator may d
 )
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
-from integration.bus.stage import Stage, Store, until, until_acked
+from integration.bus.stage import Store, until, until_acked
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
-from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 
 
 def numbers(count, start=0):
@@ -147,6 +147,25 @@ async def test_what_is_not_settled_when_stopping_is_given_back_uncommitted(stage
     assert store.values() == numbers(20)
 
 
+async def test_nothing_is_handled_after_what_was_given_back(stage):
+    """The store gives way between the last attempt and the end."""
+    (topic,) = await stage.topics("a")
+    await stage.write(topic, *numbers(20))
+    store = Store()
+
+    async def handle(records):
+        if records[0].value == b"000003" and not consumer._closing.is_set():
+            consumer._closing.set()
+            raise Unavailable("store-locked")
+        await store.handle(records)
+
+    consumer = stage.consumer(store, handle=handle, max_records=1)
+    await consumer.start()
+    await until(consumer._closing.is_set)
+    await consumer.stop()
+    assert store.values() == numbers(3)
+
+
 async def test_the_batch_under_way_finishes_and_commits_when_stopping(stage):
     (topic,) = await stage.topics("a")
     await stage.write(topic, *numbers(10))
@@ -174,7 +193,7 @@ async def test_a_fatal_ends_the_consumer_and_nothing_more_is_handled(stage):
     consumer = stage.consumer(store, max_records=1)
     await consumer.start()
     with pytest.raises(Fatal, match="log-forked"):
-        await asyncio.wait_for(consumer.failed(), 20)
+        await asyncio.wait_for(consumer.failed(), 60)
     assert store.values() == numbers(1)
     assert store.quarantined == []
 
@@ -188,7 +207,7 @@ async def test_system_exit_in_a_handler_does_not_leave_a_silent_consumer(stage):
     consumer = stage.consumer(store)
     await consumer.start()
     with pytest.raises(Fatal, match="handler-exited"):
-        await asyncio.wait_for(consumer.failed(), 20)
+        await asyncio.wait_for(consumer.failed(), 60)
 
 
 async def test_a_new_partners_topic_is_noticed_in_about_a_second(stage):
@@ -202,7 +221,7 @@ async def test_a_new_partners_topic_is_noticed_in_about_a_second(stage):
     began = time.monotonic()
     await stage.write(topic, b"first")
     await until(lambda: store.handled)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 async def test_a_hanging_handler_grows_old_and_a_restart_reads_its_records_again(stage):
@@ -233,12 +252,12 @@ async def test_rights_taken_away_and_given_back_go_on_without_loss(stage):
     await consumer.start()
     await until(lambda: len(store.handled) == 10)
     await stage.admin.delete_acls(stage.read_rights())
-    await until(lambda: consumer.missing() is not None, 15)
+    await until(lambda: consumer.missing() is not None)
     await stage.write(topic, *numbers(10, 10))
     await asyncio.sleep(6)
     assert len(store.handled) <= 11  # at most one record that was under way
     await stage.admin.create_acls(stage.read_rights())
-    await until(lambda: len(store.handled) >= 20, 30)
+    await until(lambda: len(store.handled) >= 20)
     assert in_order(store.values()) == numbers(20)
     assert store.resets == []
 
@@ -252,40 +271,12 @@ async def test_only_the_group_right_taken_away_and_given_back(stage):
     await until(lambda: len(store.handled) == 10)
     group = stage.read_rights()[1:]
     await stage.admin.delete_acls(group)
-    await until(lambda: consumer.missing() == "group-not-authorized", 15)
+    await until(lambda: consumer.missing() == "group-not-authorized")
     await stage.write(topic, *numbers(10, 10))
     await stage.admin.create_acls(group)
-    await until(lambda: len(store.handled) >= 20, 30)
+    await until(lambda: len(store.handled) >= 20)
     await until(lambda: consumer.missing() is None)
     assert in_order(store.values()) == numbers(20)
-
-
-async def test_a_broker_killed_and_started_again_loses_nothing(stage):
-    (topic,) = await stage.topics("a")
-    await stage.write(topic, *numbers(100))
-    store = Store()
-    consumer = stage.consumer(store)
-    await consumer.start()
-    await until(lambda: len(store.handled) == 100)
-    await stage.kill_and_start()
-    await stage.write(topic, *numbers(100, 100))
-    await until(lambda: len(store.handled) >= 200, 40)
-    assert in_order(store.values()) == numbers(200)
-    assert store.resets == []
-    await until(lambda: consumer.missing() is None)
-
-
-async def test_a_broker_frozen_for_15_seconds_loses_nothing(stage):
-    (topic,) = await stage.topics("a")
-    await stage.write(topic, *numbers(100))
-    store = Store()
-    await stage.consumer(store).start()
-    await until(lambda: len(store.handled) == 100)
-    await stage.frozen(15)
-    await stage.write(topic, *numbers(100, 100))
-    await until(lambda: len(store.handled) >= 200, 40)
-    assert in_order(store.values()) == numbers(200)
-    assert store.resets == []
 
 
 async def test_stopping_ends_in_bounded_time_also_with_the_broker_frozen(stage):
@@ -317,7 +308,7 @@ async def test_a_consumer_starts_without_a_broker_and_reads_once_it_is_there(sta
         assert consumer.age() < 6  # trying is a sign of life
     finally:
         await asyncio.to_thread(stage.broker.start)
-    await until(lambda: len(store.handled) == 10, 30)
+    await until(lambda: len(store.handled) == 10)
 
 
 async def test_records_deleted_before_they_were_read_are_reported(stage):
@@ -351,7 +342,7 @@ async def test_records_deleted_under_a_live_consumer_are_reported(stage):
     for future in admin.delete_records([TopicPartition(topic, 0, 617)]).values():
         await asyncio.to_thread(future.result, 10)
     store.unavailable = False
-    await until(lambda: store.handled[-1].offset == 617, 30)
+    await until(lambda: store.handled[-1].offset == 617)
     offsets = [record.offset for record in store.handled]
     (reset,) = store.resets
     assert (reset.kind, reset.start, reset.end) == (ResetKind.EXPIRED, 617, 618)
@@ -399,30 +390,6 @@ async def test_a_reset_that_is_not_durable_is_told_again(stage):
     assert store.values() == numbers(9)
 
 
-@pytest.mark.parametrize("keeps_ids", [True, False])
-async def test_a_broker_that_lost_its_disk_and_was_refilled_is_read_from_its_start(
-    wiped: Stage, keeps_ids
-):
-    """Between two polls the topic is made anew with more records than we had read."""
-    (topic,) = await wiped.topics("a")
-    await wiped.write(topic, *numbers(5))
-    store = Store()
-
-    async def positions(places):
-        found = await store.positions(places)
-        return (
-            found if keeps_ids else {place: each and each.offset for place, each in found.items()}
-        )
-
-    consumer = wiped.consumer(store, wiped.broker.super_user, positions=positions)
-    await consumer.start()
-    await until(lambda: len(store.handled) == 5)
-    wiped.lose_disk_and_refill(topic, *numbers(9, 100))
-    await until(lambda: len(store.handled) == 14, 40)
-    assert store.values() == numbers(5) + numbers(9, 100)
-    assert [reset.kind for reset in store.resets] == [ResetKind.RECREATED]
-
-
 async def test_the_same_member_killed_and_restarted_reads_on_at_once_and_sees_new_topics(stage):
     """Static membership: no wait for the dead one's session, and no stale assignment either."""
     (topic,) = await stage.topics("a")
@@ -456,8 +423,8 @@ async def test_the_same_member_killed_and_restarted_reads_on_at_once_and_sees_ne
     first = time.monotonic() - began
     await until(lambda: b"new" in store.values())
     second = time.monotonic() - began
-    assert first < 2.5
-    assert second < 6
+    assert first < 6  # a session lasts 10 s
+    assert second < 9
 
 
 async def test_refused_records_of_one_batch_do_not_disturb_the_order_of_the_others(stage):
@@ -491,6 +458,6 @@ async def test_a_consumer_loses_nothing_over_many_restarts(stage):
         await asyncio.sleep(0.6)
         await consumer.restart()
     await writing
-    await until(lambda: len(set(store.values())) == len(values), 30)
+    await until(lambda: len(set(store.values())) == len(values))
     assert in_order(store.values()) == values
     assert store.resets == []

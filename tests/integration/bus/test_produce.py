@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from integration.bus.stage import Stage, until_acked
+from integration.bus.stage import until_acked
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.topics import RECORD_MAX, Topic, contacts, described
+from meldeweg.kernel.topics import RECORD_MAX, contacts, described
 from meldeweg.local.pki import DemoPki
 
 HEADERS = (("statement", b"\x00\xff"), ("empty", b""), ("null", None), ("statement", b"again"))
@@ -161,31 +161,6 @@ async def test_a_certificate_of_another_ca_gets_no_connection(stage, tmp_path):
     await producer.stop()
 
 
-async def test_a_broker_killed_while_sending_loses_nothing_and_keeps_the_order(stage):
-    (topic,) = await stage.topics("a")
-    producer = stage.producer()
-    await until_acked(producer, numbered(topic, 1))
-    batch = numbered(topic, 20_000, 300)
-    sending = asyncio.create_task(_in_portions(producer, batch))
-    await asyncio.sleep(0.3)
-    assert not sending.done()
-    await stage.kill_and_start()
-    await sending
-    found = (await values(stage, topic))[1:]
-    assert first_occurrences(found) == [record.value for record in batch]
-
-
-async def test_a_broker_frozen_for_15_seconds_loses_nothing_and_keeps_the_order(stage):
-    (topic,) = await stage.topics("a")
-    producer = stage.producer()
-    batch = numbered(topic, 20_000, 300)
-    sending = asyncio.create_task(_in_portions(producer, batch))
-    await asyncio.sleep(0.3)
-    await stage.frozen(15)
-    await sending
-    assert first_occurrences(await values(stage, topic)) == [record.value for record in batch]
-
-
 async def test_a_broker_that_stays_frozen_makes_send_and_stop_end_in_bounded_time(stage):
     (topic,) = await stage.topics("a")
     producer = stage.producer()
@@ -224,20 +199,3 @@ async def test_sending_that_is_cancelled_leaves_nothing_behind(stage):
     assert [task for task in asyncio.all_tasks() if "aiokafka" in str(task.get_coro())] == []
     await until_acked(producer, [Outgoing(topic, None, b"after")])
     assert (await values(stage, topic))[-1] == b"after"
-
-
-async def test_a_broker_that_lost_its_disk_takes_records_again(wiped: Stage):
-    (topic,) = await wiped.topics("a")
-    producer = wiped.producer()
-    await until_acked(producer, numbered(topic, 3))
-    await wiped.lose_disk()
-    waiting = asyncio.create_task(until_acked(producer, numbered(topic, 3)))
-    await asyncio.sleep(1)
-    await wiped.admin.create_topics([Topic(topic, described(topic).config)], replication=1)
-    await waiting
-    assert first_occurrences(await values(wiped, topic)) == [b"000000", b"000001", b"000002"]
-
-
-async def _in_portions(producer, batch):
-    for start in range(0, len(batch), 500):
-        await until_acked(producer, batch[start : start + 500])

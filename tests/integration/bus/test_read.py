@@ -9,10 +9,9 @@ from confluent_kafka import TopicPartition  # noqa: TID251 - what only an admini
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
 from integration.bus.poison import BYTES, GOOD
-from integration.bus.stage import Stage, Store, until_acked
+from integration.bus.stage import Audit, until_acked
 from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
-from meldeweg.kernel.bus.read import Reader
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Unavailable
@@ -20,37 +19,6 @@ from meldeweg.kernel.errors import Unavailable
 
 def numbers(count, start=0):
     return [b"%06d" % n for n in range(start, start + count)]
-
-
-class Audit:
-    """Polls as the audit does, with a store of its own."""
-
-    def __init__(self, stage, credential=None, **which):
-        self.store = Store()
-        self.troubles = []
-        which = which or {"prefixes": (f"inbox.{stage.me}.",)}
-        self.reader = Reader(
-            stage.connection(credential or stage.broker.super_user),
-            positions=self.store.positions,
-            **which,
-        )
-        stage._ends.append(self.reader.stop)
-
-    async def until(self, condition, seconds=20.0):
-        deadline = time.monotonic() + seconds
-        while not condition(self.store):
-            assert time.monotonic() < deadline, "did not happen in time"
-            try:
-                found = await self.reader.poll()
-            except Unavailable as exc:
-                self.troubles.append(exc.code)
-                await asyncio.sleep(0.2)
-                continue
-            for outcome in found.values():
-                if isinstance(outcome, Reset):
-                    await self.store.on_reset(outcome)
-                else:
-                    await self.store.handle(outcome)
 
 
 def has(count):
@@ -82,7 +50,7 @@ async def test_a_new_topic_is_noticed_in_about_a_second_and_the_others_stay_wher
     began = time.monotonic()
     await stage.write(b, b"new")
     await audit.until(has(11))
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     await stage.write(a, *numbers(10, 10))
     await audit.until(has(21))
     assert [record.value for record in audit.store.handled if record.topic == a] == numbers(20)
@@ -155,17 +123,6 @@ async def test_a_topic_made_anew_is_an_outcome_though_it_has_more_records(stage)
     assert [reset.kind for reset in audit.store.resets] == [ResetKind.RECREATED]
 
 
-async def test_a_broker_that_lost_its_disk_and_was_refilled_is_an_outcome(wiped: Stage):
-    (a,) = await wiped.topics("a")
-    await wiped.write(a, *numbers(5))
-    audit = Audit(wiped)
-    await audit.until(has(5))
-    wiped.lose_disk_and_refill(a, *numbers(9, 100))
-    await audit.until(has(14), 40)
-    assert audit.store.values() == numbers(5) + numbers(9, 100)
-    assert [reset.kind for reset in audit.store.resets] == [ResetKind.RECREATED]
-
-
 async def test_one_topics_missing_right_stops_no_other_and_is_said(stage):
     a, b = await stage.topics("a", "b")
     await stage.admin.delete_acls(stage.read_rights())
@@ -218,34 +175,6 @@ async def test_a_header_name_that_is_not_utf8_loses_nothing_of_another_topic(sta
     audit = Audit(stage)
     await audit.until(has(40))
     assert [r.value for r in audit.store.handled if r.topic == a] == numbers(20)
-
-
-async def test_a_broker_killed_and_started_again_loses_nothing(stage):
-    (a,) = await stage.topics("a")
-    await stage.write(a, *numbers(100))
-    audit = Audit(stage)
-    await audit.until(has(100))
-    polling = asyncio.create_task(audit.until(has(200), 60))
-    await stage.kill_and_start()
-    await stage.write(a, *numbers(100, 100))
-    await polling
-    assert audit.store.values() == numbers(200)
-    assert audit.store.resets == []
-    assert set(audit.troubles) <= {"broker-unreachable", "broker-timeout"}
-    assert audit.reader.missing() is None
-
-
-async def test_a_broker_frozen_for_15_seconds_is_said_and_loses_nothing(stage):
-    (a,) = await stage.topics("a")
-    await stage.write(a, *numbers(100))
-    audit = Audit(stage)
-    await audit.until(has(100))
-    polling = asyncio.create_task(audit.until(has(200), 60))
-    await stage.frozen(15)
-    await stage.write(a, *numbers(100, 100))
-    await polling
-    assert "broker-timeout" in audit.troubles
-    assert audit.store.values() == numbers(200)
 
 
 async def test_stopping_ends_in_bounded_time_with_the_broker_frozen(stage):

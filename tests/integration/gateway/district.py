@@ -101,7 +101,13 @@ class District:
             await producer.stop()
 
     def gateway(self, agency, name="store", **environment):
-        """Start a gateway of `agency` on the store called `name`."""
+        """Start a gateway of `agency` on the store called `name`; one that still runs is ended.
+
+        Two instances of one agency would take the membership of the group from each other.
+        """
+        for earlier in self.gateways:
+            if earlier.agency == agency:
+                earlier.kill()
         gateway = Gateway(self, agency, self.directory / f"{agency}-{name}", environment)
         self.gateways.append(gateway)
         return gateway.start()

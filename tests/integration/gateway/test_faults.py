@@ -22,12 +22,16 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture(scope="module")
 def kreis(district):
-    return district.gateway(KREIS, "faults").ready()
+    gateway = district.gateway(KREIS, "faults").ready()
+    yield gateway
+    gateway.kill()  # one active instance per agency
 
 
 @pytest.fixture(scope="module")
 def running(district, kreis):
-    return district.gateway(POLICE, "faults").ready().knows(KREIS)
+    gateway = district.gateway(POLICE, "faults").ready().knows(KREIS)
+    yield gateway
+    gateway.kill()
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture(scope="module")
 def kreis(district):
-    return district.gateway(KREIS).ready()
+    gateway = district.gateway(KREIS).ready()
+    yield gateway
+    gateway.kill()  # one active instance per agency
 
 
 @pytest.fixture(scope="module")
 def police(district, kreis):
-    return district.gateway(POLICE).ready().knows(KREIS)
+    gateway = district.gateway(POLICE).ready().knows(KREIS)
+    yield gateway
+    gateway.kill()
 
 
 def test_a_message_is_delivered_opened_acknowledged_and_its_sender_sees_it(police, kreis):

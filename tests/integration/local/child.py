@@ -41,6 +41,7 @@ def log(event):
 
 def end(number, frame):
     log("stopping")
+    time.sleep(0.2)  # draining takes a moment
     if "stubborn" not in words:
         sys.exit(0)
 

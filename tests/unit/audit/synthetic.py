@@ -65,6 +65,7 @@ class Log:
 
     def __init__(self, origin=ORIGIN):
         self.origin = origin
+        self.previous = bytes(32)  # of the year before, as the first manifest says
         self.leaves = [genesis(origin, 2026).encode()]
         self.lines = [write_line(0, self.leaves[0], None, None)]
         self.where = [None]
@@ -108,7 +109,7 @@ class Log:
             for index in batch:
                 if self.where[index]:
                     ranges.add(*self.where[index], leaf_hash(self.leaves[index]))
-            first = Genesis(2026, bytes(32)) if number == 0 else None
+            first = Genesis(2026, self.previous) if number == 0 else None
             end = start + len(batch)
             made = Manifest(self.origin, number, start, end, previous, first, ranges.finish())
             yield made

@@ -141,9 +141,10 @@ class TestOpen:
 
     async def test_what_was_put_into_the_store_unsigned_is_not_shown(self, gateway, world, message):
         forged = world.message(key=world.offices[NETTETAL].signing)
-        row = (forged.header("statement"), forged.value)
+        told = statements.parse(forged.header("statement"))
+        row = (forged.header("statement"), forged.value, told.digest)
         await gateway.store.write(
-            lambda db: db.execute("UPDATE received SET statement = ?, value = ?", row)
+            lambda db: db.execute("UPDATE received SET statement = ?, value = ?, digest = ?", row)
         )
         assert await refusal(gateway.inbox.open(message, ERIKA, None)) == "message-unopenable"
 

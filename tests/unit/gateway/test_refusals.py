@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import meldeweg
+from meldeweg.gateway import refusals
 from meldeweg.gateway.refusals import BY_PERSONS, UNKNOWN, catalogue, explained
 from meldeweg.kernel.policy import Rule
 
@@ -115,3 +116,20 @@ def test_a_partners_newer_code_is_shown_as_unknown():
 def test_persons_refuse_with_codes_of_their_own():
     assert "not-responsible" in BY_PERSONS
     assert BY_PERSONS.isdisjoint(listed())
+
+
+def test_the_page_in_the_docs_is_the_table_in_the_code():
+    page = ROOT.parents[1] / "docs" / "refusals.md"
+    assert page.read_text(encoding="utf-8") == refusals.document()
+
+
+def test_exactly_the_codes_of_early_refusals_are_shown_as_early():
+    early = {
+        node.args[0].value
+        for node in _nodes()
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Early"
+    }
+    by_policy = {Rule.UNSIGNED.value}  # NotCoveredYet
+    assert early | by_policy == refusals._EARLY

@@ -38,6 +38,11 @@ def test_it_may_make_topics_and_delete_none():
     assert not may(Operation.DELETE, "inbox.a.b")
 
 
+def test_of_the_cluster_it_may_change_rights_and_nothing_else():
+    cluster = {right.operation for right in RIGHTS if right.resource is Resource.CLUSTER}
+    assert cluster == {Operation.ALTER, Operation.DESCRIBE}
+
+
 def test_it_gets_nothing_that_means_everything():
     assert {right.operation for right in RIGHTS}.isdisjoint(
         {Operation.ALL, Operation.DELETE, Operation.CLUSTER_ACTION}

@@ -42,6 +42,7 @@ def test_a_certificate_of_ours_becomes_its_principal(subject, expected):
     "subject",
     [
         "CN=1,OU=broker,O=Somebody Else",
+        "CN=polizei-viersen,OU=gateway,O=Somebody Else",
         "O=Meldeweg Demo,OU=broker,CN=1",
         "CN=1,OU=broker,O=Meldeweg Demo,C=DE",
         "CN=x,CN=1,OU=broker,O=Meldeweg Demo",

@@ -265,6 +265,8 @@ class Admin:
             )
         )
         found = await self._results(futures, absent=KafkaError.UNKNOWN_TOPIC_OR_PART)
+        if any(info.offset < 0 for info in found.values()):
+            raise Unavailable("broker-timeout")  # librdkafka says so by an offset, not an error
         return {(each.topic, each.partition): info.offset for each, info in found.items()}
 
     async def _call(self, call: Callable[[AdminClient], T]) -> T:

@@ -1,6 +1,7 @@
 """The decision, in numbered steps; what it guarantees stands in `kernel.policy`."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from meldeweg.kernel import deadlines
@@ -41,7 +42,53 @@ def decide(agreements: Iterable[Standing], transfer: Transfer, at: datetime) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """What steps 1 to 6 find; the instant has no part in it but through the agreement's status."""
+
+    clauses: tuple[Clause, ...]
+    where: Responsibility | None
+    urgency: Urgency
+    waived: tuple[Rule, ...]
+
+
+_known: dict[tuple[object, ...], _Cover] = {}
+_KNOWN_MAX = 4096  # kinds of transfers; a gateway sees a few dozen, again and again
+
+
 def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
+    return _permit(held, _remembered(held, transfer), transfer, at)
+
+
+def _remembered(held: Standing, transfer: Transfer) -> _Cover:
+    """Decide each kind of transfer once: everything that `_cover` looks at is in the key."""
+    places, original = transfer.places, transfer.original
+    key = (
+        held.digest,
+        held.status,
+        transfer.sender,
+        transfer.recipient,
+        transfer.type,
+        transfer.data_categories,
+        transfer.grounds,
+        transfer.labels is None,
+        transfer.entrusted,
+        None if places is None else (places.place, places.residence),
+        transfer.urgency,
+        transfer.override,
+        None if original is None else (original.sender, original.recipient, original.type),
+        transfer.stale_view,
+    )
+    found = _known.get(key)
+    if found is None:
+        found = _cover(held, transfer)
+        if len(_known) >= _KNOWN_MAX:
+            _known.clear()
+        _known[key] = found
+    return found
+
+
+def _cover(held: Standing, transfer: Transfer) -> _Cover:
     try:
         # 1 both are parties of an agreement that every party signed and that has begun
         sender, recipient = _parties(held, transfer.sender, transfer.recipient)
@@ -61,8 +108,13 @@ def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
             best = exc.responsible or transfer.recipient
             exc.call = phone(held.document, best) or phone(held.document, transfer.sender)
         raise
+    return _Cover(clauses, where, urgency, waived)
+
+
+def _permit(held: Standing, cover: _Cover, transfer: Transfer, at: datetime) -> Permit:
+    clauses, where = cover.clauses, cover.where
     linked = where is not None and where.lead != transfer.recipient
-    case_urgency = urgency
+    case_urgency = urgency = cover.urgency
     if linked:  # the lead acts; the other office need not be woken for its copy
         urgency = max(urgency, Urgency.TODAY, key=RANK.__getitem__)
     return Permit(
@@ -82,7 +134,7 @@ def _under(held: Standing, transfer: Transfer, at: datetime) -> Permit:
         is_linked_copy=linked,
         linked_copy_to=where.linked_copy if where and not linked else None,
         outside=where.outside if where else (),
-        waived=waived,
+        waived=cover.waived,
     )
 
 

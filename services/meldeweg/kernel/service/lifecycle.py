@@ -9,6 +9,7 @@ ends the process with a code that is not 0 (the supervisor starts it again); not
         store = service.part("store", Store(settings.store))
         producer = service.part("producer", Producer(connection))
         service.check("broker", producer.missing)
+        service.consumer("inbound", Consumer(connection, inbound.subscription()))
         service.task("outbox", Outbox(store, producer).run)
         return service
 
@@ -78,7 +79,28 @@ class Part(Protocol):
         ...
 
 
+class Consuming(Part, Protocol):
+    """A part that reads from the bus in the background: `bus.consume.Consumer`."""
+
+    def age(self) -> float:
+        """Return seconds since its last sign of life."""
+        ...
+
+    def missing(self) -> str | None:
+        """Return the code of what hinders it, or None."""
+        ...
+
+    async def restart(self) -> None:
+        """Begin anew."""
+        ...
+
+    async def failed(self) -> None:
+        """Wait for ever, or raise what ended it for good."""
+        ...
+
+
 P = TypeVar("P", bound=Part)
+C = TypeVar("C", bound=Consuming)
 
 
 class Service:
@@ -124,11 +146,25 @@ class Service:
         """Restart a part whose last sign of life is older than `limit` seconds; then give up."""
         self.task(f"watchdog-{name}", lambda: watch(Watched(name, age, limit, restart)))
 
+    def consumer(self, name: str, consumer: C, *, limit: float = 60.0) -> C:
+        """Add a consumer as a part, with its check, its watchdog and its end."""
+        self.part(name, consumer)
+        self.check(name, consumer.missing)
+        self.watchdog(name, age=consumer.age, limit=limit, restart=consumer.restart)
+        self.task(f"{name}-failed", consumer.failed)
+        return consumer
+
     def run(self) -> NoReturn:
         """Run until SIGTERM, SIGINT or a failure, and exit: 0 drained, 2 setting, 10 fatal."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self.serve())
-        # The default executor's threads may hang in a foreign library: do not wait for them.
+            runner.run(self._serve_and_exit())
+        raise AssertionError("the process has ended")
+
+    async def _serve_and_exit(self) -> None:
+        await self.serve()
+        # From here on nothing is left to do. A runner would wait for worker threads, and one of
+        # them may hang in a foreign library.
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_exit_code(self._failure))
 

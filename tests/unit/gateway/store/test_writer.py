@@ -128,3 +128,18 @@ async def test_a_second_instance_is_refused(store, fresh):
     assert refused.value.code == "store-locked"
     await second.stop()
     await store.write(lambda db: meta.put(db, "a", "1"))
+
+
+async def test_who_listens_before_the_start_hears_of_a_failed_commit(fresh):
+    heard = []
+    store = Store(fresh)
+    store.on_failure(lambda: heard.append(1))
+    await store.start()
+    try:
+        failpoints.arm("store.before_commit=error@1")
+        with pytest.raises(Unavailable):
+            await store.write(lambda db: meta.put(db, "a", "1"))
+        assert heard == [1]
+    finally:
+        failpoints.arm("")
+        await store.stop()

@@ -1,0 +1,396 @@
+"""Kreis Viersen as `meldeweg local up` runs it, and what the tests of the whole do with it.
+
+Every process reads a TOML file of its own, so that a test can bend one service (a failpoint, a
+wrong clock) by writing the file and killing the process: the supervisor starts it again.
+"""
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg
+
+import meldeweg
+from meldeweg.audit.export import export
+from meldeweg.audit.sources import open_source
+from meldeweg.ceremony.desk import Desk
+from meldeweg.ceremony.district import Places
+from meldeweg.client import Gateway, Unreachable
+from meldeweg.kernel import event, signing, statement
+from meldeweg.kernel.agreement import load_district
+from meldeweg.kernel.bus import produce
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.probe import read_is_allowed
+from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.schemas import examples
+from meldeweg.kernel.signing import Typ
+from meldeweg.local import Options, Stack
+from meldeweg.local.district import DistrictPlan
+from meldeweg.local.probes import kafka_answers
+
+POLICE = AgencyId("polizei-viersen")
+KREIS = AgencyId("jugendamt-kreis-viersen")
+KEMPEN = AgencyId("jugendamt-kempen")
+NETTETAL = AgencyId("jugendamt-nettetal")
+STADT = AgencyId("jugendamt-viersen")
+WILLICH = AgencyId("jugendamt-willich")
+PLACES = {
+    KREIS: "05166008",
+    KEMPEN: "05166012",
+    NETTETAL: "05166016",
+    STADT: "05166032",
+    WILLICH: "05166036",
+}
+OFFICER = "PHK Beispiel (erfunden)"
+WORKER = "Frau Probe (erfunden)"
+LABELS = {
+    "collected_by": "Wache Beispielstadt",
+    "means": "Einsatz vor Ort",
+    "category_of_person": "Betroffene",
+    "offence": "Häusliche Gewalt",
+}
+MARK = f"Kennwort {uuid.uuid4().hex}"  # in every content and reason of this session
+MARKS = (MARK, "Musterstraße 4", "BEISPIEL-2026-0815", OFFICER, WORKER, LABELS["collected_by"])
+PATIENCE = 60.0  # seconds; far more than anything takes on a machine that has nothing else to do
+_GATEWAY = {
+    "MELDEWEG_WATCH__HEARTBEAT": "2",
+    "MELDEWEG_WATCH__LOOK_EVERY": "0.5",
+    "MELDEWEG_WATCH__SILENT_IMMEDIATE": "5",
+    "MELDEWEG_KEYS_LOOK_EVERY": "0.5",
+    "MELDEWEG_PARKING__LOOK_EVERY": "1",
+    "MELDEWEG_PARKING__OTHERS": "12",
+    "MELDEWEG_PARKING__IMMEDIATE": "12",
+    "MELDEWEG_OUTBOX__LOOK_EVERY": "0.5",
+    "MELDEWEG_OUTBOX__FREE_MIN": "0",  # the disk is not what is tested here
+}
+_CENTRAL = {
+    "registry": {"MELDEWEG_SNAPSHOT_SECONDS": "5"},
+    "audit": {},
+    "watch": {"MELDEWEG_REFRESH_SECONDS": "0.5"},
+}
+
+
+def eventually(done, seconds=PATIENCE, every=0.1, shown=lambda: ""):
+    """Return what `done` returns once it is true; fail after `seconds`."""
+    until = time.monotonic() + seconds
+    while not (found := done()):
+        assert time.monotonic() < until, f"not within {seconds:.0f} s: {shown()}"
+        time.sleep(every)
+    return found
+
+
+async def may_write(connection, topic):
+    """Try it; what gets through is poison, so only a topic that must refuse is tried."""
+    producer = produce.Producer(connection)
+    try:
+        (said,) = await producer.send([Outgoing(topic, b"key", b"{}")])
+    finally:
+        await producer.stop()
+    if isinstance(said, Ack):
+        return True
+    assert said.code in ("topic-not-authorized", "cluster-not-authorized"), said.code
+    return False
+
+
+async def may_read(connection, topic):
+    try:
+        await read_is_allowed(connection, topic)
+    except Refused:
+        return False
+    return True
+
+
+def status_of(district, agency, seen_by):
+    return next(a.status for a in district[seen_by].agencies() if a.id == agency)
+
+
+class District:
+    """The running stack, and a client for each of its gateways."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.places = Places(directory / "trust")
+        self._config = directory / "config"
+        self._config.mkdir(parents=True)
+        self._clients = {}
+        self.stack = None
+
+    def start(self):
+        names = [f"gateway-{each.agency}" for each in load_district("kreis-viersen").parties]
+        extra = {name: dict(_GATEWAY) for name in names} | copy.deepcopy(_CENTRAL)
+        for name, environment in extra.items():
+            self._toml(name).touch()
+            environment["MELDEWEG_CONFIG"] = str(self._toml(name))
+        options = Options(directory=self.directory, extra=extra)
+        self.stack = Stack(options, DistrictPlan("kreis-viersen")).start()
+        self.described = self.stack.description()
+
+    def stop(self):
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self.stack.stop()
+
+    # -- who is there ------------------------------------------------------------------------
+
+    def __getitem__(self, agency):
+        """Return the agency's client; it outlives its gateway's restarts."""
+        if agency not in self._clients:
+            entry = self.described.agencies[agency]
+            self._clients[agency] = Gateway(entry.url, entry.token)
+        return self._clients[agency]
+
+    @property
+    def police(self):
+        return self[POLICE]
+
+    @property
+    def kreis(self):
+        return self[KREIS]
+
+    def connection(self, agency):
+        """Return how the agency's gateway reaches the broker: with its own certificate."""
+        kafka = self.described.agencies[agency].kafka
+        broker = self.described.broker
+        return Connection(broker.bootstrap, broker.ca, kafka.cert, kafka.key, f"test-{agency}")
+
+    def super_user(self):
+        found = self.stack.super_user
+        return Connection(
+            self.described.broker.bootstrap, found.ca, found.cert, found.key, "test-super"
+        )
+
+    def desk(self):
+        registry = self.described.services["registry"]
+        return Desk(registry.url, registry.token)
+
+    def ask(self, service, path):
+        """GET a path of a central service with the operators' or an auditor's token.
+
+        Waits for a service that is starting, or whose database is.
+        """
+        entry = self.described.services[service]
+        headers = {"Authorization": f"Bearer {entry.token}"}
+
+        def answer():
+            try:
+                found = httpx2.get(entry.url + path, headers=headers, trust_env=False, timeout=30)
+            except httpx2.TransportError:
+                return None
+            return None if found.status_code == 503 else found
+
+        return eventually(answer).raise_for_status()
+
+    def raw(self, agency, method, path, **more):
+        """Call a gateway as its case system would, without the client's kindness."""
+        entry = self.described.agencies[agency]
+        headers = {"Authorization": f"Bearer {entry.token}"} | more.pop("headers", {})
+        return httpx2.request(
+            method, entry.url + path, headers=headers, trust_env=False, timeout=30, **more
+        )
+
+    def raw_send(self, agency, content, key):
+        """Send an inquiry to the police once, without any second try."""
+        entry = self.described.agencies[agency]
+        with Gateway(entry.url, entry.token, retries=0) as once:
+            return once.send("inquiry", {"agency": POLICE}, content, acting_person=WORKER, key=key)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def content(self, base=examples.NOTIFICATION, **changes):
+        """Return an invented content, told to nobody by phone, with a word of its own in it."""
+        made = copy.deepcopy(base) | {"handover": None} | changes
+        made = {name: value for name, value in made.items() if value is not None}
+        mark = self.secret()
+        for where in ("facts", "answers", "changes"):
+            if where in made:
+                made[where][0]["now" if where == "changes" else "what"] = f"Erfunden: {mark}."
+                return made
+        for where in ("needed_for", "explanation"):
+            if where in made:
+                made[where] = f"Erfunden: {mark}."
+                return made
+        raise AssertionError("no place for a mark")
+
+    def secret(self):
+        """Return words that no disk may ever hold; all contain the one that is looked for."""
+        return f"{MARK} {uuid.uuid4().hex}"
+
+    def report(self, to=KREIS, sender=POLICE, **more):
+        """Send a notification without a call before it; returns the acceptance."""
+        content = more.pop("content", None) or self.content()
+        named = {"acting_person": OFFICER, "labels": LABELS} | more
+        return self[sender].send("notification", {"place": PLACES[to]}, content, **named)
+
+    def arrived(self, agency, message):
+        """Wait until a message is in the inbox; returns its item."""
+        return eventually(lambda: self.inbox(agency).get(message))
+
+    def inbox(self, agency):
+        """Return everything that arrived, by id, in order of arrival; each id once."""
+        items = [item for page in self[agency].inbox_pages() for item in page.items]
+        assert len({(item.sender, item.id) for item in items}) == len(items)
+        return {item.id: item for item in items}
+
+    def becomes(self, message, *states, sender=POLICE, seconds=PATIENCE):
+        """Wait until a sent message is in one of `states`; its gateway may be starting again."""
+
+        def reached():
+            try:
+                found = self[sender].sent(message)
+            except Unreachable:
+                return None
+            return found if found.state in states else None
+
+        return eventually(reached, seconds)
+
+    # -- the log -----------------------------------------------------------------------------
+
+    def log(self, out):
+        """Export the log; returns its lines."""
+        audit = self.described.services["audit"]
+        with open_source(audit.url, audit.token) as source:
+            export(source, out)
+        return [json.loads(line) for line in (out / "leaves.jsonl").read_bytes().splitlines()]
+
+    def logged(self, *digests, kind="message", seconds=PATIENCE):
+        """Wait until the log has a message with each digest; returns digest → entry."""
+
+        def found():
+            entries = {
+                parsed.digest: entry
+                for entry, parsed in self.statements()
+                if parsed.context.kind == kind
+            }
+            return {each: entries[each] for each in digests} if set(digests) <= set(entries) else {}
+
+        return eventually(found, seconds)
+
+    def statements(self):
+        """Return (line, parsed statement) of every message and receipt of the log, in order."""
+        return [
+            (line, statement.parse(token))
+            for line, token in self._tokens()
+            if signing.typ_of(token) is Typ.STATEMENT
+        ]
+
+    def gaps(self):
+        """Return topic → offsets that the log lacks below its newest of that topic."""
+        seen = {}
+        for text in self.ask("audit", "/leaves.jsonl").text.splitlines():
+            line = json.loads(text)
+            if "topic" in line:
+                seen.setdefault(line["topic"], []).append(line["offset"])
+        return {
+            topic: offsets
+            for topic, offsets in seen.items()
+            if offsets != list(range(len(offsets)))
+        }
+
+    def events(self, agency, kind):
+        """Return the events of a kind that the log holds of an agency, in order."""
+        bodies = [
+            event.parse(token).body
+            for _, token in self._tokens()
+            if signing.typ_of(token) is Typ.EVENT
+        ]
+        return [each for each in bodies if each.agency == agency and each.kind == kind]
+
+    def _tokens(self):
+        for text in self.ask("audit", "/leaves.jsonl").text.splitlines():
+            line = json.loads(text)
+            token = line.get("statement")
+            if isinstance(token, str) and token.count(".") == 2:
+                try:
+                    signing.typ_of(token.encode())
+                except Exception:  # a poisoned record is logged as well
+                    continue
+                yield line, token.encode()
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def pid(self, process):
+        return self.stack.pids[process]
+
+    def kill(self, process):
+        """End a process as a power cut would; wait until the supervisor has another one up."""
+        before = self.pid(process)
+        os.kill(before, signal.SIGKILL)
+        self.back(process, before)
+
+    def back(self, process, before):
+        """Wait until a process has another pid than `before`, and is ready."""
+        eventually(lambda: self.pid(process) != before)
+        eventually(lambda: self.is_ready(process), shown=lambda: process)
+
+    def is_ready(self, process):
+        known = self.described
+        try:
+            if process == "postgres":
+                psycopg.connect(known.postgres.uri).close()
+                return True
+            if process == "broker-1":
+                kafka_answers(int(known.broker.bootstrap.rsplit(":", 1)[1]), self.stack.super_user)
+                return True
+            return httpx2.get(f"{self._url(process)}/readyz", trust_env=False).status_code == 200
+        except (httpx2.TransportError, Unavailable, psycopg.OperationalError):
+            return False
+
+    def _url(self, process):
+        if process in self.described.services:
+            return self.described.services[process].url
+        return self.described.agencies[AgencyId(process.removeprefix("gateway-"))].url
+
+    def bend(self, process, **settings):
+        """Start a process again with other settings; it has read them when this returns."""
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+        self._toml(process).write_text("\n".join(lines))
+        self.kill(process)
+        self._toml(process).write_text("")  # what starts after this one is not bent
+
+    @contextmanager
+    def frozen(self, process):
+        """Stop a process in its tracks, and let it go on."""
+        pid = self.pid(process)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _toml(self, process):
+        return self._config / f"{process}.toml"
+
+    # -- the command line --------------------------------------------------------------------
+
+    def cli(self, *args, code=0, stdin=None):
+        """Run `meldeweg` as a process of its own; check its exit code, return what it said."""
+        clean = {name: value for name, value in os.environ.items() if "MELDEWEG" not in name}
+        done = subprocess.run(
+            [sys.executable, "-m", "meldeweg.cli", *map(str, args)],
+            env=clean | {"PYTHONPATH": str(Path(meldeweg.__file__).parents[1])},
+            input=stdin,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+        return done.stdout + done.stderr if code else done.stdout
+
+    def cli_json(self, *args, **more):
+        return json.loads(self.cli(*args, "--json", **more))
+
+    def now(self):
+        return SystemClock().now()

@@ -1,0 +1,61 @@
+"""`up` a second time on the same directory: everything that was there goes on."""
+
+import pytest
+
+from e2e.stage import KREIS, PLACES, POLICE
+from meldeweg.audit import verify
+from meldeweg.audit.sources import open_source
+
+
+def _state(district):
+    """Return what must not change: inboxes, quarantine, what was sent and what became of it."""
+    state = {
+        agency: [(item.id, item.sender, item.state) for item in district.inbox(agency).values()]
+        for agency in (POLICE, *PLACES)
+    }
+    quarantined = [(i.id, i.code) for i in district.kreis.quarantine(limit=200).items]
+    return state, quarantined
+
+
+@pytest.fixture(scope="module")
+def twice(district, tmp_path_factory):
+    """The stack ended and started again: what it held before, and the log of then."""
+    place = tmp_path_factory.mktemp("before")
+    last = district.report()
+    district.becomes(last.id, "delivered")
+    district.logged(district.police.sent(last.id).digest)
+    state, tokens = _state(district), {a: e.token for a, e in district.described.agencies.items()}
+    district.log(place / "log")
+    district.stop()
+    district.start()
+    return last, state, tokens, place / "log"
+
+
+def test_inboxes_states_tokens_and_quarantine_are_as_before(district, twice):
+    last, state, tokens, _ = twice
+    assert {a: e.token for a, e in district.described.agencies.items()} == tokens
+    assert _state(district) == state
+    assert district.police.sent(last.id).state == "delivered"
+    with district.desk() as desk:
+        assert not any(desk.plan().values())
+
+
+def test_messages_go_on_in_order_and_none_comes_again(district, twice):
+    last, state, _, _ = twice
+    after = district.report()
+    district.becomes(after.id, "delivered")
+    assert list(district.inbox(KREIS)) == [each[0] for each in state[0][KREIS]] + [after.id]
+    assert last.id != after.id
+
+
+def test_the_log_goes_on_from_the_checkpoint_it_had(district, twice, tmp_path):
+    earlier = (twice[3] / "checkpoint").read_bytes()
+    after = district.report()
+    district.becomes(after.id, "delivered")
+    district.logged(district.police.sent(after.id).digest)
+    district.log(tmp_path / "log")
+    with open_source(str(tmp_path / "log")) as source:
+        report = verify.verify(source, earlier=[earlier])
+    assert report.ok, report.as_json()
+    assert district.gaps() == {}
+    assert district.ask("audit", "/v1/alarms").json() == []

@@ -1,0 +1,221 @@
+"""Races that a real broker shows once in a thousand times, made certain."""
+
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from aiokafka import (  # noqa: TID251 - what is driven here
+    AIOKafkaConsumer,
+    TopicPartition,
+)
+from aiokafka import errors as kafka  # noqa: TID251 - as above
+
+from meldeweg.kernel import logs
+from meldeweg.kernel.bus import placed
+from meldeweg.kernel.bus.inquiry import Listed
+from meldeweg.kernel.bus.placed import PlacedConsumer
+from meldeweg.kernel.bus.positions import Position, ResetKind
+from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.errors import Unavailable
+
+OLD, NEW = UUID(int=1), UUID(int=2)
+A = TopicPartition("t.a", 0)
+B = TopicPartition("t.b", 0)
+
+
+class Broker:
+    """What the consumer asks, and what aiokafka's `getmany` will do next."""
+
+    def __init__(self):
+        self.ids = {"t.a": OLD, "t.b": OLD}
+        self.edges = {("t.a", 0): (0, 100), ("t.b", 0): (0, 100)}
+        self.assigned = frozenset({A})
+        self.next = {}  # the store's
+        self.resets = []
+        self.seeks = []
+        self.gets = []  # one callable for each coming `getmany`
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    logs.configure(service="test", strict=True)
+    broker = Broker()
+
+    async def listed(client, names):
+        return {name: Listed(broker.ids[name], 1) for name in names if name in broker.ids}
+
+    async def bounds(client, places):
+        return {place: broker.edges[place] for place in places if place in broker.edges}
+
+    async def getmany(self, **_):
+        return broker.gets.pop(0)()
+
+    monkeypatch.setattr(placed, "listed", listed)
+    monkeypatch.setattr(placed, "bounds", bounds)
+    monkeypatch.setattr(placed, "demand_alive", lambda consumer: None)
+    monkeypatch.setattr(placed, "_TROUBLED", 0)
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", getmany)
+    return broker
+
+
+@pytest.fixture
+def consumer(broker, monkeypatch):
+    async def positions(places):
+        return {place: broker.next.get(place) for place in places}
+
+    async def on_reset(reset):
+        broker.resets.append(reset)
+        broker.next[reset.topic, reset.partition] = Position(reset.start, reset.topic_id)
+
+    subscription = Subscription(
+        name="test",
+        group="g",
+        prefixes=("t.",),
+        handle=None,
+        quarantine=None,
+        positions=positions,
+        on_reset=on_reset,
+    )
+    monkeypatch.setattr(AIOKafkaConsumer, "__init__", lambda self, **_: None)
+    monkeypatch.setattr(AIOKafkaConsumer, "__del__", lambda self: None)
+    consumer = PlacedConsumer(
+        subscription=subscription, tls=SimpleNamespace(handshakes=1), ids={}, alive=lambda: None
+    )
+    consumer._client = None
+    consumer._coordinator = SimpleNamespace(check_errors=lambda: None)
+    consumer.assignment = lambda: broker.assigned
+    consumer.subscription = frozenset
+    consumer.seek = lambda place, offset: broker.seeks.append((place.topic, offset))
+    return consumer
+
+
+async def test_records_fetched_through_a_rebalance_are_not_handed_out(broker, consumer):
+    """They are from where the group had committed, not from where the store is."""
+    broker.next = {("t.a", 0): Position(40, OLD)}
+
+    def rebalanced():
+        consumer._reassigned()
+        return {A: ["from the group's offset"]}
+
+    broker.gets = [rebalanced, lambda: {A: ["from the store's"]}]
+    assert await consumer.getmany() == {}
+    assert await consumer.getmany() == {A: ["from the store's"]}
+    assert broker.seeks == [("t.a", 40), ("t.a", 40)]
+
+
+async def test_records_over_a_new_connection_are_compared_with_the_topics_id(broker, consumer):
+    broker.next = {("t.a", 0): Position(5, OLD)}
+
+    def reconnected():
+        consumer._tls.handshakes += 1
+        broker.ids["t.a"] = NEW  # its broker had lost its disk, and was refilled
+        return {A: ["five to eight of another topic"]}
+
+    broker.gets = [reconnected, lambda: {A: ["from its start"]}]
+    assert await consumer.getmany() == {}
+    assert await consumer.getmany() == {A: ["from its start"]}
+    (reset,) = broker.resets
+    assert (reset.kind, reset.wanted, reset.topic_id) == (ResetKind.RECREATED, 5, NEW)
+    assert broker.seeks == [("t.a", 5), ("t.a", 0)]
+
+
+async def test_a_new_connection_to_the_same_topics_costs_one_question_and_nothing_else(
+    broker, consumer
+):
+    broker.next = {("t.a", 0): Position(5, OLD)}
+
+    def reconnected():
+        consumer._tls.handshakes += 1
+        return {A: ["1"]}
+
+    broker.gets = [reconnected]
+    assert await consumer.getmany() == {A: ["1"]}
+    assert broker.resets == []
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [
+        kafka.OffsetOutOfRangeError({A: 1}),
+        kafka.TopicAuthorizationFailedError("t.a"),
+        kafka.CorruptRecordException(),
+        kafka.RecordTooLargeError(),
+        kafka.UnsupportedCodecError(),
+        kafka.NoOffsetForPartitionError(A),
+        kafka.KafkaConnectionError(),
+        KeyError((1, 0)),
+        TimeoutError(),
+    ],
+)
+async def test_after_any_error_every_position_is_the_stores_again(broker, consumer, exc):
+    """aiokafka may have drained another partition before it raised, and forgotten it."""
+    broker.assigned = frozenset({A, B})
+    broker.next = {("t.a", 0): Position(5, OLD), ("t.b", 0): Position(7, OLD)}
+
+    def raises():
+        raise exc
+
+    broker.gets = [raises, lambda: {A: ["1"]}]
+    assert await consumer.getmany() == {}
+    assert await consumer.getmany() == {A: ["1"]}
+    assert sorted(broker.seeks) == [("t.a", 5), ("t.a", 5), ("t.b", 7), ("t.b", 7)]
+    assert consumer.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("exc", "broken"),
+    [
+        (kafka.GroupAuthorizationFailedError("g"), True),
+        (kafka.KafkaError("a background task died"), True),
+        (KeyError((1, 0)), True),
+        (kafka.TopicAuthorizationFailedError("t.a"), False),
+        (kafka.OffsetOutOfRangeError({A: 1}), False),
+        (kafka.KafkaConnectionError(), False),
+        (TimeoutError(), False),
+    ],
+)
+async def test_what_aiokafka_never_recovers_from_asks_for_a_new_consumer(
+    broker, consumer, exc, broken
+):
+    def raises():
+        raise exc
+
+    broker.gets = [raises]
+    await consumer.getmany()
+    assert consumer.broken.is_set() is broken
+    assert consumer.trouble is not None
+
+
+async def test_nothing_is_handed_out_before_the_store_has_answered(broker, consumer):
+    async def unavailable(places):
+        raise Unavailable("store-locked")
+
+    object.__setattr__(consumer._of, "positions", unavailable)
+    for _ in range(3):
+        assert await consumer.getmany() == {}
+    assert consumer.trouble == "store-locked"
+    assert not consumer.broken.is_set()
+
+
+async def test_a_topic_that_is_not_to_be_seen_any_more_is_waited_for(broker, consumer):
+    del broker.ids["t.a"]
+    assert await consumer.getmany() == {}
+    assert consumer.trouble == "topic-unknown"
+    broker.ids["t.a"] = OLD
+    broker.gets = [lambda: {A: ["1"]}]
+    assert await consumer.getmany() == {A: ["1"]}
+
+
+async def test_a_rebalance_while_the_store_answers_places_again(broker, consumer):
+    ask = consumer._of.positions
+
+    async def slow(places):
+        object.__setattr__(consumer._of, "positions", ask)
+        consumer._reassigned()
+        return await ask(places)
+
+    object.__setattr__(consumer._of, "positions", slow)
+    assert await consumer.getmany() == {}
+    assert broker.seeks == []
+    broker.gets = [lambda: {A: ["1"]}]
+    assert await consumer.getmany() == {A: ["1"]}

@@ -1,0 +1,185 @@
+"""A wrong setting stops the process with its name, never with its value."""
+
+import pytest
+from pydantic import Field
+
+from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.settings import (
+    Group,
+    HttpSettings,
+    KafkaSettings,
+    Mode,
+    Settings,
+    describe,
+    load,
+    read_secret,
+    seam,
+)
+
+SECRET = "hunter2-must-not-appear"
+
+
+class Limits(Group):
+    bytes: int = Field(default=10, description="most bytes")
+
+
+class Example(Settings):
+    kafka: KafkaSettings = Field(description="the broker")
+    limits: Limits | None = Field(default=None, description="limits, if any")
+    retries: int = Field(default=3, description="attempts")
+    pretend: bool = seam(False, "pretends")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    import os
+
+    for name in os.environ:
+        if name.startswith("MELDEWEG_"):
+            monkeypatch.delenv(name)
+    for name in ("BOOTSTRAP", "CA", "CERT", "KEY"):
+        monkeypatch.setenv(f"MELDEWEG_KAFKA__{name}", f"some-{name}")
+    for name in ("CERT", "KEY"):  # production serves TLS, or says that a proxy does
+        monkeypatch.setenv(f"MELDEWEG_HTTP__{name}", f"some-{name}")
+
+
+@pytest.fixture
+def toml(tmp_path, monkeypatch):
+    def write(text):
+        file = tmp_path / "service.toml"
+        file.write_text(text)
+        monkeypatch.setenv("MELDEWEG_CONFIG", str(file))
+
+    return write
+
+
+def refusal(cls=Example):
+    with pytest.raises(Fatal) as fatal:
+        load(cls)
+    shown = f"{fatal.value} {fatal.value.__cause__} {fatal.value.__context__}"
+    assert SECRET not in shown
+    return fatal.value.code, fatal.value.detail
+
+
+def test_environment_wins_over_the_file_and_the_file_over_the_default(monkeypatch, toml):
+    toml('retries = 5\n[kafka]\nbootstrap = "file"\n[limits]\nbytes = 7\n')
+    settings = load(Example)
+    assert (settings.retries, settings.kafka.bootstrap) == (5, "some-BOOTSTRAP")
+    assert settings.limits == Limits(bytes=7)
+    monkeypatch.setenv("MELDEWEG_RETRIES", "6")
+    assert load(Example).retries == 6
+
+
+def test_production_is_the_default():
+    assert load(Example).mode is Mode.PRODUCTION
+
+
+def test_an_unknown_variable_is_named_with_what_was_probably_meant(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_RETRYS", SECRET)
+    assert refusal() == (
+        "setting-unknown",
+        "MELDEWEG_RETRYS; did you mean MELDEWEG_RETRIES?",
+    )
+
+
+def test_an_unknown_variable_of_a_group_is_named(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_KAFKA__BOOTSTRAPS", SECRET)
+    assert refusal()[0] == "setting-unknown"
+
+
+def test_a_whole_group_in_one_variable_is_unknown(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_LIMITS", '{"bytes": 1}')
+    assert refusal()[0] == "setting-unknown"
+
+
+def test_variables_of_the_command_line_are_no_settings(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_DIR", "somewhere")
+    load(Example)
+
+
+@pytest.mark.parametrize("text", [f'retrys = "{SECRET}"', f'[kafka]\nbootstraps = "{SECRET}"'])
+def test_an_unknown_key_of_the_file_is_named(toml, text):
+    toml(text)
+    code, detail = refusal()
+    assert code == "setting-unknown"
+    assert detail in ("retrys (MELDEWEG_RETRYS)", "kafka.bootstraps (MELDEWEG_KAFKA__BOOTSTRAPS)")
+
+
+def test_a_missing_setting_is_named_for_file_and_environment(monkeypatch):
+    monkeypatch.delenv("MELDEWEG_KAFKA__CA")
+    assert refusal() == ("setting-missing", "kafka.ca (MELDEWEG_KAFKA__CA)")
+
+
+def test_a_malformed_setting_is_named_without_its_value(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_RETRIES", SECRET)
+    code, detail = refusal()
+    assert code == "setting-invalid"
+    assert detail.startswith("retries (MELDEWEG_RETRIES): ")
+
+
+@pytest.mark.parametrize("text", ["retries = ", f"retries = {SECRET}", "\xff"])
+def test_a_file_that_is_not_toml_is_refused_without_its_text(toml, text):
+    toml(text)
+    assert refusal()[0] == "setting-file-unreadable"
+
+
+def test_a_file_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_CONFIG", "/nowhere/service.toml")
+    assert refusal() == ("setting-file-unreadable", "MELDEWEG_CONFIG=/nowhere/service.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FAILPOINTS", "outbox.sent=kill"), ("CLOCK_OFFSET", "86400"), ("PRETEND", "true")],
+)
+def test_a_seam_is_refused_in_production_and_allowed_in_a_demo(monkeypatch, name, value):
+    monkeypatch.setenv(f"MELDEWEG_{name}", value)
+    assert refusal() == ("setting-seam-in-production", f"{name.lower()} needs mode = demo")
+    monkeypatch.setenv("MELDEWEG_MODE", "demo")
+    load(Example)
+
+
+def test_settings_can_not_be_changed_afterwards():
+    with pytest.raises(ValueError, match="frozen"):
+        load(Example).retries = 9
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_http_beyond_loopback_needs_tls_or_says_that_a_proxy_ends_it(host):
+    with pytest.raises(Fatal) as fatal:
+        HttpSettings(host=host)
+    assert fatal.value.code == "setting-http-plain"
+    HttpSettings(host=host, plain=True)
+    HttpSettings(host=host, cert="c", key="k")
+
+
+def test_a_certificate_without_its_key_is_refused():
+    with pytest.raises(Fatal) as fatal:
+        HttpSettings(cert="c")
+    assert fatal.value.code == "setting-invalid"
+
+
+def test_every_setting_is_described_with_its_default_and_meaning():
+    lines = {line.name: line for line in describe(Example)}
+    assert lines["kafka.bootstrap"].variable == "MELDEWEG_KAFKA__BOOTSTRAP"
+    assert lines["kafka.bootstrap"].default == "required"
+    assert (lines["limits.bytes"].default, lines["limits.bytes"].meaning) == ("10", "most bytes")
+    assert lines["http.cert"].default == "none"
+    assert lines["mode"].default == "production"
+    assert all(line.meaning for line in lines.values())
+
+
+def test_a_setting_without_a_meaning_can_not_be_declared():
+    with pytest.raises(TypeError, match=r"Silent\.limit"):
+
+        class Silent(Settings):
+            limit: int = 3
+
+
+def test_a_secret_is_read_from_its_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(SECRET + "\n")
+    assert read_secret(file) == SECRET
+    with pytest.raises(Fatal) as fatal:
+        read_secret(tmp_path / "none")
+    assert fatal.value.code == "secret-unreadable"
