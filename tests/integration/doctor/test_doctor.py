@@ -56,6 +56,10 @@ class Town:
         await admin.create_topics([described(name) for name in plan.topics], replication=1)
         await admin.create_acls(plan.acls)
         await self.write(*((topic_of(value), value) for value in values))
+        while not (  # noqa: ASYNC110 - a fresh broker lags behind its controller
+            plan.topics <= await admin.topics() and plan.acls <= await admin.acls()
+        ):
+            await asyncio.sleep(0.1)
 
     @property
     def connection(self):
