@@ -190,7 +190,7 @@ async def test_what_no_agreement_gives_is_taken_back_and_the_rest_left_alone(sta
     await stage.admin.delete_acls([foreign])
 
 
-@pytest.mark.parametrize(("days_after", "flows"), [(1, True), (239, True), (241, False)])
+@pytest.mark.parametrize(("days_after", "flows"), [(239, True), (241, False)])
 async def test_rights_stay_through_the_run_off_and_end_with_it(stage, days_after, flows):
     stage.start()
     stage.hand_in_all()
@@ -228,7 +228,8 @@ async def test_snapshots_are_signed_and_say_what_a_reader_sees(stage):
             topic: await stage.values(topic)
             for topic in (topics.REGISTRY_AGENCIES, topics.REGISTRY_AGREEMENTS)
         }
-        if any(snapshot.topics[topic].end != len(found) for topic, found in there.items()):
+        ends = {topic: end.end for topic, end in snapshot.topics.items()}
+        if any(ends.get(topic) != len(found) for topic, found in there.items()):
             return None
         return snapshot, there, values
 
@@ -314,12 +315,13 @@ def test_bad_input_gets_a_problem_each_with_its_code(stage):
             "agency-unknown",
         ),
     ]
-    with ask, stranger:
-        for answer, status, code in cases:
-            assert answer.status_code == status, answer.text
-            assert answer.headers["content-type"] == "application/problem+json"
-            if code:
-                assert answer.json()["code"] == code
+    ask.close()
+    stranger.close()
+    for answer, status, code in cases:
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        if code:
+            assert answer.json()["code"] == code
 
 
 def test_what_builds_on_something_not_handed_in_is_early_and_not_kept(stage):
