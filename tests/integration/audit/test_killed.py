@@ -106,6 +106,10 @@ async def test_killed_at_any_point_the_log_goes_on_gap_free_and_forks_nothing(
     try:
         await process.signed(2 * written + 1)
         assert verify_url(process).ok
+        # What is served is signed; it is on the bus a moment later.
+        async with asyncio.timeout(60):
+            while max(size for _, size in await published(bus)) < 2 * written + 1:  # noqa: ASYNC110 - another process publishes
+                await asyncio.sleep(0.5)
         assert process.stop() == 0
     finally:
         process.child.kill()
