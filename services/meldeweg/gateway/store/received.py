@@ -81,12 +81,6 @@ def by_digest(db: sqlite3.Connection, digest: Digest) -> Received | None:
     return _ROWS.first(db, "received", "WHERE digest = ?", (digest,))
 
 
-def is_known(db: sqlite3.Connection, sender: AgencyId, message: MessageId) -> bool:
-    """Say whether this sender's message arrived here; also once it is erased."""
-    query = "SELECT 1 FROM received WHERE sender = ? AND id = ?"
-    return db.execute(query, (sender, message)).fetchone() is not None
-
-
 def page(db: sqlite3.Connection, after: int, limit: int) -> list[Received]:
     """Return what arrived after the cursor, oldest first."""
     return _ROWS.select(db, "received", "WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
