@@ -33,7 +33,7 @@ from meldeweg.kernel.statement import Urgency
 _UNDELIVERED = (SentState.QUEUED, SentState.SENT, SentState.OVERDUE)
 SILENT = "not-delivered"  # the code of the alarm
 log = logs.get()
-_overdue = counter("messages_overdue", "Messages that nobody took in time", "direction")
+_overdue = counter("deadlines_missed", "Messages that nobody took in time", "direction")
 _silent = counter("messages_silent", "Immediate messages without `delivered` in time")
 
 
