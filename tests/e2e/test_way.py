@@ -244,6 +244,8 @@ def test_a_correction_and_a_retraction_follow_their_message(district):
     district.arrived(KREIS, retracted.id)
     district.becomes(retracted.id, "delivered")
     district.becomes(original.id, "retracted")
+    seen = district.kreis.open(original.id, acting_person=WORKER)
+    assert (seen.state, seen.retracted_by) == ("retracted", retracted.id)
     with pytest.raises(Conflict) as refused:
         district.police.send(
             "correction",

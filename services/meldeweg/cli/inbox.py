@@ -157,11 +157,17 @@ def _show(opened: "Opened") -> None:
             ("eingegangen", local(opened.received_at)),
             ("bestätigen bis", local(opened.ack_by)),
             ("Stand", word(STATES, opened.state)),
+            *([_taken_back(opened)] if opened.retracted_at else []),
             ("Rechtsgrundlage", opened.legal_basis),
             *(("geöffnet", f"{local(one.at)} {one.by}") for one in opened.opened),
         ]
     )
     typer.echo(pretty(opened.content))
+
+
+def _taken_back(opened: "Opened") -> tuple[str, str]:
+    when = local(opened.retracted_at) if opened.retracted_at else ""
+    return ("ZURÜCKGENOMMEN", f"{when} durch {opened.retracted_by}; nicht mehr verwenden")
 
 
 def _given(receipt: "Receipt", *, as_json: bool) -> None:

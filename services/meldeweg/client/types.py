@@ -136,6 +136,8 @@ class InboxItem:
     state: str
     overdue: bool
     delete_after: str
+    retracted_at: datetime | None = None
+    retracted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,8 @@ class QuarantineItem:
     sender: str | None = None
     urgency: str | None = None
     digest: str | None = None
+    delete_after: str | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,11 +41,15 @@ class Agreed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What the store needs to know of a message. `delete_after`, `ack_by`: the earlier of both."""
+    """What the store needs to know of a message. `delete_after`, `ack_by`: the earlier of both.
+
+    `retracts`: the sender's earlier message that it takes back.
+    """
 
     type: MessageType
     ack_by: datetime
     delete_after: str
+    retracts: MessageId | None = None
 
 
 class Coverage:
@@ -70,6 +74,7 @@ class Coverage:
             record.type,
             min(context.ack_by, permit.ack_by),
             min(context.delete_after, permit.delete_after),
+            record.in_reply_to if record.type is MessageType.RETRACTION else None,
         )
 
     def receipt(self, context: Context) -> None:

@@ -26,7 +26,9 @@ _RECEIVED = """
 ## At the recipient
 
 Received (`GET /v1/inbox`). Only a named person who opened a message before can acknowledge it.
-`expired` is the gateway's own move, at `delete_after`.
+`expired` is the gateway's own move, at `delete_after`. `retracted` is the sender's: the deadline
+ends, and the content stays readable until `delete_after` or `erased`, so that a person sees what
+must not be used any more.
 """
 
 
@@ -49,7 +51,7 @@ def _drawn(first: str, table: Mapping[Any, Mapping[Any, StrEnum]]) -> Iterator[s
         for move, after in moves.items():
             if after is not state:
                 yield f"    {state} --> {after}: {move}\n"
-        if not moves:
+        if all(after is state for after in moves.values()):
             yield f"    {state} --> [*]\n"
     yield "```\n\n| state | stays so on |\n|---|---|\n"
     for state, moves in table.items():

@@ -129,5 +129,7 @@ class Inbox:
             exercise=row.exercise,
             state=row.state,
             overdue=overdue.of_received(row.state, row.ack_by, self._desk.clock.now()),
+            retracted_at=row.retracted_at,
+            retracted_by=row.retracted_by,
             delete_after=row.delete_after,
         )

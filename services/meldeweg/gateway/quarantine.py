@@ -1,8 +1,8 @@
 """What could not be processed, for those who look after the gateway: searchable, and says why.
 
-Guarantees: every record is there with its exact bytes, its reason code and the explanation of that
-code; a value stays sealed and is shown by size and hash alone. Trusts: nothing of what it shows;
-`sender` is only whose topic it lay in, unless `verified`.
+Guarantees: every record is there with its reason code and the explanation of that code, and until
+its time has come (`retention`) with its exact bytes; a value is shown by size and hash alone.
+Trusts: nothing of what it shows; `sender` is only whose topic it lay in, unless `verified`.
 """
 
 from meldeweg.gateway.api.shapes import (
@@ -65,6 +65,8 @@ def _item(row: Quarantined) -> QuarantineItem:
         sender=row.sender,
         urgency=row.urgency,
         digest=row.digest,
+        delete_after=row.delete_after,
+        erased_at=row.erased_at,
     )
 
 

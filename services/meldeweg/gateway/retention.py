@@ -1,8 +1,10 @@
 """Deletes on schedule what this agency holds (I9): contents, reasons, names, keys of requests.
 
 Guarantees: from `delete_after` on nothing of a message is here but what the bus knows as well: who,
-to whom, when, digest. A message that is erased unread was overdue long before. Idempotency keys go
-after their days. Each step is small, so that the writer is never held up.
+to whom, when, digest. A message that is erased unread was overdue long before. What is quarantined
+goes at the `delete_after` that its sender signed, or after days of our own where nobody's signature
+was verified. Idempotency keys go after their days. Each step is small, so that the writer is never
+held up.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from meldeweg.gateway.store import (
     idempotency,
     opened,
     outbox,
+    quarantine,
     receipt_in,
     receipt_out,
     received,
@@ -30,10 +33,16 @@ log = logs.get()
 
 
 class Retention:
-    """`keep_keys`: how long an idempotency key is remembered."""
+    """`keep_keys`: how long an idempotency key is remembered.
 
-    def __init__(self, store: Store, clock: Clock, keep_keys: timedelta) -> None:
-        self._store, self._clock, self._keep_keys = store, clock, keep_keys
+    `keep_quarantined`: how long what is quarantined is kept where no verified statement says it.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, keep_keys: timedelta, keep_quarantined: timedelta
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._keep_keys, self._keep_quarantined = keep_keys, keep_quarantined
 
     async def run(self) -> None:
         """Run for ever."""
@@ -50,6 +59,9 @@ class Retention:
         now = self._clock.now()
         count = await self._store.write(lambda db: _received(db, now))
         count += await self._store.write(lambda db: _sent(db, now))
+        count += await self._store.write(
+            lambda db: quarantine.erase(db, now, now - self._keep_quarantined)
+        )
         return count + await self._store.write(
             lambda db: idempotency.forget(db, now - self._keep_keys)
         )

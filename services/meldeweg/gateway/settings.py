@@ -78,6 +78,11 @@ class GatewaySettings(Settings):
     parking: ParkingSettings = Field(default=ParkingSettings(), description="what came too early")
     watch: WatchSettings = Field(default=WatchSettings(), description="when people are told")
     idempotency_days: float = Field(default=7.0, gt=0, description="how long a key is remembered")
+    quarantine_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="how long a quarantined record is kept whose sender signed no `delete_after`",
+    )
     keys_look_every: float = Field(
         default=5.0, gt=0, description="seconds between looks for new keys"
     )

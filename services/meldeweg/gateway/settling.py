@@ -42,7 +42,7 @@ from meldeweg.kernel.bus.positions import Position
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
-from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen
+from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
@@ -112,6 +112,9 @@ class Settlement:
             delete_after=message.covered.delete_after,
         )
         self._do(lambda db: received.insert(db, new))
+        retracts = message.covered.retracts
+        if retracts is not None:
+            self._do(lambda db: _take_back(db, context.sender, retracts, context.id, self._now))
         self._remember(proven)
         self.give(proven, ReceiptKind.DELIVERED)
         self._released(arrival, proven)
@@ -294,6 +297,15 @@ def _retract(db: sqlite3.Connection, retraction: sent.Sent, now: datetime) -> No
             return  # it never got there; there is nothing to take back
 
 
+def _take_back(
+    db: sqlite3.Connection, sender: AgencyId, original: MessageId, by: MessageId, now: datetime
+) -> None:
+    """Mark what its own sender retracted, also where both came in one batch."""
+    rows = [row for row in received.by_id(db, original) if row.sender == sender]
+    for row in rows:  # one: step 9 found it, and received rows are never removed
+        received.retract(db, row, by, now)
+
+
 def _repeat(db: sqlite3.Connection, digest: Digest) -> None:
     for kind in ReceiptKind:
         outbox.repeat_receipt(db, digest, kind)
@@ -322,6 +334,7 @@ def _quarantined(why: Rejected, sender: AgencyId, now: datetime) -> NewQuarantin
         headers=record.headers,
         value=record.value,
         digest=record_digest(record),
+        delete_after=why.delete_after,
     )
 
 

@@ -44,6 +44,7 @@ class ReceivedState(StrEnum):
     OPENED = "opened"  # a named person looked
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
+    RETRACTED = "retracted"  # its sender took it back; readable, so that one sees what was
     ERASED = "erased"  # the content is gone
 
 
@@ -53,7 +54,8 @@ class ReceivedMove(StrEnum):
     OPENED = "opened"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
-    ERASED = "erased"  # by the agency, once it has taken or refused the message
+    RETRACTED = "retracted"  # by the sender: its retraction arrived
+    ERASED = "erased"  # by the agency, once the message is taken, refused or retracted
     EXPIRED = "expired"  # by the gateway, at `delete_after`
 
 
@@ -134,25 +136,38 @@ RECEIVED: Mapping[ReceivedState, Mapping[ReceivedMove, ReceivedState]] = {
     _R.RECEIVED: {
         _V.OPENED: _R.OPENED,
         _V.REFUSED: _R.REFUSED,
+        _V.RETRACTED: _R.RETRACTED,
         _V.EXPIRED: _R.ERASED,
     },
     _R.OPENED: {
         _V.OPENED: _R.OPENED,
         _V.ACKNOWLEDGED: _R.ACKNOWLEDGED,
         _V.REFUSED: _R.REFUSED,
+        _V.RETRACTED: _R.RETRACTED,
         _V.EXPIRED: _R.ERASED,
     },
     _R.ACKNOWLEDGED: {
         _V.OPENED: _R.ACKNOWLEDGED,
+        _V.RETRACTED: _R.RETRACTED,
         _V.ERASED: _R.ERASED,
         _V.EXPIRED: _R.ERASED,
     },
     _R.REFUSED: {
         _V.OPENED: _R.REFUSED,
+        _V.RETRACTED: _R.RETRACTED,
         _V.ERASED: _R.ERASED,
         _V.EXPIRED: _R.ERASED,
     },
-    _R.ERASED: {},
+    # Nobody takes or refuses what was taken back; its retraction is acknowledged instead.
+    _R.RETRACTED: {
+        _V.OPENED: _R.RETRACTED,
+        _V.RETRACTED: _R.RETRACTED,
+        _V.ERASED: _R.ERASED,
+        _V.EXPIRED: _R.ERASED,
+    },
+    _R.ERASED: {
+        _V.RETRACTED: _R.ERASED,  # there is nothing left to take back, and that is fine
+    },
 }
 
 SENT_OPEN = (SentState.QUEUED, SentState.SENT, SentState.DELIVERED, SentState.OVERDUE)

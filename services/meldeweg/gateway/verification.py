@@ -75,6 +75,11 @@ class Rejected:
         return self.statement.context.urgency if self.statement and self.proof else None
 
     @property
+    def delete_after(self) -> str | None:
+        """From which day on nobody may hold it, as the sender signed it."""
+        return self.statement.context.delete_after if self.statement and self.proof else None
+
+    @property
     def digest(self) -> Digest | None:
         return self.statement.digest if self.statement and self.proof else None
 
@@ -113,9 +118,10 @@ class Verifier:
             # 4 the value is the one that was signed
             statements.check_value(statement, record.value)
             proof = Proof.AUTHENTIC
-            self._check_standing(context.sender)
-            # 5 not past delete_after
+            self._check_not_revoked(context.sender)
+            # 5 not past delete_after; also while its sender is suspended, which may take long
             self._check_term(context)
+            self._check_not_suspended(context.sender)
         except Refused as exc:
             return rejected(record, exc, proof, statement)
         return Proven(record, statement, statement.digest)
@@ -139,17 +145,19 @@ class Verifier:
             found = self._places[topic] = topics.parse_inbox(topic)
         return found
 
-    def _check_standing(self, sender: AgencyId) -> None:
+    def _check_not_revoked(self, sender: AgencyId) -> None:
+        if self._status_of(sender) is AgencyStatus.REVOKED:
+            raise Refused("sender-revoked", "for good")
+
+    def _check_not_suspended(self, sender: AgencyId) -> None:
+        if self._status_of(sender) is AgencyStatus.SUSPENDED:
+            raise Early("sender-suspended", "waits until the sender is resumed or revoked")
+
+    def _status_of(self, sender: AgencyId) -> AgencyStatus:
         status = self._status.get(sender)
         if status is None:
             status = self._status[sender] = self._view.status(sender)
-        match status:
-            case AgencyStatus.SUSPENDED:
-                raise Early("sender-suspended", "waits until the sender is resumed or revoked")
-            case AgencyStatus.REVOKED:
-                raise Refused("sender-revoked", "for good")
-            case AgencyStatus.ACTIVE:
-                pass
+        return status
 
 
 def parse(record: Record) -> Statement:

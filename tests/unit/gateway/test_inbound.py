@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from meldeweg.gateway.retention import Retention
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.states import ReceivedState
 from meldeweg.gateway.store import numbers
@@ -126,6 +127,25 @@ class TestPoison:
             ("__4", "gA"),
             ("bnVsbA", None),
         ]
+
+    async def test_it_is_erased_when_its_sender_signed_that_nobody_may_hold_it(
+        self, gateway, world
+    ):
+        bad = [record for record, _ in poison(world)]
+        unsigned, refused = bad[2], bad[4]
+        await gateway.take(unsigned, refused)
+        forged, signed = (await gateway.quarantine.list(None, 10)).items
+        told = statements.parse(refused.header("statement")).context
+        assert (forged.delete_after, signed.delete_after) == (None, told.delete_after)
+        gateway.clock.advance(timedelta(days=31))
+        retention = Retention(gateway.store, gateway.clock, timedelta(days=7), timedelta(days=30))
+        assert await retention.once() == 1
+        erased = await gateway.quarantine.get(forged.id)
+        assert erased.erased_at == gateway.clock.now()
+        assert (erased.key_size, erased.value_size, erased.headers) == (None, None, ())
+        assert (erased.code, erased.digest) == (forged.code, forged.digest)
+        kept = await gateway.quarantine.get(signed.id)
+        assert (kept.erased_at, kept.value_size) == (None, len(refused.value))
 
     async def test_five_hundred_with_poison_inside_are_one_transaction(self, gateway, world):
         seal = [world.message(n=n) for n in range(1, 41)]
@@ -486,6 +506,48 @@ class TestReferences:
         late = world.message(type=MessageType.CORRECTION, in_reply_to=told.id, original=about)
         await gateway.take(late)
         assert gateway.quarantined() == ["reference-not-fitting"]
+
+    async def test_a_retraction_marks_its_original_and_says_by_what(self, gateway, world):
+        original, retraction = self.corrections(world, MessageType.RETRACTION)
+        await gateway.take(world.message(), original)
+        await gateway.take(retraction)
+        told = statements.parse(retraction.header("statement")).context
+        other, taken_back, itself = gateway.received()
+        assert (taken_back.state, taken_back.retracted_at) == (ReceivedState.RETRACTED, NOW)
+        assert taken_back.retracted_by == told.id
+        assert [each.state for each in (other, itself)] == [ReceivedState.RECEIVED] * 2
+        assert other.retracted_at is itself.retracted_at is None
+
+    async def test_a_retraction_in_the_batch_of_its_original_marks_it_too(self, gateway, world):
+        await gateway.take(*self.corrections(world, MessageType.RETRACTION))
+        assert gateway.received()[0].state is ReceivedState.RETRACTED
+
+    async def test_what_was_corrected_stays_as_it_was(self, gateway, world):
+        await gateway.take(*self.corrections(world))
+        assert gateway.received()[0].state is ReceivedState.RECEIVED
+
+    async def test_the_deadline_of_what_was_taken_back_stops(self, gateway, world):
+        original, retraction = self.corrections(world, MessageType.RETRACTION)
+        await gateway.take(original, retraction)
+        gateway.clock.advance(timedelta(days=14))
+        await gateway.overdue.once()
+        taken_back, itself = (await gateway.inbox.list(None, 9)).items
+        assert not taken_back.overdue
+        assert itself.overdue  # the retraction is a message of its own
+        assert [row.overdue_at is None for row in gateway.received()] == [True, False]
+
+    async def test_only_the_first_retraction_says_when(self, gateway, world):
+        original, retraction = self.corrections(world, MessageType.RETRACTION)
+        told = statements.parse(original.header("statement")).context
+        about = Original(sender=POLICE, recipient=KREIS, type=MessageType.NOTIFICATION)
+        again = world.message(type=MessageType.RETRACTION, in_reply_to=told.id, original=about)
+        await gateway.take(original, retraction)
+        gateway.clock.advance(timedelta(minutes=5))
+        await gateway.take(again)
+        first = statements.parse(retraction.header("statement")).context
+        taken_back = gateway.received()[0]
+        assert (taken_back.retracted_at, taken_back.retracted_by) == (NOW, first.id)
+        assert gateway.quarantined() == []
 
     async def test_an_amendment_of_anothers_message_finds_none(self, gateway, world):
         original = world.message()

@@ -54,10 +54,22 @@ def test_nobody_acknowledges_what_nobody_opened():
     assert refused.value.code == "step-impossible"
 
 
-def test_what_is_erased_stays_erased():
-    for move in ReceivedMove:
-        with pytest.raises(Refused):
-            after_received(ReceivedState.ERASED, move)
+@pytest.mark.parametrize("move", ReceivedMove)
+def test_what_is_erased_stays_erased(move):
+    with suppress(Refused):
+        assert after_received(ReceivedState.ERASED, move) is ReceivedState.ERASED
+
+
+@pytest.mark.parametrize("state", set(ReceivedState) - {ReceivedState.ERASED})
+def test_its_sender_can_take_back_whatever_is_still_here(state):
+    assert after_received(state, ReceivedMove.RETRACTED) is ReceivedState.RETRACTED
+
+
+@pytest.mark.parametrize("move", [ReceivedMove.ACKNOWLEDGED, ReceivedMove.REFUSED])
+def test_nobody_takes_or_refuses_what_was_taken_back(move):
+    with pytest.raises(Refused) as refused:
+        after_received(ReceivedState.RETRACTED, move)
+    assert refused.value.code == "step-impossible"
 
 
 def test_everything_expires():

@@ -178,6 +178,31 @@ async def test_a_retraction_that_was_delivered_retracts(both):
     assert (await police.box.get(message)).state is SentState.RETRACTED
 
 
+async def test_what_was_taken_back_is_readable_and_says_so_until_it_is_erased(both):
+    police, kreis = both
+    message = await _delivered(police, kreis)
+    body = order(
+        type="retraction", to={"agency": KREIS}, content=examples.RETRACTION, in_reply_to=message
+    )
+    retraction = (await police.intake.accept(body, "key-0002")).id
+    await kreis.carry(police)
+    item = (await kreis.inbox.list(None, 9)).items[0]
+    assert (item.state, item.retracted_by) == (ReceivedState.RETRACTED, retraction)
+    opened = await kreis.inbox.open(message, "Erika Beispiel", None)
+    assert opened.content == examples.NOTIFICATION
+    assert (opened.state, opened.retracted_at) == (ReceivedState.RETRACTED, item.retracted_at)
+    assert [step.kind for step in opened.timeline] == ["retracted", "opened"]
+    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED):
+        code = "not-permitted" if kind is ReceiptKind.REFUSED else None
+        receipt = ReceiptOrder(kind=kind, by="Erika Beispiel", code=code)
+        with pytest.raises(Refused) as refused:
+            await kreis.inbox.receipt(message, receipt, None)
+        assert refused.value.code == "receipt-out-of-order"
+    receipt = ReceiptOrder(kind=ReceiptKind.ERASED, by="Erika Beispiel")
+    answer, _ = await kreis.inbox.receipt(message, receipt, None)
+    assert answer.state is ReceivedState.ERASED
+
+
 async def test_the_list_of_sent_messages_goes_on_where_it_ended(both):
     police, _ = both
     ids = [(await police.intake.accept(order(), f"key-{n:04}")).id for n in range(5)]
@@ -199,11 +224,10 @@ async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
     receipt = ReceiptOrder(kind=ReceiptKind.ACKNOWLEDGED, by="Erika Beispiel")
     await kreis.inbox.receipt(message, receipt, None)
     await police.carry(kreis)
-    keeping = timedelta(days=7)
     for office in both:
-        assert await Retention(office.store, office.clock, keeping).once() == 0
+        assert await _retention(office).once() == 0
         office.clock.advance(timedelta(days=400))
-        while await Retention(office.store, office.clock, keeping).once():
+        while await _retention(office).once():
             pass
     with pytest.raises(Refused) as refused:
         await kreis.inbox.open(message, "Erika Beispiel", None)
@@ -215,6 +239,10 @@ async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
     assert gone.value.code == "message-unknown"
     for office in both:
         assert _blobs(office.store) == []
+
+
+def _retention(office):
+    return Retention(office.store, office.clock, timedelta(days=7), timedelta(days=30))
 
 
 def _blobs(store):
@@ -239,7 +267,7 @@ def _blobs(store):
 async def test_an_idempotency_key_is_forgotten_after_its_days(both):
     police, _ = both
     await police.intake.accept(order(), "key-0001")
-    retention = Retention(police.store, police.clock, timedelta(days=7))
+    retention = _retention(police)
     police.clock.advance(timedelta(days=7))
     assert await retention.once() == 0
     police.clock.advance(timedelta(seconds=1))

@@ -340,6 +340,11 @@ class TestStandingAndStep5:
             Proof.AUTHENTIC,
         )
 
+    def test_a_suspended_senders_record_waits_no_longer_than_anybody_may_hold_it(self, world):
+        register = world.register(self.status(world, AgencyStatus.SUSPENDED))
+        record = retold(world, world.message(), delete_after="2026-11-01")
+        assert refusal(world, record, register=register)[:2] == ("past-delete-after", False)
+
     def test_a_revoked_senders_record_is_refused(self, world):
         register = world.register(self.status(world, AgencyStatus.REVOKED))
         assert refusal(world, world.message(), register=register) == (

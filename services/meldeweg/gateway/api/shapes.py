@@ -170,7 +170,10 @@ class SentPage(Frozen):
 
 
 class InboxItem(Frozen):
-    """Metadata alone: what kind of case it is stands in the sealed part."""
+    """Metadata alone: what kind of case it is stands in the sealed part.
+
+    `retracted_at`, `retracted_by`: its sender took it back with that message; nobody may use it.
+    """
 
     id: MessageId
     sender: AgencyId
@@ -182,6 +185,8 @@ class InboxItem(Frozen):
     exercise: bool
     state: ReceivedState
     overdue: bool
+    retracted_at: Instant | None = None
+    retracted_by: MessageId | None = None
     delete_after: str
 
 
@@ -252,7 +257,10 @@ class ReceiptAnswer(Frozen):
 
 
 class QuarantineItem(Frozen):
-    """A record that could not be processed. `sender` is only who it claims unless `verified`."""
+    """A record that could not be processed. `sender` is only who it claims unless `verified`.
+
+    `erased_at`: what it held is gone since then; `digest` says which it was.
+    """
 
     id: str  # decimal, counts up in order of arrival
     at: Instant
@@ -265,6 +273,8 @@ class QuarantineItem(Frozen):
     sender: AgencyId | None = None
     urgency: Urgency | None = None
     digest: Digest | None = None
+    delete_after: str | None = None  # as its sender signed it; absent: `quarantine_days` counts
+    erased_at: Instant | None = None
 
 
 class QuarantineHeader(Frozen):

@@ -1,18 +1,26 @@
-"""Records that could not be processed, exactly as they came, with the reason code."""
+"""Records that could not be processed, exactly as they came, with the reason code.
+
+Guarantees: what a record held (key, headers, value) goes in time; that it came, where, when, why
+and which one (`digest`) stays, so that it is known again.
+"""
 
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from meldeweg.gateway.store.headers import Headers
+from meldeweg.gateway.store.headers import Headers, pack
 from meldeweg.gateway.store.rows import Rows
+from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.statement import Urgency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewQuarantined:
-    """A record to keep. `sender` is the topic's; `digest` is over key, headers and value."""
+    """A record to keep. `sender` is the topic's; `digest` is over key, headers and value.
+
+    `delete_after`: of its statement, if that was verified; else the agency's own term counts.
+    """
 
     at: datetime
     topic: str
@@ -26,6 +34,7 @@ class NewQuarantined:
     headers: Headers
     value: bytes | None
     digest: Digest
+    delete_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Quarantined:
     verified: bool
     urgency: Urgency | None
     digest: Digest
+    delete_after: str | None
+    erased_at: datetime | None
 
 
 _NEW, _ROWS = Rows(NewQuarantined), Rows(Quarantined)
@@ -86,6 +97,24 @@ def by_seq(db: sqlite3.Connection, seq: int) -> Quarantined | None:
 def record(db: sqlite3.Connection, seq: int) -> NewQuarantined | None:
     """Return the record with its exact bytes, for export."""
     return _FULL.first(db, "quarantine", "WHERE seq = ?", (seq,))
+
+
+def erase(db: sqlite3.Connection, now: datetime, kept_since: datetime, limit: int = 500) -> int:
+    """Erase what records held whose time has come; return of how many.
+
+    Due is what its own statement says may not be held any more, and without a verified one what
+    came before `kept_since`.
+    """
+    due = (
+        "SELECT seq FROM quarantine WHERE erased_at IS NULL AND delete_after <= ?1"
+        " UNION ALL SELECT seq FROM quarantine"
+        " WHERE erased_at IS NULL AND delete_after IS NULL AND at < ?2 LIMIT ?3"
+    )
+    return db.execute(
+        "UPDATE quarantine SET key = NULL, headers = ?4, value = NULL, erased_at = ?5"  # noqa: S608 - a constant
+        f" WHERE seq IN ({due})",
+        (now.date().isoformat(), to_rfc3339(kept_since), limit, pack(()), to_rfc3339(now)),
+    ).rowcount
 
 
 def count(db: sqlite3.Connection) -> int:

@@ -61,6 +61,8 @@ class Received:
     state_at: datetime
     delete_after: str
     overdue_at: datetime | None
+    retracted_at: datetime | None
+    retracted_by: MessageId | None  # the retraction, of the same sender
 
 
 _NEW, _ROWS, _STEPS = Rows(NewReceived), Rows(Received), Rows(Step)
@@ -119,6 +121,16 @@ def move(
         (message.seq, step, at, code),
     )
     return state
+
+
+def retract(db: sqlite3.Connection, message: Received, by: MessageId, when: datetime) -> None:
+    """Note that its sender took it back; the first retraction counts. `message`: as in `move`."""
+    move(db, message, ReceivedMove.RETRACTED, when)
+    db.execute(
+        "UPDATE received SET retracted_at = ?, retracted_by = ?"
+        " WHERE seq = ? AND retracted_at IS NULL",
+        (to_rfc3339(when), by, message.seq),
+    )
 
 
 def timeline(db: sqlite3.Connection, seq: int) -> list[Step]:

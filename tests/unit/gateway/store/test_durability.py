@@ -7,14 +7,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import meldeweg
-from meldeweg.gateway.store import Store, connection, database, meta
+from meldeweg.gateway.states import ReceivedState
+from meldeweg.gateway.store import Store, connection, database, meta, quarantine, received
 from meldeweg.gateway.store.schema import HEAD
+from meldeweg.gateway.store.schema.__main__ import migrate
+from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.ids import Digest, new_message_id
+from unit.gateway.gateway_rows import NOW
 
 LOAD = Path(__file__).with_name("load.py")
 SERVICES = Path(meldeweg.__file__).parents[1]
@@ -164,6 +170,31 @@ def test_a_migration_that_fails_halfway_leaves_the_store_as_it_was(tmp_path):
     assert failed.value.code == "store-migration-failed"
     assert blocker.execute("SELECT name FROM sqlite_schema ORDER BY name").fetchall() == before
     blocker.close()
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date_with_what_it_holds(tmp_path):
+    path = tmp_path / database.FILE
+    connection.open_writer(path).close()
+    migrate(path, "0001")
+    with connection.open_writer(path) as old:
+        old.execute(
+            "INSERT INTO received VALUES (1, ?2, 'polizei-viersen', ?3, 'K7M2QX', 'today', ?1, ?1,"
+            " ?1, 0, ?3, 't', 7, x'00', x'01', 'opened', ?1, '2027-03-01', NULL)",
+            (to_rfc3339(NOW), new_message_id(), Digest.of(b"m")),
+        )
+        old.execute(
+            "INSERT INTO quarantine VALUES (1, ?1, 't', 7, 1, 'schema-invalid', 'polizei-viersen',"
+            " 1, NULL, NULL, x'', x'01', 'd')",
+            (to_rfc3339(NOW),),
+        )
+    old.close()
+    database.migrate(path)
+    with connection.open_writer(path) as new:
+        (row,) = received.page(new, 0, 9)
+        assert (row.state, row.retracted_at) == (ReceivedState.OPENED, None)
+        assert quarantine.erase(new, NOW, NOW) == 0
+        assert quarantine.erase(new, NOW, NOW + timedelta(seconds=1)) == 1
+    new.close()
 
 
 async def test_the_log_of_changes_does_not_grow_without_limit(store, fresh):

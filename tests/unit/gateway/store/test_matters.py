@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -385,6 +385,42 @@ def test_the_same_record_is_quarantined_once_and_found_by_code_and_sender(db):
     assert quarantine.page(db, None, 9, code="value-mismatch") == []
     assert quarantine.page(db, None, 9, sender=OFFICE) == []
     assert len(quarantine.page(db, found.seq, 9)) == 1
+
+
+def test_what_is_quarantined_goes_at_its_own_term_or_after_ours_and_stays_known(db):
+    signed = quarantine.NewQuarantined(
+        at=NOW,
+        topic="inbox.jugendamt-kreis-viersen.polizei-viersen",
+        topic_offset=1,
+        timestamp=1,
+        code="schema-invalid",
+        sender=POLICE,
+        verified=True,
+        urgency=None,
+        key=b"k",
+        headers=ODD,
+        value=b"sealed",
+        digest=Digest.of(b"one"),
+        delete_after="2027-03-01",
+    )
+    unsigned = replace(signed, topic_offset=2, digest=Digest.of(b"two"), delete_after=None)
+    quarantine.insert(db, signed)
+    quarantine.insert(db, unsigned)
+    keep = timedelta(days=30)
+    assert quarantine.erase(db, NOW + keep, NOW) == 0
+    later = NOW + keep + timedelta(seconds=1)
+    assert quarantine.erase(db, later, later - keep) == 1
+    erased, kept = quarantine.page(db, None, 9)
+    assert (erased.erased_at, kept.erased_at) == (later, None)
+    gone = replace(unsigned, key=None, headers=(), value=None)
+    assert quarantine.record(db, erased.seq) == gone
+    assert quarantine.record(db, kept.seq) == signed
+    term = datetime(2027, 3, 1, tzinfo=UTC)
+    assert quarantine.erase(db, term - timedelta(seconds=1), NOW) == 0
+    assert quarantine.erase(db, term, NOW) == 1
+    assert quarantine.erase(db, term, term) == 0  # nothing twice
+    assert quarantine.count(db) == 2
+    assert not quarantine.insert(db, unsigned)  # read again from the topic, it is known
 
 
 def test_tokens_are_revoked_once_and_names_never_used_twice(db):
