@@ -8,7 +8,7 @@ went (§ 35 SGB I). Pure: numbers, keys, time and randomness come in.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from meldeweg.kernel import statement as statements
 from meldeweg.kernel import strictjson, topics
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SealKey, SigningKey
-from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.model import Frozen, Version1
 from meldeweg.kernel.schemas.record import ActorRef, Nonce, Reason
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
@@ -35,7 +35,7 @@ LEAST_TERM = timedelta(days=60)  # a receipt may wait in outbox and topic; then 
 class Word(Frozen):
     """What the sender learns of a person's receipt: the payload of its content."""
 
-    v: Literal[1]
+    v: Version1
     by: Annotated[str, Field(min_length=1, max_length=200)]
     reason: Reason | None = None
     responsible: AgencyId | None = None
@@ -44,7 +44,7 @@ class Word(Frozen):
 class ReceiptRecord(Frozen):
     """Why a person gave it: sealed to both oversight keys, and in the content beside `Word`."""
 
-    v: Literal[1]
+    v: Version1
     kind: ReceiptKind
     of: Digest
     actor_ref: ActorRef

@@ -6,14 +6,14 @@ reference. Heartbeats say how far the sender's numbering has gone, so that a wit
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from meldeweg.kernel import signing
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.jwk import SigningKey
-from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.model import Frozen, Instant, Version1
 from meldeweg.kernel.statement import STATEMENT_HEADER, Seq, Urgency
 
 EVENT_VALUE = b"{}"  # events have nothing to seal; the value is constant
@@ -40,7 +40,7 @@ class EventKind(StrEnum):
 class Event(Frozen):
     """One thing that happened at `agency`."""
 
-    v: Literal[1]
+    v: Version1
     id: MessageId
     agency: AgencyId
     kind: EventKind
@@ -59,7 +59,7 @@ class Event(Frozen):
 class Heartbeat(Frozen):
     """Every 60 s: sent up to n, received up to m; counts that operators watch."""
 
-    v: Literal[1]
+    v: Version1
     id: MessageId
     agency: AgencyId
     at: Instant

@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
@@ -29,6 +30,9 @@ Instant = Annotated[
     ),
 ]
 """A point in time: RFC 3339, UTC, exactly three decimals; `datetime` with timezone inside."""
+
+Version1 = Annotated[int, Field(ge=1, le=1, strict=True)]
+"""The number 1 as a format's version. `Literal[1]` compares by `==`, and so takes `true` for 1."""
 
 
 class Frozen(BaseModel):

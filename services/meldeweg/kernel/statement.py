@@ -19,7 +19,7 @@ from meldeweg.kernel import signing
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.jwk import SigningKey
-from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.model import Frozen, Instant, Version1
 
 STATEMENT_HEADER = "statement"
 VALUE_EXTRAS = frozenset({"value_sha256", "value_size"})
@@ -68,7 +68,7 @@ class ReceiptFor(Frozen):
 class Context(Frozen):
     """Who, to whom, when, how urgent: all that the bus, audit and watch may know (I10)."""
 
-    v: Literal[1]
+    v: Version1
     id: MessageId
     kind: Literal["message", "receipt"]
     sender: Annotated[AgencyId, Field(alias="from")]

@@ -13,7 +13,7 @@ from meldeweg.kernel import strictjson
 from meldeweg.kernel.agreement.clause import Clause
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest, KeyId
-from meldeweg.kernel.model import Frozen, where
+from meldeweg.kernel.model import Frozen, Version1, where
 from meldeweg.kernel.schemas.record import ClauseId
 from meldeweg.kernel.schemas.values import Day, Line, Phone, Text, unique
 from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
@@ -160,7 +160,7 @@ class Terms(Frozen):
 class Agreement(Terms):
     """The document that the parties sign."""
 
-    v: Annotated[int, Field(ge=1, le=1)]  # Literal[1] would take `true`
+    v: Version1
     parties: Annotated[tuple[Party, ...], Field(min_length=2, max_length=100)]
 
     @model_validator(mode="after")

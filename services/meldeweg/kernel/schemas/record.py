@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from meldeweg.kernel.ids import Ags, MessageId
-from meldeweg.kernel.model import Instant
+from meldeweg.kernel.model import Instant, Version1
 from meldeweg.kernel.schemas.element import Element, german
 from meldeweg.kernel.schemas.values import TEXT_PATTERN, Line, unique
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, Ground, MessageType
@@ -68,8 +68,7 @@ class RecordBody(Element):
         "Warum, auf welcher Grundlage und durch wen übermittelt wurde. Ohne Inhalt.",
     )
 
-    # Not Literal[1]: that would take `true` for 1.
-    v: Annotated[int, Field(ge=1, le=1, title="Fassung", description="Dieser Aufzeichnung.")]
+    v: Annotated[Version1, Field(title="Fassung", description="Dieser Aufzeichnung.")]
     type: Annotated[MessageType, Field(title="Art", description="Der Nachricht.")]
     version: Annotated[
         int, Field(ge=1, le=999, title="Fassung", description="Des Schemas der Nachricht.")

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest, KeyId
-from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.model import Frozen, Instant, Version1
 
 Jwk = dict[str, Any]  # its own reader (`kernel.jwk`) is stricter than a model here could be
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -28,7 +28,7 @@ class AgencyKind(StrEnum):
 class Enrolment(Frozen):
     """An agency belongs to the district: id, responsibility, identity key, Kafka principal."""
 
-    v: Literal[1]
+    v: Version1
     agency: AgencyId
     name: Name
     kind: AgencyKind
@@ -47,7 +47,7 @@ class Enrolment(Frozen):
 class ServiceKey(Frozen):
     """A central service's signing key: registry for snapshots, audit for checkpoints."""
 
-    v: Literal[1]
+    v: Version1
     service: Literal["registry", "audit"]
     key: Jwk
     not_before: Instant
@@ -66,7 +66,7 @@ class AgencyStatus(StrEnum):
 class Status(Frozen):
     """From `at` on the agency is `status`; a later `n` replaces an earlier one."""
 
-    v: Literal[1]
+    v: Version1
     agency: AgencyId
     status: AgencyStatus
     n: Annotated[int, Field(ge=1, lt=2**53)]
@@ -89,7 +89,7 @@ class KeyCertificate(Frozen):
     sealed parts are opened, until then; the gap covers the longest stay in outbox, topic, parking.
     """
 
-    v: Literal[1]
+    v: Version1
     agency: AgencyId
     use: KeyUse
     key: Jwk
@@ -108,7 +108,7 @@ class KeyCertificate(Frozen):
 class KeyRevoked(Frozen):
     """From now on nothing that this key signed counts unless it was verified before (I5)."""
 
-    v: Literal[1]
+    v: Version1
     agency: AgencyId
     kid: KeyId
     reason: Annotated[str, Field(min_length=1, max_length=500)]
@@ -118,7 +118,7 @@ class KeyRevoked(Frozen):
 class Reads(Frozen):
     """Which message types and versions the agency reads; the sender takes the newest both know."""
 
-    v: Literal[1]
+    v: Version1
     agency: AgencyId
     types: Annotated[dict[str, tuple[int, ...]], Field(max_length=100)]
     at: Instant
@@ -134,7 +134,7 @@ class TopicEnd(Frozen):
 class Snapshot(Frozen):
     """Every minute: where each topic of trust ends. Stale: a warning. Contradicting: no sealing."""
 
-    v: Literal[1]
+    v: Version1
     n: Annotated[int, Field(ge=1, lt=2**53)]
     at: Instant
     topics: dict[str, TopicEnd]
@@ -143,7 +143,7 @@ class Snapshot(Frozen):
 class AgreementSignature(Frozen):
     """One party signs one agreement, by the digest of the document's exact bytes."""
 
-    v: Literal[1]
+    v: Version1
     agreement: Digest
     agency: AgencyId
     at: Instant
