@@ -51,7 +51,7 @@ class Problem(GatewayError):
         self.responsible: str | None = document.get("responsible")
         call = document.get("call")
         self.call = (
-            Call(call["agency"], call["office"], call.get("phone"), call.get("note"))
+            Call(call.get("agency"), call["office"], call.get("phone"), call.get("note"))
             if isinstance(call, Mapping)
             else None
         )

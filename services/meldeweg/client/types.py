@@ -12,9 +12,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Whom to phone, in German."""
+    """Whom to phone, in German. `agency` is None for who is no party; `note` then says more."""
 
-    agency: str
+    agency: str | None
     office: str
     phone: str | None = None
     note: str | None = None

@@ -8,13 +8,13 @@ directory that is wrong once sends every message to the wrong office). Pure.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from meldeweg.gateway import phoning
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import Call
 from meldeweg.gateway.order import Order
 from meldeweg.kernel.agreement import Standing
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Ags
-from meldeweg.kernel.policy import Phone, phone, route
+from meldeweg.kernel.policy import route
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import Ground
 from meldeweg.kernel.trust.objects import AgencyStatus, Enrolment
@@ -50,24 +50,6 @@ def resolve(
 def check_recipient(view: View, me: AgencyId, agency: AgencyId) -> None:
     """Refuse an agency that nothing can be sent to: `agency-unknown`, `agency-revoked`."""
     _known(view, me, agency)
-
-
-def call(held: Sequence[Standing], agency: AgencyId) -> Call | None:
-    """Return whom to phone at an agency: the agreement's first contact."""
-    for standing in held:
-        if contacts := phone(standing.document, agency):
-            return shown(contacts[0])
-    return None
-
-
-def shown(contact: Phone) -> Call:
-    """Return a contact as the API shows it."""
-    return Call(
-        agency=contact.agency,
-        office=contact.name,
-        phone=contact.phone,
-        note=f"{contact.role}, {contact.hours}",
-    )
 
 
 def _known(view: View, me: AgencyId, agency: AgencyId) -> Enrolment:
@@ -115,7 +97,8 @@ def _check_enrolled(
             if each.kind is enrolment.kind and ags in each.municipalities
         }
         if others != {enrolment.agency}:
-            raise Rejected("responsibility-contradicts", ags, call=call(held, enrolment.agency))
+            found = phoning.agency(held, enrolment.agency)
+            raise Rejected("responsibility-contradicts", ags, call=found)
 
 
 def _leads(held: Sequence[Standing], enrolment: Enrolment, ags: Ags) -> bool:

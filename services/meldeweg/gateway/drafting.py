@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from meldeweg.gateway import addressing
+from meldeweg.gateway import addressing, phoning
 from meldeweg.gateway import order as orders
 from meldeweg.gateway.addressing import Addressed
 from meldeweg.gateway.api.ports import Rejected
@@ -73,18 +73,12 @@ def draft(
     try:
         return _decided(view, me, held, order, original, now, stale=stale)
     except NotCovered as exc:
-        raise refused(exc) from exc
-
-
-def refused(exc: NotCovered) -> Rejected:
-    """Return the API's form of a refusal by the agreement: the rule, and whom to phone."""
-    return Rejected(
-        "not-covered",
-        exc.detail,
-        rule=exc.rule.value,
-        call=addressing.shown(exc.call[0]) if exc.call else None,
-        responsible=exc.responsible,
-    )
+        enrolled = view.agencies().get(me)
+        call = phoning.instead(exc, enrolled.kind if enrolled else None)
+        rule, responsible = exc.rule.value, exc.responsible
+        raise Rejected(
+            "not-covered", exc.detail, rule=rule, call=call, responsible=responsible
+        ) from exc
 
 
 def _decided(
@@ -173,7 +167,7 @@ def _in_common_version(
     try:
         version = schemas.newest_common(order.type, view.reads(to))
     except Early as exc:
-        raise Rejected("type-unread", order.type, call=addressing.call(held, to)) from exc
+        raise Rejected("type-unread", order.type, call=phoning.agency(held, to)) from exc
     if schemas.model(order.type, version) is type(written):
         return version, written
     return version, orders.content(order, version)

@@ -4,7 +4,7 @@ Guarantees: who acknowledged and why somebody refused is opened for the answer a
 decrypted is stored. Trusts: the API for who asks.
 """
 
-from meldeweg.gateway import addressing
+from meldeweg.gateway import phoning
 from meldeweg.gateway.api.shapes import (
     Answer,
     Call,
@@ -90,7 +90,7 @@ class SentBox:
     def _call(self, row: Sent) -> Call | None:
         """Say whom to phone: the recipient, by the agreement."""
         held = standing(self._desk.view.agreements(), self._desk.clock.now())
-        return addressing.call(held, row.recipient)
+        return phoning.agency(held, row.recipient)
 
     def _word(self, came: ReceiptIn) -> Word | None:
         """Open what a person at the recipient said; None if nothing is sealed, or not readable."""

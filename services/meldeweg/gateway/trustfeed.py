@@ -7,6 +7,7 @@ warning. A record that is refused is kept in quarantine and told once.
 Trusts: the trust anchor; no topic, no order, not the cache.
 """
 
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,6 +67,7 @@ class TrustFeed:
         self.seen_own: set[Digest] = set()  # what lies there now
         self._placed: float | None = None  # when reading our own topic of keys began
         self.contradicting: str | None = None
+        _age.set_function(self._snapshot_age)  # as of the question, also where nobody sends
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` when something new was verified: what is parked may not be early now."""
@@ -153,10 +155,11 @@ class TrustFeed:
     def is_stale(self, now: datetime) -> bool:
         """Say whether the newest snapshot is old, or missing: a warning, never a refusal."""
         snapshot = self.register.snapshot
-        if snapshot is None:
-            return True
-        _age.set((now - snapshot.at).total_seconds())
-        return now - snapshot.at > self._stale_after
+        return snapshot is None or now - snapshot.at > self._stale_after
+
+    def _snapshot_age(self) -> float:
+        snapshot = self.register.snapshot
+        return math.inf if snapshot is None else (self._clock.now() - snapshot.at).total_seconds()
 
     def missing(self) -> str | None:
         """Say for `/readyz` what this agency lacks to send and to receive."""

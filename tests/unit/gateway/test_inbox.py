@@ -74,6 +74,8 @@ class TestList:
             "ack_by",
             "exercise",
             "state",
+            "retracted_at",
+            "retracted_by",
             "overdue",
             "delete_after",
         }

@@ -252,7 +252,25 @@ async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to
     refused = await _refused(police, order(to={"place": "05362004"}), "not-covered")
     assert isinstance(refused, Rejected)
     assert refused.rule == "outside-district"
-    assert refused.call.phone
+    assert (refused.call.agency, refused.call.phone) == (None, None)  # not the police themselves
+    assert refused.call.office == "Jugendamt am Ort"
+    assert "Stadt- oder Kreisverwaltung des Ortes" in refused.call.note
+
+
+async def test_a_youth_office_is_told_the_emergency_number_for_a_place_nobody_here_knows(
+    store, world
+):
+    kreis = Sender(store, world, me=KREIS)
+    body = order(type="inquiry", to={"place": "05362004"}, content=examples.INQUIRY)
+    refused = await _refused(kreis, body, "not-covered")
+    assert (refused.call.agency, refused.call.phone) == (None, "110")
+    assert refused.call.note.startswith("Bei Gefahr.")
+
+
+async def test_who_is_responsible_itself_is_sent_to_nobody(store, world):
+    kreis = Sender(store, world, me=KREIS)
+    refused = await _refused(kreis, order(), "not-covered")
+    assert (refused.rule, refused.call) == ("same-agency", None)
 
 
 async def test_an_agreement_and_an_enrolment_that_disagree_stop_the_message(store, world):

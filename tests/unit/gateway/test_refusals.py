@@ -41,7 +41,6 @@ BESIDE = {
     "key-id-malformed",
     "signature-invalid",
     "parking-full",
-    "view-stale",  # only a sender knows that its own view is stale
     "recipient-ambiguous",  # only a sender asks who is responsible
 }
 

@@ -1,5 +1,6 @@
 """The trust feed: verified, kept, survives a restart; contradictions stop sealing."""
 
+import math
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,7 +8,7 @@ import pytest
 
 from meldeweg.gateway.store import outbox, quarantine, trust
 from meldeweg.gateway.trustfeed import TrustFeed
-from meldeweg.kernel import event, failpoints, topics
+from meldeweg.kernel import event, failpoints, metrics, topics
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
@@ -173,6 +174,13 @@ async def test_a_true_snapshot_is_fine_and_its_age_is_a_warning(world, feed):
     feed.check_sealing()
     assert not feed.is_stale(NOW + timedelta(minutes=5))
     assert feed.is_stale(NOW + timedelta(minutes=5, seconds=1))
+
+
+async def test_the_age_of_the_snapshot_is_told_whether_or_not_anybody_sends(store, world, feed):
+    age = "meldeweg_snapshot_age_seconds"
+    assert metrics.REGISTRY.get_sample_value(age) == math.inf
+    await feed.handle([_snapshot(world, feed, at=NOW - timedelta(minutes=7))])
+    assert metrics.REGISTRY.get_sample_value(age) == 420
 
 
 async def test_a_contradicting_snapshot_stops_sealing_until_one_agrees(store, world, feed):

@@ -430,7 +430,7 @@ def test_a_report_for_a_place_outside_the_district_is_refused_with_the_rule():
             places=places(ELSEWHERE),
         )
     assert info.value.rule is Rule.OUTSIDE
-    assert info.value.call[0].agency == POLICE  # their own control centre knows other districts
+    assert info.value.call == ()  # who is responsible there, the agreement does not know
 
 
 def test_the_office_of_a_linked_copy_is_not_woken():
@@ -593,14 +593,6 @@ def test_correcting_is_a_duty_whatever_the_clause_says_of_its_end():
     assert decide(CORRECTION, held).waived == ()
 
 
-# --- a stale view -----------------------------------------------------------------------------
-
-
-def test_a_stale_view_stops_nothing_that_is_urgent_and_overridden():
-    assert refused(REPORT, stale_view=True).rule is Rule.STALE_VIEW
-    assert decide(REPORT, stale_view=True, **URGENT).waived == (Rule.STALE_VIEW,)
-
-
 def test_an_override_that_was_not_needed_waives_nothing():
     assert decide(REPORT, **URGENT).waived == ()
     assert decide(REPORT, override=True).waived == ()
@@ -619,8 +611,27 @@ def test_a_refusal_names_the_rule_and_whom_to_phone():
     assert first.phone.startswith("030 23125 ")
 
 
-def test_a_refused_report_to_a_stranger_names_ones_own_contact():
-    assert refused(REPORT, recipient=STRANGER).call[0].agency == POLICE
+def test_nobody_is_told_to_phone_themselves():
+    assert refused(REPORT, recipient=STRANGER).call == ()
+    assert refused(REPORT, recipient=POLICE).call == ()
+
+
+@pytest.mark.parametrize(
+    ("sender", "where", "called"),
+    [
+        (POLICE, places(KEMPEN_TOWN), [KEMPEN]),
+        (POLICE, places(KEMPEN_TOWN, ELSEWHERE), [KEMPEN]),
+        (KEMPEN, places(KEMPEN_TOWN), [POLICE]),
+        (POLICE, places(ELSEWHERE), []),
+        (STRANGER, places(KEMPEN_TOWN), []),
+    ],
+)
+def test_where_no_clause_covers_the_type_the_office_of_the_place_is_named(sender, where, called):
+    bare = replace(HELD, document=HELD.document.model_copy(update={"clauses": ()}))
+    with pytest.raises(NotCovered) as info:
+        policy.route([bare], sender=sender, kind=REPORT.type, grounds=(), places=where)
+    assert info.value.rule is (Rule.SENDER_NOT_PARTY if sender == STRANGER else Rule.TYPE)
+    assert list(dict.fromkeys(each.agency for each in info.value.call)) == called
 
 
 def test_every_rule_has_a_german_sentence():

@@ -23,9 +23,12 @@ Place = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Call(Frozen):
-    """Whom to phone: German, from the agreement; never from the message."""
+    """Whom to phone: German, from the agreement; never from the message.
 
-    agency: AgencyId
+    `agency`: absent where it is no party of the agreement. Without `phone`, `note` says who knows.
+    """
+
+    agency: AgencyId | None = None
     office: str
     phone: str | None = None
     note: str | None = None

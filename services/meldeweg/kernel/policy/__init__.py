@@ -7,8 +7,8 @@ and record say, with `at` = the context's `created`, so that both come to the sa
 Trusts: that the agreements were verified (`kernel.trust`); nothing of the transfer.
 
 An *override* (a named person, with a reason, in an `immediate` message) passes the administrative
-rules alone: the term ran out (and the run-off lasts), a § 22b label is missing, this gateway's view
-is stale. It never makes a party of a stranger, an agreement of a draft, or a clause where none is.
+rules alone: the term ran out (and the run-off lasts), a § 22b label is missing. It never makes a
+party of a stranger, an agreement of a draft, or a clause where none is.
 An exercise obeys the same rules, so it is no input.
 """
 

@@ -10,7 +10,7 @@ from meldeweg.kernel.agreement.document import Party
 from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.policy.covering import PRECEDENCE, covering
-from meldeweg.kernel.policy.notcovered import NotCovered, NotCoveredYet, Rule, phone
+from meldeweg.kernel.policy.notcovered import NotCovered, NotCoveredYet, Rule, phone_others
 from meldeweg.kernel.policy.responsibility import Responsibility, responsible
 from meldeweg.kernel.policy.transfer import AMENDMENTS, Permit, Transfer
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, MessageType
@@ -77,7 +77,6 @@ def _remembered(held: Standing, transfer: Transfer) -> _Cover:
         transfer.urgency,
         transfer.override,
         None if original is None else (original.sender, original.recipient, original.type),
-        transfer.stale_view,
     )
     found = _known.get(key)
     if found is None:
@@ -106,7 +105,7 @@ def _cover(held: Standing, transfer: Transfer) -> _Cover:
     except NotCovered as exc:
         if not exc.call:
             best = exc.responsible or transfer.recipient
-            exc.call = phone(held.document, best) or phone(held.document, transfer.sender)
+            exc.call = phone_others(held.document, transfer.sender, [best])
         raise
     return _Cover(clauses, where, urgency, waived)
 
@@ -211,7 +210,6 @@ def _check_administration(
     checks = {
         Rule.RUN_OFF: held.status is AgreementStatus.RUN_OFF and not goes_on,
         Rule.LABELS: unlabelled and any(clause.labels_required for clause in clauses),
-        Rule.STALE_VIEW: transfer.stale_view,
     }
     failed = tuple(rule for rule, holds in checks.items() if holds)
     if failed and not (transfer.override and urgency is Urgency.IMMEDIATE):

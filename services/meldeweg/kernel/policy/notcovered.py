@@ -4,6 +4,7 @@ The rules' codes are stable and part of the API's problem `not-covered`; the Ger
 the person at the desk reads. None of it comes from a message.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meldeweg.kernel.agreement.document import Agreement
@@ -54,10 +55,9 @@ class Rule(Labelled):
         "recipient-ambiguous",
         "Mehrere Stellen kommen in Betracht; bitte die Stelle nennen.",
     )
-    STALE_VIEW = "view-stale", "Das Verzeichnis dieses Gateways ist veraltet."
 
 
-ADMINISTRATIVE = frozenset({Rule.RUN_OFF, Rule.LABELS, Rule.STALE_VIEW})
+ADMINISTRATIVE = frozenset({Rule.RUN_OFF, Rule.LABELS})
 """What a named person may override in an `immediate` message; the rest is law or identity."""
 
 
@@ -74,6 +74,9 @@ class Phone:
 
 class NotCovered(Refused):
     """No clause covers it. `rule`: which rule failed; `call`: whom to phone instead, best first.
+
+    `call` holds parties of the agreement, never the sender itself; it is empty where the agreement
+    knows nobody to phone (a place outside the district, a stranger).
 
     `overridable`: a named person could send it with a reason, if it is `immediate`.
     `responsible`: who is responsible, where the rule is `not-responsible`.
@@ -94,6 +97,14 @@ class NotCovered(Refused):
 
 class NotCoveredYet(Early, NotCovered):
     """A signature may still be on its way to my view: a consumer parks such a record (I6)."""
+
+
+def phone_others(
+    document: Agreement, sender: AgencyId, agencies: Iterable[AgencyId | None]
+) -> tuple[Phone, ...]:
+    """Return the contacts of `agencies` in their order, without the sender's own."""
+    others = dict.fromkeys(each for each in agencies if each != sender)
+    return tuple(contact for each in others for contact in phone(document, each))
 
 
 def phone(document: Agreement, agency: AgencyId | None) -> tuple[Phone, ...]:

@@ -6,7 +6,7 @@ from meldeweg.kernel.agreement.clause import Clause
 from meldeweg.kernel.agreement.standing import Standing
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.policy.covering import PRECEDENCE, choose, of_type
-from meldeweg.kernel.policy.notcovered import NotCovered, Rule, phone
+from meldeweg.kernel.policy.notcovered import NotCovered, Phone, Rule, phone_others
 from meldeweg.kernel.policy.responsibility import Responsibility, responsible
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
@@ -30,7 +30,8 @@ def route(
         try:
             return _route(held, sender, kind, grounds, places)
         except NotCovered as exc:
-            exc.call = exc.call or phone(held.document, sender)
+            if exc.rule is not Rule.SAME_AGENCY:
+                exc.call = exc.call or _offices(held, sender, places)
             refusals.append(exc)
     raise min(
         refusals,
@@ -64,6 +65,22 @@ def _route(
     if len(others) > 1:
         raise NotCovered(Rule.AMBIGUOUS, " or ".join(one.lead for one in others))
     return others[0]
+
+
+def _offices(held: Standing, sender: AgencyId, places: Places) -> tuple[Phone, ...]:
+    """Return whom the agreement names for the places, of another kind than the sender first."""
+    party = held.document.party(sender)
+    if party is None:
+        return ()
+    kinds = sorted(AgencyKind, key=lambda kind: kind is party.kind)
+    offices = [
+        held.document.office(kind, ags)
+        for kind in kinds
+        for ags in (places.place, places.residence)
+        if ags is not None
+    ]
+    found = [office.agency for office in offices if office is not None]
+    return phone_others(held.document, sender, found)
 
 
 def may_tell(held: Standing, sender: AgencyId) -> tuple[tuple[Clause, tuple[AgencyId, ...]], ...]:

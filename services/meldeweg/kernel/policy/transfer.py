@@ -31,8 +31,7 @@ class Original:
 class Transfer:
     """What is to be decided: facts of the message, never its content.
 
-    `urgency`: as asked for, or None. `override`: a named person gave a reason. `stale_view`: this
-    gateway knows that its register is older than it may be.
+    `urgency`: as asked for, or None. `override`: a named person gave a reason.
     """
 
     sender: AgencyId
@@ -47,7 +46,6 @@ class Transfer:
     urgency: Urgency | None = None
     override: bool = False
     original: Original | None = None
-    stale_view: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

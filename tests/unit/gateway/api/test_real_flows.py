@@ -151,7 +151,9 @@ async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to
     assert (answer.status_code, document["code"]) == (403, "not-covered")
     assert document["rule"] == "outside-district"
     assert document["rule_text"] == "Der Ort liegt außerhalb des Kreises der Vereinbarung."
-    assert document["call"]["phone"]
+    assert document["call"]["office"] == "Jugendamt am Ort"
+    assert "phone" not in document["call"]  # nobody here knows it, and the note says who does
+    assert document["call"]["note"]
 
 
 @pytest.mark.parametrize(
