@@ -131,6 +131,15 @@ def test_sigterm_drains_and_ends_with_zero(police):
     police.becomes(message, "delivered")
 
 
+def test_an_idle_gateway_ends_within_seconds(police):
+    for _ in range(3):
+        began = time.monotonic()
+        assert police.terminate() == 0
+        assert time.monotonic() - began < 6  # of the 20 that a drain may take; 0.5 is usual
+        assert not any(line["event"] == "client_abandoned" for line in police.lines())
+        police.start().ready()
+
+
 def test_new_keys_are_used_while_running(district, police, kreis):
     identity = keyfile.read_signing_key(district.places.offline(f"identity-{KREIS}.jwk"))
     ceremony.rotate(identity, KREIS, district.places.keys(KREIS), district.clock.now())

@@ -3,10 +3,15 @@
 `stop()` of aiokafka flushes first, hangs for up to 45 s on a frozen broker, and may leak a
 CancelledError. What matters here is that nothing of an abandoned client lives on: a producer must
 not send what was reported as failed, a consumer must not keep its membership alive.
+
+`close()` of aiokafka waits until each connection is gone. Over TLS that is when the broker has
+answered our goodbye; uvloop waits 30 s for it, and where a response was under way the other way the
+answer may never come. So each connection gets GOODBYE seconds and is then cut.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from aiokafka.errors import KafkaError  # noqa: TID251 - bus is the place
@@ -15,6 +20,7 @@ from meldeweg.kernel import logs
 
 _ORDERLY = 5.0  # seconds for stop()
 _HARD = 1.0  # seconds for closing connections after that
+GOODBYE = 0.5  # of these, until what is not closed is cut: everything was said before
 _CANCELS = 5  # aiokafka's tasks catch a cancellation and go on waiting for their children
 
 log = logs.get()
@@ -31,6 +37,7 @@ async def end(
 
     Raises nothing but the cancellation of the calling task itself.
     """
+    client.close = partial(_close, client, client.close)  # `stop` calls it too
     if stop is not None:
         await _quietly(stop, orderly)
     await _quietly(client.close(), _HARD)
@@ -44,6 +51,22 @@ async def end(
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_HARD / _CANCELS)
+
+
+async def _close(client: Any, close: Callable[[], Awaitable[None]]) -> None:
+    """Close all connections; abort those whose peer does not answer the goodbye."""
+    writers = [each._writer for each in client._conns.values()]  # noqa: SLF001 - gone after close
+    closing = asyncio.ensure_future(close())
+    try:
+        await asyncio.wait([closing], timeout=GOODBYE)
+        if not closing.done():
+            log.info("connections_cut", count=len(writers))
+            for writer in writers:
+                if writer is not None:
+                    writer.transport.abort()  # and `closing` goes on
+        await closing
+    finally:
+        closing.cancel()
 
 
 def tasks_of(consumer: Any) -> list[asyncio.Task[Any] | None]:
