@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any
 
 from meldeweg.gateway import receipts, reopening
-from meldeweg.gateway.api.shapes import ReceiptAnswer, ReceiptOrder
+from meldeweg.gateway.api.arrived import ReceiptAnswer, ReceiptOrder
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.opening import NOT_RESPONSIBLE
 from meldeweg.gateway.receipts import Answered, ReceiptRecord, Sealing, Word

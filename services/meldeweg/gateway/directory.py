@@ -7,7 +7,7 @@ Trusts: the view for all of it; it answers as things stand at this moment.
 import unicodedata
 from collections.abc import Iterator
 
-from meldeweg.gateway.api.shapes import (
+from meldeweg.gateway.api.registered import (
     AgencyEntry,
     ContactEntry,
     MunicipalityEntry,

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 
 from meldeweg.gateway import answering, overdue, reopening
-from meldeweg.gateway.api.shapes import (
+from meldeweg.gateway.api.arrived import (
     InboxItem,
     InboxPage,
     Opened,

@@ -5,7 +5,7 @@ its time has come (`retention`) with its exact bytes; a value is shown by size a
 Trusts: nothing of what it shows; `sender` is only whose topic it lay in, unless `verified`.
 """
 
-from meldeweg.gateway.api.shapes import (
+from meldeweg.gateway.api.arrived import (
     QuarantineHeader,
     QuarantineItem,
     QuarantinePage,

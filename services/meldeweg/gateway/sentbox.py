@@ -5,14 +5,7 @@ decrypted is stored. Trusts: the API for who asks.
 """
 
 from meldeweg.gateway import phoning
-from meldeweg.gateway.api.shapes import (
-    Answer,
-    Call,
-    SentMessage,
-    SentPage,
-    SentStep,
-    SentSummary,
-)
+from meldeweg.gateway.api.shapes import Answer, Call, SentMessage, SentPage, SentStep, SentSummary
 from meldeweg.gateway.cursor import position
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.opening import Opener

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import commands, showing
 from meldeweg.client import calls
-from meldeweg.gateway.api import shapes
+from meldeweg.gateway.api import arrived
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Kennzeichen
@@ -122,7 +122,7 @@ def only_once(flows, monkeypatch):
 
     async def listed(self, after, limit):
         page = await real(self, after, limit)
-        return page if after is None else shapes.InboxPage(items=(), next=page.next)
+        return page if after is None else arrived.InboxPage(items=(), next=page.next)
 
     monkeypatch.setattr(type(inbox), "list", listed)
 
@@ -131,8 +131,8 @@ def test_two_messages_of_one_kennzeichen_are_never_confused(run, flows, monkeypa
     inbox = flows.ports().inbox
 
     async def listed(self, after, limit):
-        item = shapes.InboxItem(**ITEM)
-        return shapes.InboxPage(items=(item, item) if after is None else (), next="1")
+        item = arrived.InboxItem(**ITEM)
+        return arrived.InboxPage(items=(item, item) if after is None else (), next="1")
 
     monkeypatch.setattr(type(inbox), "list", listed)
     code, _, err = run("inbox", "acknowledge", MARK, "--person", "P")

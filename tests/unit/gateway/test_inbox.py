@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from meldeweg.gateway.api.shapes import ReceiptOrder
+from meldeweg.gateway.api.arrived import ReceiptOrder
 from meldeweg.gateway.refusals import BY_PERSONS
 from meldeweg.gateway.states import ReceivedMove
 from meldeweg.gateway.store import received

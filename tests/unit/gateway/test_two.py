@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from meldeweg.gateway.api.shapes import ReceiptOrder
+from meldeweg.gateway.api.arrived import ReceiptOrder
 from meldeweg.gateway.arrivals import Arrivals
 from meldeweg.gateway.inbound import Inbound
 from meldeweg.gateway.inbox import Inbox

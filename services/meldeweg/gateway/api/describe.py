@@ -8,9 +8,10 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
+from meldeweg.gateway.api.arrived import ReceiptAnswer
 from meldeweg.gateway.api.problems import catalogue
 from meldeweg.gateway.api.routes import OPEN, ROUTES
-from meldeweg.gateway.api.shapes import Preview, ReceiptAnswer
+from meldeweg.gateway.api.shapes import Preview
 from meldeweg.kernel.service.problem import MEDIA_TYPE
 
 SEND = "POST /v1/messages"

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from meldeweg.gateway.api import describe, reading
+from meldeweg.gateway.api.arrived import InboxPage, Opened, ReceiptAnswer, ReceiptOrder
 from meldeweg.gateway.api.messages import After, Id, Limit, json
 from meldeweg.gateway.api.ports import Ports
 from meldeweg.gateway.api.routes import RECEIPT_MAX
-from meldeweg.gateway.api.shapes import InboxPage, Opened, ReceiptAnswer, ReceiptOrder
 from meldeweg.kernel.ids import AgencyId
 
 Sender = Annotated[

@@ -12,10 +12,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from meldeweg.gateway.api.arrived import ReceiptOrder
 from meldeweg.gateway.api.describe import ref
 from meldeweg.gateway.api.problems import ProblemDocument
 from meldeweg.gateway.api.routes import OPEN, ROUTES
-from meldeweg.gateway.api.shapes import MessageOrder, ReceiptOrder
+from meldeweg.gateway.api.shapes import MessageOrder
 from meldeweg.kernel.schemas import TYPES
 from meldeweg.kernel.schemas.record import Labels
 from meldeweg.kernel.service.problem import MEDIA_TYPE

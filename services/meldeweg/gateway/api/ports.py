@@ -13,23 +13,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from meldeweg.gateway.api.shapes import (
-    AgencyEntry,
-    Call,
-    ContactEntry,
+from meldeweg.gateway.api.arrived import (
     InboxPage,
-    MunicipalityEntry,
     Opened,
-    PermissionEntry,
-    Pointer,
-    Preview,
     QuarantinePage,
     QuarantineRecord,
     ReceiptAnswer,
     ReceiptOrder,
-    SentMessage,
-    SentPage,
 )
+from meldeweg.gateway.api.registered import (
+    AgencyEntry,
+    ContactEntry,
+    MunicipalityEntry,
+    PermissionEntry,
+)
+from meldeweg.gateway.api.shapes import Call, Pointer, Preview, SentMessage, SentPage
 from meldeweg.gateway.states import SentState
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, MessageId

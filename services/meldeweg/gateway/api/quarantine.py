@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from meldeweg.gateway.api import describe
+from meldeweg.gateway.api.arrived import QuarantinePage, QuarantineRecord
 from meldeweg.gateway.api.messages import After, Limit, json
 from meldeweg.gateway.api.ports import Ports
-from meldeweg.gateway.api.shapes import QuarantinePage, QuarantineRecord
 
 Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,17}$", description="number of the entry")]
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from meldeweg.gateway.api import describe
 from meldeweg.gateway.api.messages import Limit, json
 from meldeweg.gateway.api.ports import Ports
-from meldeweg.gateway.api.shapes import Agencies, Contacts, Municipalities, Permissions
+from meldeweg.gateway.api.registered import Agencies, Contacts, Municipalities, Permissions
 
 
 def router(ports: Ports) -> APIRouter:

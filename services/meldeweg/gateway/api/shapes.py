@@ -1,4 +1,4 @@
-"""The shapes of what the gateway's HTTP API takes and answers.
+"""The shapes of sending, and what all of the gateway's HTTP API shares (`arrived`, `registered`).
 
 Guarantees: every answer is one of these frozen models, so that the OpenAPI document and the bytes
 that go out come from one place; times are UTC with three decimals. Absent optionals are left out.
@@ -11,11 +11,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from meldeweg.gateway.states import ReceivedState, SentState
-from meldeweg.kernel.ids import AgencyId, Ags, Digest, Kennzeichen, MessageId
+from meldeweg.gateway.states import SentState
+from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.schemas.record import ThreadId
-from meldeweg.kernel.statement import ReceiptKind, Urgency
+from meldeweg.kernel.statement import Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Person = Annotated[str, Field(min_length=1, max_length=200)]
@@ -46,9 +46,6 @@ class Warn(Frozen):
 
     code: Code
     text: str
-
-
-# --- sending ---------------------------------------------------------------------------------
 
 
 class To(Frozen):
@@ -167,222 +164,3 @@ class SentPage(Frozen):
 
     items: tuple[SentSummary, ...]
     next: str | None = None
-
-
-# --- receiving -------------------------------------------------------------------------------
-
-
-class InboxItem(Frozen):
-    """Metadata alone: what kind of case it is stands in the sealed part.
-
-    `retracted_at`, `retracted_by`: its sender took it back with that message; nobody may use it.
-    """
-
-    id: MessageId
-    sender: AgencyId
-    kennzeichen: Kennzeichen
-    urgency: Urgency
-    created: Instant
-    received_at: Instant
-    ack_by: Instant
-    exercise: bool
-    state: ReceivedState
-    overdue: bool
-    retracted_at: Instant | None = None
-    retracted_by: MessageId | None = None
-    delete_after: str
-
-
-class InboxPage(Frozen):
-    """In order of arrival. `next` is always there; asking with it again is always safe."""
-
-    items: tuple[InboxItem, ...]
-    next: str
-
-
-class Opening(Frozen):
-    """Somebody looked."""
-
-    by: str
-    at: Instant
-
-
-class ReceivedStep(Frozen):
-    """One entry of a received message's timeline."""
-
-    kind: str
-    at: Instant
-    code: Code | None = None
-    by: str | None = None
-
-
-class Attachment(Frozen):
-    """Reserved: the bytes will travel as records of kind `part`."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: Digest
-
-
-class Opened(InboxItem):
-    """The opened message. Lives in memory and in the answer, nowhere else."""
-
-    digest: Digest
-    type: str
-    clause: str
-    legal_basis: str
-    record: Mapping[str, Any]
-    content: Mapping[str, Any]
-    attachments: tuple[Attachment, ...] = ()
-    timeline: tuple[ReceivedStep, ...] = ()
-    opened: tuple[Opening, ...] = ()
-
-
-class ReceiptOrder(Frozen):
-    """What the recipient's system posts; the rules between the members are the flow's."""
-
-    kind: ReceiptKind
-    by: Person
-    code: Code | None = None
-    responsible: AgencyId | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
-
-
-class ReceiptAnswer(Frozen):
-    """The receipt is on disk and will be sent."""
-
-    id: MessageId
-    kind: ReceiptKind
-    at: Instant
-    state: ReceivedState
-    code: Code | None = None
-
-
-class QuarantineItem(Frozen):
-    """A record that could not be processed. `sender` is only who it claims unless `verified`.
-
-    `erased_at`: what it held is gone since then; `digest` says which it was.
-    """
-
-    id: str  # decimal, counts up in order of arrival
-    at: Instant
-    topic: str
-    offset: int
-    code: Code
-    explanation: str  # German, from the table of refusals
-    explanation_en: str
-    verified: bool
-    sender: AgencyId | None = None
-    urgency: Urgency | None = None
-    digest: Digest | None = None
-    delete_after: str | None = None  # as its sender signed it; absent: `quarantine_days` counts
-    erased_at: Instant | None = None
-
-
-class QuarantineHeader(Frozen):
-    """A header as it came: names and values may be any bytes, so both are base64url."""
-
-    name: str
-    value: str | None
-
-
-class QuarantineRecord(QuarantineItem):
-    """One record, for analysis: sizes and raw headers. Its value stays sealed and here."""
-
-    key_size: int | None
-    value_size: int | None
-    value_sha256: Digest | None
-    headers: tuple[QuarantineHeader, ...]
-
-
-class QuarantinePage(Frozen):
-    """In order of arrival."""
-
-    items: tuple[QuarantineItem, ...]
-    next: str
-
-
-# --- the verified register (in memory, so not async) ------------------------------------------
-
-
-class AgencyEntry(Frozen):
-    """One enrolled agency, as the trust anchor says and the agreement in force lists it."""
-
-    id: AgencyId
-    name: str
-    kind: str
-    status: str  # active | suspended | revoked
-    me: bool
-    municipalities: tuple[Ags, ...]
-    reads: Mapping[str, tuple[int, ...]]
-
-
-class ContactEntry(Frozen):
-    """Whom to reach at a party: a function, never a private number."""
-
-    agency: AgencyId
-    office: str
-    role: str
-    phone: str
-    hours: str
-
-
-class MunicipalityEntry(Frozen):
-    """A place, and who is responsible for it."""
-
-    ags: Ags
-    name: str
-    youth_office: AgencyId
-    youth_office_name: str
-    police: AgencyId
-    police_name: str
-
-
-class PermissionEntry(Frozen):
-    """One clause under which this agency may tell somebody something.
-
-    `grounds`: absent where any counts. `deadlines`: urgency → by when, in German words.
-    `assumed`: no published text of the agreement states it.
-    """
-
-    agreement: Digest
-    clause: str
-    title: str
-    to: tuple[AgencyId, ...]
-    types: tuple[str, ...]
-    grounds: tuple[str, ...] | None = None
-    obligation: str  # duty | permission
-    condition: str | None = None
-    legal_basis: tuple[str, ...]
-    purpose: str
-    urgency: Urgency
-    least_urgency: Urgency
-    deadlines: Mapping[str, str]
-    labels_required: bool
-    assumed: bool
-    run_off: bool
-
-
-class Agencies(Frozen):
-    """All of them; a district has a dozen."""
-
-    items: tuple[AgencyEntry, ...]
-
-
-class Contacts(Frozen):
-    """Sorted by agency."""
-
-    items: tuple[ContactEntry, ...]
-
-
-class Municipalities(Frozen):
-    """Sorted by name."""
-
-    items: tuple[MunicipalityEntry, ...]
-
-
-class Permissions(Frozen):
-    """In the order of the agreement's clauses."""
-
-    items: tuple[PermissionEntry, ...]

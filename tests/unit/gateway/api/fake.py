@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import httpx2
 
-from meldeweg.gateway.api import auth, shapes
+from meldeweg.gateway.api import arrived, auth, registered, shapes
 from meldeweg.gateway.api.app import build
 from meldeweg.gateway.api.ports import Accepted, Ports, Scope, Token
 from meldeweg.gateway.states import ReceivedState, SentState
@@ -24,7 +24,7 @@ SECRETS = {
 }
 CALL = shapes.Call(agency=OFFICE, office="Bereitschaft (erfunden)", phone="030 23125 100")
 
-CONTACT = shapes.ContactEntry(
+CONTACT = registered.ContactEntry(
     agency=OFFICE,
     office="Kreisjugendamt Viersen",
     role="Bereitschaft",
@@ -131,7 +131,7 @@ class Flows:
 
     def agencies(self):
         self.heard("agencies")
-        entry = shapes.AgencyEntry(
+        entry = registered.AgencyEntry(
             id=OFFICE,
             name="Kreisjugendamt Viersen",
             kind="youth-office",
@@ -148,7 +148,7 @@ class Flows:
 
     def municipalities(self, query, limit):
         self.heard("municipalities", query, limit)
-        entry = shapes.MunicipalityEntry(
+        entry = registered.MunicipalityEntry(
             ags=Ags("05166008"),
             name="Grefrath",
             youth_office=OFFICE,
@@ -193,7 +193,7 @@ class Inbox:
 
     async def list(self, after, limit):
         self.flows.heard("inbox.list", after, limit)
-        return shapes.InboxPage(items=(shapes.InboxItem(**ITEM),), next="1")
+        return arrived.InboxPage(items=(arrived.InboxItem(**ITEM),), next="1")
 
     async def open(self, message, person, sender):
         self.flows.heard("inbox.open", message, person, sender)
@@ -205,11 +205,11 @@ class Inbox:
             "record": {},
             "content": {"narrative": "erfunden"},
         }
-        return shapes.Opened(**ITEM, **more)
+        return arrived.Opened(**ITEM, **more)
 
     async def receipt(self, message, order, sender):
         self.flows.heard("inbox.receipt", message, order, sender)
-        answer = shapes.ReceiptAnswer(
+        answer = arrived.ReceiptAnswer(
             id=OTHER_ID, kind=ReceiptKind(order.kind), at=NOW, state=ReceivedState.ACKNOWLEDGED
         )
         return answer, self.flows.new_receipt
@@ -221,12 +221,12 @@ class Quarantine:
 
     async def list(self, after, limit):
         self.flows.heard("quarantine.list", after, limit)
-        return shapes.QuarantinePage(items=(shapes.QuarantineItem(**QUARANTINED),), next="1")
+        return arrived.QuarantinePage(items=(arrived.QuarantineItem(**QUARANTINED),), next="1")
 
     async def get(self, record):
         self.flows.heard("quarantine.get", record)
         more = {"key_size": 1, "value_size": 2, "value_sha256": Digest("0" * 64), "headers": ()}
-        return shapes.QuarantineRecord(**QUARANTINED, **more)
+        return arrived.QuarantineRecord(**QUARANTINED, **more)
 
 
 def application(flows, *, phase=None):
