@@ -1,6 +1,7 @@
 """Kill the process, fill the disk, damage the file: what was answered is there, or it is said."""
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -14,7 +15,15 @@ import pytest
 
 import meldeweg
 from meldeweg.gateway.states import ReceivedState
-from meldeweg.gateway.store import Store, connection, database, meta, quarantine, received
+from meldeweg.gateway.store import (
+    Store,
+    connection,
+    database,
+    meta,
+    quarantine,
+    received,
+    schema,
+)
 from meldeweg.gateway.store.schema import HEAD
 from meldeweg.gateway.store.schema.__main__ import migrate
 from meldeweg.kernel.clock import to_rfc3339
@@ -170,6 +179,18 @@ def test_a_migration_that_fails_halfway_leaves_the_store_as_it_was(tmp_path):
     assert failed.value.code == "store-migration-failed"
     assert blocker.execute("SELECT name FROM sqlite_schema ORDER BY name").fetchall() == before
     blocker.close()
+
+
+def test_migrations_are_one_line_from_the_first_to_the_head():
+    """Alembic only warns of two with one number, and takes either."""
+    files = sorted((Path(schema.__file__).parent / "versions").glob("v*.py"))
+    line = re.compile(r"^(\w*revision) = (\S+)$", re.MULTILINE)
+    told = [dict(line.findall(each.read_text())) for each in files]
+    numbers = [each["revision"].strip('"') for each in told]
+    assert numbers == [each.name[1:5] for each in files] == sorted(set(numbers))
+    before = [each["down_revision"].strip('"') for each in told]
+    assert before == ["None", *numbers[:-1]]
+    assert numbers[-1] == HEAD
 
 
 def test_a_store_of_the_first_release_is_brought_up_to_date_with_what_it_holds(tmp_path):
