@@ -1,7 +1,8 @@
 """Which topics and ACLs the signed agreements imply: data in, data out.
 
 Guarantees: a gateway gets no right that an agreement and its own status do not give (I4); a
-suspended agency loses the exchange at once, a revoked one everything; topics are only ever added.
+suspended agency loses the exchange at once, a revoked one everything but to read who is enrolled,
+so that its own gateway learns of it; topics are only ever added.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,6 @@ AUDIT = "service-audit"
 WATCH = "service-watch"
 _EXCHANGING = (AgreementStatus.IN_FORCE, AgreementStatus.RUN_OFF)
 _TRUST_TOPICS = (
-    topics.REGISTRY_AGENCIES,
     topics.REGISTRY_AGREEMENTS,
     topics.REGISTRY_SNAPSHOTS,
     topics.AUDIT_CHECKPOINTS,
@@ -48,7 +48,7 @@ class Difference:
 
 
 def trust_group(agency: AgencyId) -> str:
-    """Name the one consumer group that a suspended agency keeps, so that it learns of it."""
+    """Name the one consumer group that a stopped agency keeps, so that it learns of it."""
     return f"gw-{agency}.trust"
 
 
@@ -107,13 +107,14 @@ def _connected(document: Agreement, one: AgencyKind, other: AgencyKind) -> bool:
 
 def _own(agency: AgencyId, status: AgencyStatus) -> Iterator[Acl]:
     """Yield what an enrolled agency has without any partner."""
+    principal = f"gw-{agency}"
+    yield _acl(Resource.TOPIC, topics.REGISTRY_AGENCIES, principal, Operation.READ)
+    yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.REVOKED:
         return
-    principal = f"gw-{agency}"
     for topic in _TRUST_TOPICS:
         yield _acl(Resource.TOPIC, topic, principal, Operation.READ)
     yield _acl(Resource.TOPIC, topics.keys(agency), principal, Operation.READ)
-    yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.SUSPENDED:
         return
     for own in topics.of_agency(agency):

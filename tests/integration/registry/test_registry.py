@@ -22,6 +22,7 @@ from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.chain import Chains
 from meldeweg.kernel.trust.issue import change_status
 from meldeweg.kernel.trust.objects import AgencyStatus, Snapshot
+from meldeweg.registry.provisioning import trust_group
 
 INBOX = topics.inbox(OFFICE, POLICE)
 OTHERS_INBOX = topics.inbox(OTHER, POLICE)
@@ -98,15 +99,18 @@ async def test_the_brake_returns_when_the_broker_refuses_and_its_release_when_it
     assert await stage.may_write(POLICE, INBOX)
 
 
-async def test_a_revoked_agency_has_nothing_left_when_the_desk_answers(stage):
+async def test_a_revoked_agency_can_only_learn_it_when_the_desk_answers(stage):
     stage.start()
     stage.hand_in_all()
     identity = keyfile.read_signing_key(stage.places.offline(f"identity-{OFFICE}.jwk"))
     now = SystemClock().now()
     with stage.desk() as desk:
         desk.submit(change_status(identity, OFFICE, AgencyStatus.REVOKED, 1, "Übung", now))
-        assert not any(acl.principal == f"gw-{OFFICE}" for acl in await stage.admin.acls())
+        left = {acl.name for acl in await stage.admin.acls() if acl.principal == f"gw-{OFFICE}"}
+        assert left == {topics.REGISTRY_AGENCIES, trust_group(OFFICE)}
         assert not await stage.may_read(OFFICE, INBOX)
+        assert not await stage.may_read(OFFICE, topics.REGISTRY_AGREEMENTS)
+        assert await stage.may_read(OFFICE, topics.REGISTRY_AGENCIES), "so that it learns of it"
         with pytest.raises(Refused, match="agency-revoked"):
             desk.set_status(OFFICE, AgencyStatus.ACTIVE, "zurück")
 

@@ -119,9 +119,16 @@ def test_suspension_stops_both_directions_and_leaves_the_register_readable(regis
     assert may(desired(register, NOW), POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
 
 
-def test_revocation_takes_everything_and_cannot_be_undone(register, places):
+def test_revocation_leaves_only_what_its_own_gateway_learns_it_from_and_is_for_good(
+    register, places
+):
     set_status(register, places, KREIS, AgencyStatus.REVOKED, 1, places.offline("anchor.jwk"))
-    assert not [acl for acl in desired(register, NOW).acls if acl.principal == f"gw-{KREIS}"]
+    left = {acl for acl in desired(register, NOW).acls if acl.principal == f"gw-{KREIS}"}
+    literal, read = Pattern.LITERAL, Operation.READ
+    assert left == {
+        Acl(Resource.TOPIC, literal, topics.REGISTRY_AGENCIES, f"gw-{KREIS}", read),
+        Acl(Resource.GROUP, literal, trust_group(KREIS), f"gw-{KREIS}", read),
+    }
     set_status(register, places, KREIS, AgencyStatus.ACTIVE, 2, places.service_key("registry"))
     assert register.status(KREIS) is AgencyStatus.REVOKED
 
