@@ -1,5 +1,8 @@
 """Revoked is for good, so this comes last: Jugendamt Willich is taken out of the district."""
 
+import os
+import signal
+
 import pytest
 
 from e2e.stage import (
@@ -54,7 +57,7 @@ async def test_a_revoked_agency_is_out_at_the_broker_and_at_every_gateway_for_go
     after = district.report(to=KREIS)
     district.becomes(after.id, "delivered")
     # Also when it is started anew, with the one right that it has left.
-    district.kill(f"gateway-{WILLICH}")
+    os.kill(district.pid(f"gateway-{WILLICH}"), signal.SIGKILL)
     eventually(lambda: _code(district) == "sender-revoked")
 
 

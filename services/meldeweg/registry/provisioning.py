@@ -5,8 +5,8 @@ suspended agency loses the exchange at once, a revoked one everything but to rea
 so that its own gateway learns of it; topics are only ever added.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from meldeweg.kernel import topics
@@ -33,6 +33,7 @@ class Provision:
 
     topics: frozenset[str]
     acls: frozenset[Acl]
+    configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # where they were asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Difference:
     create_topics: tuple[Topic, ...]
     create_acls: tuple[Acl, ...]
     delete_acls: tuple[Acl, ...]
+    alter_topics: tuple[Topic, ...]  # with those keys alone that differ
 
     def __bool__(self) -> bool:
-        return bool(self.create_topics or self.create_acls or self.delete_acls)
+        return bool(self.create_topics or self.create_acls or self.delete_acls or self.alter_topics)
 
 
 def trust_group(agency: AgencyId) -> str:
@@ -80,7 +82,22 @@ def difference(want: Provision, have: Provision) -> Difference:
         tuple(topics.described(name) for name in sorted(want.topics - have.topics)),
         tuple(sorted(want.acls - managed)),
         tuple(sorted(managed - want.acls)),
+        tuple(_drifted(want.topics & have.topics, have.configs)),
     )
+
+
+def _drifted(names: Iterable[str], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Topic]:
+    """Yield the topics whose configuration is not what `kernel.topics` says, with what it must be.
+
+    Keys that it does not name are the operators' own.
+    """
+    for name in sorted(names):
+        there = configs.get(name)
+        wanted = topics.described(name).config
+        if there is not None:
+            wrong = {key: value for key, value in wanted.items() if there.get(key) != value}
+            if wrong:
+                yield Topic(name, wrong)
 
 
 def _pairs(agreement: KnownAgreement, view: View) -> Iterator[tuple[AgencyId, AgencyId]]:

@@ -14,6 +14,7 @@ from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.trust.issue import change_status
 from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.registry.api import shown
 from meldeweg.registry.provisioning import Provision, desired, difference, trust_group
 
 NOW = from_rfc3339("2026-11-22T18:00:00.000Z")
@@ -147,6 +148,28 @@ def test_the_difference_is_empty_once_applied_and_touches_nothing_unmanaged(regi
     assert not again.create_topics
     assert not again.create_acls
     assert not difference(want, Provision(want.topics, want.acls | {own}))
+
+
+def test_a_topics_configuration_that_drifted_is_repaired_and_what_is_not_ours_left_alone(register):
+    want = desired(register, NOW)
+    inbox, keys = topics.inbox(KREIS, POLICE), topics.keys(POLICE)
+    right = {name: topics.described(name).config for name in want.topics}
+    have = Provision(want.topics, want.acls, right | {"other": {"retention.ms": "1"}})
+    assert not difference(want, have)
+    drifted = right | {
+        inbox: right[inbox] | {"retention.ms": "1000", "segment.ms": "5"},
+        keys: {key: value for key, value in right[keys].items() if key != "cleanup.policy"},
+    }
+    todo = difference(want, Provision(want.topics, want.acls, drifted))
+    assert {topic.name: topic.config for topic in todo.alter_topics} == {
+        inbox: {"retention.ms": right[inbox]["retention.ms"]},
+        keys: {"cleanup.policy": "delete"},
+    }
+    assert todo
+    assert shown(todo)["alter_topics"] == [
+        f"{inbox} retention.ms={right[inbox]['retention.ms']}",
+        f"{keys} cleanup.policy=delete",
+    ]
 
 
 @pytest.mark.parametrize("status", [AgencyStatus.SUSPENDED, AgencyStatus.REVOKED])
