@@ -5,7 +5,7 @@ import pytest
 
 from integration.audit.busstage import Bus, Running, eventually
 from integration.audit.harness import IDS, OTHER, TOPIC, Audit, record, signer
-from integration.audit.test_ingest import own_broker, some  # noqa: F401 - the fixture
+from integration.audit.test_ingest import some
 from meldeweg.audit import ingest
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
@@ -139,7 +139,7 @@ async def test_a_database_older_than_a_decision_goes_on_as_the_manifest_says_wit
     two.close()
 
 
-async def test_the_running_audit_goes_on_where_the_person_says_and_signs_again(own_broker, uri):  # noqa: F811
+async def test_the_running_audit_goes_on_where_the_person_says_and_signs_again(own_broker, uri):
     bus = Bus(own_broker)
     await bus.clean()
     await bus.create(TOPIC)
@@ -159,7 +159,7 @@ async def test_the_running_audit_goes_on_where_the_person_says_and_signs_again(o
     await bus.close()
 
 
-async def test_a_decision_that_gets_no_turn_is_not_made_later(own_broker, uri, monkeypatch):  # noqa: F811
+async def test_a_decision_that_gets_no_turn_is_not_made_later(own_broker, uri, monkeypatch):
     monkeypatch.setattr(ingest, "_PATIENCE", 0.05)
     bus = Bus(own_broker)
     running = Running(bus, uri)  # nothing turns yet
