@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from integration.audit.busstage import Bus
 from integration.audit.harness import ORIGIN, OTHER, TOPIC
