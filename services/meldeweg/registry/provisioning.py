@@ -11,7 +11,7 @@ from datetime import datetime
 
 from meldeweg.kernel import topics
 from meldeweg.kernel.agreement import Agreement, AgreementStatus, standing
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import Topic
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus

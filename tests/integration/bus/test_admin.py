@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from meldeweg.kernel.bus.admin import CLUSTER, Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.rights import CLUSTER, Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.topics import Topic, described
 

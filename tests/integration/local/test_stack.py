@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from integration.local.plans import OneService, described, eventually, up_begun, up_elsewhere
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import described as topic

@@ -8,7 +8,7 @@ import pytest
 from meldeweg.ceremony.district import Places
 from meldeweg.kernel import keyfile, topics
 from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
