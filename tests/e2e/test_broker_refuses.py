@@ -31,9 +31,10 @@ from confluent_kafka.admin import (  # noqa: TID251 - as above
 from e2e.stage import KEMPEN, KREIS, POLICE, eventually
 from meldeweg.kernel import topics
 from meldeweg.kernel.bus import produce
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.probe import read_is_allowed
 from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.local.pki import DemoPki

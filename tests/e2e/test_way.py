@@ -21,6 +21,7 @@ from e2e.stage import (
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.keys import listed
+from meldeweg.cli.asking import Auditor
 from meldeweg.cli.audit import entries
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Conflict, Invalid, NotCovered
@@ -33,7 +34,7 @@ from meldeweg.kernel.trust.objects import KeyUse
 
 def _entry(district, line):
     audit = district.described.services["audit"]
-    return entries(audit.url, audit.token, line["index"])
+    return entries(Auditor(audit.url, audit.token), line["index"])
 
 
 def _officer(district, agency):

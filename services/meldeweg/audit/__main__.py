@@ -8,6 +8,7 @@ bus ──► ingest ──► ledger ──► sealing ──► bus
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
 from meldeweg.audit.database import Pool
+from meldeweg.audit.deciding import Deciding
 from meldeweg.audit.ingest import Ingest
 from meldeweg.audit.ledger import Ledger
 from meldeweg.audit.reading import Reading
@@ -31,12 +32,15 @@ def wire() -> Service:
         return Signer(origin, key.public.public, key.sign)
 
     reading = Reading(Pool(uri))
-    app = build(reading, Auditors(settings.auditors), signer)
-    service = Service("audit", settings, app=app)
-    ledger = Ledger(uri, service.clock)
-    sealer = Sealer(ledger, signer)
     connection = Connection.of(settings.kafka, "audit")
-    ingest = service.part("ingest", Ingest(connection, ledger, sealer, settings.origin, signer))
+    ledger = Ledger(uri, settings.clock())
+    sealer = Sealer(ledger, signer)
+    ingest = Ingest(connection, ledger, sealer, settings.origin, signer)
+    decide = Deciding(ledger, ingest.between)
+    service = Service(
+        "audit", settings, app=build(reading, Auditors(settings.auditors), signer, decide)
+    )
+    service.part("ingest", ingest)
     service.check("ingest", ingest.missing)
     service.task("ingest", ingest.run)
     service.watchdog("ingest", age=ingest.age, limit=_STALLED, restart=ingest.restart)

@@ -4,6 +4,8 @@ Guarantees: the same alarm about the same subject is one row that counts; it sta
 person resolved it. `detail` is free of content.
 """
 
+from dataclasses import dataclass
+
 from meldeweg.audit.database import Cursor
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.clock import Clock
@@ -12,7 +14,7 @@ log = logs.get()
 _alarms = metrics.counter("audit_alarms", "Alarms raised, by code", "code")
 
 CODES = {
-    "offset-gap": "Offsets of a topic are missing; this topic is no longer audited.",
+    "offset-gap": "Offsets of a topic are missing; it stands still until a person lets it go on.",
     "offset-forked": "An offset was read again with other bytes.",
     "log-start-beyond": "The broker deleted records before they were audited.",
     "topic-shorter": "A topic ends before the offset that was audited last.",
@@ -45,4 +47,43 @@ def resolve(cursor: Cursor, clock: Clock, subject: str, by: str) -> None:
         "UPDATE alarm SET resolved_at = %s, resolved_by = %s "
         "WHERE subject = %s AND resolved_at IS NULL",
         (clock.now(), by, subject),
+    )
+
+
+def resolve_one(cursor: Cursor, clock: Clock, alarm: int, by: str) -> None:
+    """Close one alarm; `by` as above."""
+    cursor.execute(
+        "UPDATE alarm SET resolved_at = %s, resolved_by = %s WHERE id = %s",
+        (clock.now(), by, alarm),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided. `was`, `now`: the offset that came next, before and after it."""
+
+    kind: str  # resume | resolve
+    subject: str
+    code: str
+    by: str
+    reason: str
+    was: int | None = None
+    now: int | None = None
+
+
+def decided(cursor: Cursor, clock: Clock, decision: Decision) -> None:
+    """Put a decision on record, in the transaction of its effect."""
+    cursor.execute(
+        "INSERT INTO decision (at, kind, subject, code, was, now, by, reason)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            clock.now(),
+            decision.kind,
+            decision.subject,
+            decision.code,
+            decision.was,
+            decision.now,
+            decision.by,
+            decision.reason,
+        ),
     )

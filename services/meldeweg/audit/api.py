@@ -1,7 +1,8 @@
 """What the audit serves: the log as static files for anyone, and what it says for auditors.
 
 Guarantees: without a token nothing but checkpoint, keys and tiles, which say nothing about anybody;
-nothing beyond the signed size. Nothing here changes the log.
+nothing beyond the signed size. Nothing here changes the log, but what a named person decides about
+a topic that stands still (`deciding`).
 """
 
 import base64
@@ -13,7 +14,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from meldeweg import __version__
+from meldeweg.audit import deciding
 from meldeweg.audit.access import Auditors
+from meldeweg.audit.deciding import Deciding
 from meldeweg.audit.reading import Reading, Signed, Stored
 from meldeweg.audit.served import Served
 from meldeweg.kernel import note
@@ -26,13 +29,18 @@ _NOW = {"Cache-Control": "no-cache"}
 _TEXT = "text/plain; charset=utf-8"
 _PAGE = 200  # entries at once
 _STATUS = {"token-missing": 401, "token-refused": 403, "index-out-of-range": 422,
-           "size-out-of-range": 422, "tile-path-malformed": 404}  # fmt: skip
+           "size-out-of-range": 422, "tile-path-malformed": 404} | deciding.STATUS  # fmt: skip
 
 Year = Annotated[int | None, Query(ge=2000, le=9999, description="the log of this year")]
 Size = Annotated[int | None, Query(ge=0, description="a size that was signed; else the newest")]
 
 
-def build(reading: Reading, auditors: Auditors, signer: Callable[[str], note.Signer]) -> FastAPI:
+def build(
+    reading: Reading,
+    auditors: Auditors,
+    signer: Callable[[str], note.Signer],
+    decide: Deciding,
+) -> FastAPI:
     """Return the application; the service adds health, metrics and version."""
     app = FastAPI(
         title="Meldeweg audit",
@@ -44,7 +52,7 @@ def build(reading: Reading, auditors: Auditors, signer: Callable[[str], note.Sig
     app.add_exception_handler(MeldewegError, _problem)
     served = _Files(reading, signer)
     _public(app, served)
-    _for_auditors(app, reading, served, auditors)
+    _for_auditors(app, reading, served, auditors, decide)
     return app
 
 
@@ -78,7 +86,9 @@ def _public(app: FastAPI, files: _Files) -> None:
         return Response(data, media_type="application/octet-stream", headers=headers)
 
 
-def _for_auditors(app: FastAPI, reading: Reading, files: _Files, auditors: Auditors) -> None:
+def _for_auditors(
+    app: FastAPI, reading: Reading, files: _Files, auditors: Auditors, decide: Deciding
+) -> None:
     bearer = HTTPBearer(auto_error=False, description="an auditor's token")
 
     def who(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
@@ -88,6 +98,7 @@ def _for_auditors(app: FastAPI, reading: Reading, files: _Files, auditors: Audit
     _exports(app, files, known)
     _proofs(app, reading, known)
     _state(app, reading, known)
+    deciding.routes(app, decide, who)
 
 
 def _exports(app: FastAPI, files: _Files, known: Sequence[Any]) -> None:
@@ -150,6 +161,11 @@ def _state(app: FastAPI, reading: Reading, known: Sequence[Any]) -> None:
     def alarms(*, everything: bool = False) -> list[dict[str, Any]]:
         """Open alarms, newest first; with `everything` also those that were resolved."""
         return reading.alarms(everything=everything)
+
+    @app.get("/v1/decisions", tags=["state"], dependencies=known)
+    def decisions() -> list[dict[str, Any]]:
+        """What people decided about stopped topics and alarms, who and why; newest first."""
+        return reading.decisions()
 
 
 def _ended(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

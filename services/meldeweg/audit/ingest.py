@@ -9,6 +9,8 @@ Trusts: what `ledger`, `sealing` and `recovery` guarantee.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 from meldeweg.audit import alarms
@@ -24,7 +26,7 @@ from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.read import Found, Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing, Place
 from meldeweg.kernel.bus.subscription import Positions
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.note import Signer
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 
@@ -32,6 +34,7 @@ _POLL = 0.1  # seconds; also the longest that a seal waits for
 _BATCH = 4000  # records per poll
 _SEAL = 0.3  # seconds between checkpoints at least
 _PAUSE = 0.5  # seconds before trying again
+_PATIENCE = 20.0  # seconds that a person's decision waits for its turn
 _RESETS = {
     ResetKind.SHORTER: "topic-shorter",
     ResetKind.EXPIRED: "log-start-beyond",
@@ -41,8 +44,17 @@ log = logs.get()
 _unsigned = metrics.gauge("audit_unsigned_entries", "Entries that no signed checkpoint covers yet")
 _age = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
 
+T = TypeVar("T")
 Projected = dict[tuple[str, bytes], list[Entry]]
 """(topic, topic id) -> entries"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A job on the ledger that waits for its turn."""
+
+    job: Callable[[], Any]
+    done: asyncio.Future[Any]
 
 
 class Ingest:
@@ -63,6 +75,7 @@ class Ingest:
         self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
         self._unpublished: bytes | None = None
         self._writing: asyncio.Task[int] | None = None
+        self._asked: list[_Asked] = []
         self._sealed = 0.0
         self._alive = time.monotonic()
         self._ready = False
@@ -103,6 +116,7 @@ class Ingest:
             try:
                 if not self._ready:
                     await self._recover()
+                await self._carry_out()
                 await self._turn()
                 self.trouble = None
             except (Unavailable, TimeoutError) as exc:
@@ -115,6 +129,40 @@ class Ingest:
                 self._ready = False
                 await self._settled()
                 await asyncio.sleep(_PAUSE)
+
+    async def between(self, job: Callable[[], T], /) -> T:
+        """Run `job` on the ledger between two turns, and then read on from what it left.
+
+        Raises what `job` raises; `Unavailable("audit-waiting")` if there was no turn in time, and
+        then it was not begun.
+        """
+        asked = _Asked(job, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                done: T = await asyncio.shield(asked.done)
+        except TimeoutError as exc:
+            if asked in self._asked:
+                self._asked.remove(asked)
+                raise Unavailable("audit-waiting", self.trouble or "") from exc
+            done = await asked.done  # it is under way: its outcome counts
+        return done
+
+    async def _carry_out(self) -> None:
+        """Do what was asked for meanwhile; the reader then asks the ledger where to go on."""
+        if not self._asked:
+            return
+        await self._written()
+        while self._asked:
+            asked = self._asked.pop(0)
+            try:
+                asked.done.set_result(await asyncio.to_thread(asked.job))
+            except Refused as exc:
+                asked.done.set_exception(exc)
+            except (Unavailable, Fatal) as exc:
+                asked.done.set_exception(exc)
+                raise
+        await self._reader.rewind()
 
     async def _turn(self) -> None:
         found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meldeweg.audit import alarms, schema
+from meldeweg.audit.alarms import Decision
 from meldeweg.audit.database import Connection, Cursor, connect, translated
 from meldeweg.audit.project import Entry
 from meldeweg.kernel import failpoints, metrics
@@ -149,7 +150,8 @@ class Ledger:
         What lies between is not in the log, and every verification will say so. Refuses
         `stream-not-halted`, `offset-behind`.
         """
-        if stream.halted is None:
+        code = stream.halted
+        if code is None:
             raise Refused("stream-not-halted", stream.topic)
         if at < stream.next:
             raise Refused("offset-behind", f"{stream.next} is next")
@@ -158,7 +160,48 @@ class Ledger:
                 "UPDATE stream SET halted = NULL, next = %s WHERE id = %s", (at, stream.id)
             )
             alarms.resolve(cursor, self.clock, stream.topic, f"{by}: {reason}")
+            decision = Decision("resume", stream.topic, code, by, reason, stream.next, at)
+            alarms.decided(cursor, self.clock, decision)
         stream.halted, stream.next = None, at
+
+    def went_on(self, stream: Stream, at: int, manifest: int) -> None:
+        """Skip to where a manifest of this log says that the stream went on: somebody resumed it.
+
+        Who and why were lost with the database that had it, so it is an alarm again.
+        """
+        detail = f"manifest {manifest} goes on at {at}, {stream.next} was next"
+        with self.writing() as cursor:
+            cursor.execute(
+                "UPDATE stream SET halted = NULL, next = %s WHERE id = %s", (at, stream.id)
+            )
+            alarms.record(cursor, self.clock, "offset-gap", stream.topic, detail)
+        stream.halted, stream.next = None, at
+
+    def resolve(self, alarm: int, by: str, reason: str) -> tuple[str, str]:
+        """Close one alarm, as a named person decided; return its code and subject.
+
+        Refuses `alarm-unknown`, `alarm-resolved`, and `stream-halted`: what stands still needs
+        `resume`, or it would stand still unnoticed.
+        """
+        with self.writing() as cursor:
+            cursor.execute("SELECT code, subject, resolved_at FROM alarm WHERE id = %s", (alarm,))
+            row = cursor.fetchone()
+            if row is None:
+                raise Refused("alarm-unknown", str(alarm))
+            code, subject, resolved_at = row
+            if resolved_at is not None:
+                raise Refused("alarm-resolved", str(alarm))
+            stream = self.newest(subject)
+            if stream is not None and stream.halted is not None:
+                raise Refused("stream-halted", subject)
+            alarms.resolve_one(cursor, self.clock, alarm, f"{by}: {reason}")
+            alarms.decided(cursor, self.clock, Decision("resolve", subject, code, by, reason))
+        return code, subject
+
+    def newest(self, topic: str) -> Stream | None:
+        """Return the stream that a topic's name stands for now; None: never seen."""
+        found = [stream for stream in self.streams.values() if stream.topic == topic]
+        return max(found, key=lambda stream: stream.id, default=None)
 
     def open_log(self, year: int, origin: str, previous: bytes = NO_STATEMENT) -> None:
         """Begin a year's log with its genesis leaf; the year before must be fully signed."""

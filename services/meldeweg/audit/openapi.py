@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
+from meldeweg.audit.deciding import Deciding
 from meldeweg.audit.reading import Reading
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.note import Signer
@@ -17,7 +18,9 @@ FILE = Path(__file__).resolve().parents[3] / "schemas" / "audit.openapi.json"
 
 def generated() -> bytes:
     """Return the description of the API, OpenAPI 3.1, as it is committed."""
-    app = build(cast("Reading", _Nothing()), Auditors(None), _no_signer)
+    app = build(
+        cast("Reading", _Nothing()), Auditors(None), _no_signer, cast("Deciding", _Nothing())
+    )
     http.build("audit", app, http.Readiness())
     return (json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n").encode()
 

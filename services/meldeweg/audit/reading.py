@@ -175,6 +175,15 @@ class Reading:
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def decisions(self) -> list[dict[str, Any]]:
+        with self._pool.transaction() as cursor:
+            cursor.execute(
+                "SELECT at, kind, subject, code, was, now, by, reason FROM decision "
+                "ORDER BY id DESC LIMIT 1000"
+            )
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
 
 def _signed(cursor: Cursor, year: int | None, size: int | None) -> Signed:
     cursor.execute(

@@ -88,6 +88,8 @@ class Recovery:
             if missing <= 0:
                 continue
             stream = self._ledger.stream(each.topic, each.topic_id)
+            if missing == each.end - each.start and stream.next < each.start:
+                self._ledger.went_on(stream, each.start, manifest.number)
             if stream.next != each.end - missing:
                 raise Fatal("manifest-differs-from-rows", f"{each.topic} at {stream.next}")
             entries = await self._fetch(each.topic, each.topic_id, stream.next, each.end)

@@ -92,6 +92,19 @@ VERSIONS = (
     );
     CREATE UNIQUE INDEX alarm_open ON alarm (code, subject) WHERE resolved_at IS NULL;
     """,
+    """
+    CREATE TABLE decision (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at timestamptz NOT NULL,
+        kind text NOT NULL,
+        subject text NOT NULL,
+        code text NOT NULL,
+        was bigint,
+        now bigint,
+        by text NOT NULL,
+        reason text NOT NULL
+    );
+    """,
 )
 
 

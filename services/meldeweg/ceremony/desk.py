@@ -23,7 +23,7 @@ class Desk:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
-            verify=ssl.create_default_context(cafile=ca) if ca else True,
+            verify=_trusting(ca) if ca else True,
             trust_env=False,
         )
 
@@ -91,10 +91,22 @@ class Desk:
                 raise Refused(code, detail)
 
 
-def desk_of(directory: Path | None, url: str | None, token_file: Path | None) -> Desk:
-    """Find the registry: by address and token file, or in a local stack's `stack.json`."""
+def _trusting(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as exc:
+        raise Refused("ca-unreadable", str(ca)) from exc
+
+
+def desk_of(
+    directory: Path | None, url: str | None, token_file: Path | None, ca: Path | None = None
+) -> Desk:
+    """Find the registry: by address and token file, or in a local stack's `stack.json`.
+
+    `ca`: PEM file of the authorities that the registry's certificate is checked against.
+    """
     if url is not None and token_file is not None:
-        return Desk(url, read_secret(token_file))
+        return Desk(url, read_secret(token_file), ca)
     if directory is None:
         raise Refused("registry-not-named", "give --dir, or --url and --token-file")
     try:

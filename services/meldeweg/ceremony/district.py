@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, ParamSpec
+from typing import ParamSpec
 
-from meldeweg.ceremony import keys
+from meldeweg.ceremony import keys, services
 from meldeweg.ceremony.desk import Desk
 from meldeweg.kernel import agreement, keyfile
 from meldeweg.kernel.agreement import BERLIN, DistrictConfig, Term
@@ -24,8 +24,10 @@ from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.strictjson import dumps
-from meldeweg.kernel.trust.issue import KEY_LIFE, LONGEST_STAY, signed
-from meldeweg.kernel.trust.objects import AgreementSignature, Enrolment, KeyUse, ServiceKey
+from meldeweg.kernel.trust.issue import signed
+from meldeweg.kernel.trust.objects import AgreementSignature, Enrolment, KeyUse
+
+_SERVICES: tuple[services.ServiceName, ...] = ("registry", "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,8 @@ def prepare(places: Places, district: DistrictConfig, clock: Clock) -> None:
         (places.root / each).mkdir(mode=0o700, exist_ok=True)
     anchor = _key(places.offline("anchor.jwk"))
     _once(places.anchor, dumps, anchor.public_jwk())
-    services: tuple[Literal["registry", "audit"], ...] = ("registry", "audit")
-    for service in services:
-        key = _key(places.service_key(service))
-        _once(places.issued(f"1-{service}"), signed, _service_key(service, key, clock), anchor)
+    for service in _SERVICES:
+        _certify_service(places, service, anchor, clock)
     identities = {}
     for partner in district.parties:
         agency = partner.agency
@@ -139,18 +139,19 @@ def _enrolment(partner: Partner, identity: SigningKey, clock: Clock) -> Enrolmen
     )
 
 
-def _service_key(
-    service: Literal["registry", "audit"], key: SigningKey, clock: Clock
-) -> ServiceKey:
+def _certify_service(
+    places: Places, service: services.ServiceName, anchor: SigningKey, clock: Clock
+) -> None:
+    """Certify a service's key, and again a month before it would end."""
+    public = _key(places.service_key(service)).public
     now = clock.now()
-    return ServiceKey(
-        v=1,
-        service=service,
-        key=key.public_jwk(),
-        not_before=now,
-        verify_until=now + KEY_LIFE + LONGEST_STAY,
-        at=now,
-    )
+    first = places.issued(f"1-{service}")
+    earlier = services.read(_once(first, services.certify, anchor, service, public, now))
+    for path in sorted(places.root.glob(f"issued/1-{service}-*")):
+        earlier = services.read(path.read_bytes())
+    if services.is_due(earlier, now):
+        path = places.issued(f"1-{service}-{now:%Y%m%d}")
+        _once(path, services.certify, anchor, service, public, now, earlier)
 
 
 def _sign_agreement(

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from meldeweg.ceremony.desk import desk_of
+from meldeweg.ceremony.desk import Desk
 from meldeweg.cli import files
-from meldeweg.cli.handing import TokenFile, Url, hand_in, said
+from meldeweg.cli.handing import at_desk, hand_in, said
 from meldeweg.cli.showing import Json, echo_json, table
-from meldeweg.cli.target import Dir
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId, Ags, Digest
@@ -66,25 +65,22 @@ def enrol(
 
 
 @app.command()
+@at_desk
 def submit(
+    desk: Desk,
     enrolments: Annotated[list[Path], typer.Argument(help="signed enrolments")],
-    directory: Dir = None,
-    url: Url = None,
-    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Hand signed enrolments in at the registry, which gives topics and rights."""
     values = [files.read(path) for path in enrolments]
-    hand_in(desk_of(directory, url, token_file), values, as_json=as_json)
+    hand_in(desk, values, as_json=as_json)
 
 
 @app.command(name="list")
-def list_(
-    directory: Dir = None, url: Url = None, token_file: TokenFile = None, as_json: Json = False
-) -> None:
+@at_desk
+def list_(desk: Desk, as_json: Json = False) -> None:
     """List enrolled agencies, their status and keys."""
-    with desk_of(directory, url, token_file) as desk:
-        found = desk.agencies()
+    found = desk.agencies()
     if as_json:
         echo_json(found)
         return

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from meldeweg.ceremony.desk import desk_of
+from meldeweg.ceremony.desk import Desk
 from meldeweg.cli import files
-from meldeweg.cli.handing import TokenFile, Url, hand_in, said
+from meldeweg.cli.handing import at_desk, hand_in, said
 from meldeweg.cli.showing import Json, echo_json
-from meldeweg.cli.target import Dir
 from meldeweg.kernel import agreement as agreements
 from meldeweg.kernel import keyfile, strictjson
 from meldeweg.kernel.clock import SystemClock
@@ -74,25 +73,22 @@ def sign(
 
 
 @app.command()
+@at_desk
 def submit(
+    desk: Desk,
     objects: Annotated[list[Path], typer.Argument(help="document and signatures, in any order")],
-    directory: Dir = None,
-    url: Url = None,
-    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Hand documents and signatures in at the registry."""
     values = sorted(map(files.read, objects), key=lambda value: value[:1] != b"{")
-    hand_in(desk_of(directory, url, token_file), values, as_json=as_json)
+    hand_in(desk, values, as_json=as_json)
 
 
 @app.command(name="list")
-def list_(
-    directory: Dir = None, url: Url = None, token_file: TokenFile = None, as_json: Json = False
-) -> None:
+@at_desk
+def list_(desk: Desk, as_json: Json = False) -> None:
     """List the agreements that the registry knows, and who has signed."""
-    with desk_of(directory, url, token_file) as desk:
-        found = desk.agreements()
+    found = desk.agreements()
     if as_json:
         echo_json(found)
         return

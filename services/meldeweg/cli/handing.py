@@ -6,22 +6,36 @@ from typing import Annotated
 
 import typer
 
-from meldeweg.ceremony.desk import Desk
+from meldeweg.ceremony.desk import Desk, desk_of
 from meldeweg.cli.showing import echo_json
+from meldeweg.cli.target import Dir, connected
 from meldeweg.kernel.ids import Digest
 
-Url = Annotated[str | None, typer.Option(help="address of the registry, instead of --dir")]
-TokenFile = Annotated[Path | None, typer.Option(help="file with the operators' token")]
+at_desk = connected(
+    {
+        "directory": Dir,
+        "url": Annotated[
+            str | None, typer.Option("--url", help="address of the registry, instead of --dir")
+        ],
+        "token_file": Annotated[
+            Path | None, typer.Option("--token-file", help="file with the operators' token")
+        ],
+        "ca": Annotated[
+            Path | None, typer.Option("--ca", help="CA certificates of the registry (PEM)")
+        ],
+    },
+    desk_of,
+)
+"""Gives a command the options that name a registry, and the open desk as first argument."""
 
 
 def hand_in(desk: Desk, values: Iterable[bytes], *, as_json: bool) -> None:
     """Hand in one after the other and print each digest; ends at the first that is refused."""
     done: list[Digest] = []
-    with desk:
-        for value in values:
-            done.append(desk.submit(value))
-            if not as_json:
-                typer.echo(done[-1])
+    for value in values:
+        done.append(desk.submit(value))
+        if not as_json:
+            typer.echo(done[-1])
     if as_json:
         echo_json({"digests": done})
 

@@ -1,19 +1,24 @@
 """`meldeweg keys`: issue, rotate, revoke and list an agency's keys (the identity key's holder)."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from meldeweg.ceremony import keys as ceremony
-from meldeweg.cli.showing import Json, echo_json, table
+from meldeweg.ceremony import services
+from meldeweg.ceremony.services import ServiceName
+from meldeweg.cli import files
+from meldeweg.cli.handing import said
+from meldeweg.cli.showing import Json, echo_json, local, table
 from meldeweg.kernel import keyfile
-from meldeweg.kernel.clock import SystemClock, to_rfc3339
-from meldeweg.kernel.ids import AgencyId, KeyId
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.ids import AgencyId, Digest, KeyId
 from meldeweg.kernel.trust.objects import KeyUse
 
 app = typer.Typer(no_args_is_help=True, help="Schlüssel einer Behörde / keys of an agency")
 
+_YES = {True: "ja", False: "nein"}
 Identity = Annotated[Path, typer.Option(help="private JWK of the agency's identity key (offline)")]
 Agency = Annotated[str, typer.Option(help="id of the agency")]
 Keys = Annotated[Path, typer.Option(help="directory that the gateway reads its keys from")]
@@ -74,15 +79,38 @@ def revoke(
     _say({"revoked": KeyId(kid)}, as_json=as_json)
 
 
+@app.command()
+def service(
+    name: Annotated[ServiceName, typer.Argument(help="registry or audit")],
+    key: Annotated[Path, typer.Option(help="public JWK of the service's key")],
+    anchor: Annotated[Path, typer.Option(help="private JWK of the trust anchor (offline)")],
+    out: Annotated[Path, typer.Option(help="file to write the certificate to")],
+    earlier: Annotated[
+        Path | None, typer.Option(help="the certificate that it follows, if there is one")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Certify the registry's or the audit's key, or renew it; then `meldeweg agency submit`."""
+    token = services.certify(
+        keyfile.read_signing_key(anchor),
+        name,
+        keyfile.read_public_key(key),
+        SystemClock().now(),
+        services.read(files.read(earlier)) if earlier else None,
+    )
+    files.create(out, token)
+    said(out, Digest.of(token), as_json=as_json)
+
+
 @app.command(name="list")
 def list_(keys: Keys, as_json: Json = False) -> None:
     """List the certified keys of a directory."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "kid": each.kid,
             "use": each.certificate.use.value,
-            "use_until": to_rfc3339(each.certificate.use_until),
-            "valid_until": to_rfc3339(each.certificate.valid_until),
+            "use_until": each.certificate.use_until,
+            "valid_until": each.certificate.valid_until,
             "private_here": each.private_here,
             "revoked": each.revoked,
         }
@@ -94,7 +122,14 @@ def list_(keys: Keys, as_json: Json = False) -> None:
     table(
         ("Schlüssel", "Zweck", "benutzen bis", "gültig bis", "privat hier", "widerrufen"),
         (
-            ["ja" if v is True else "nein" if v is False else v for v in row.values()]
+            (
+                row["kid"],
+                row["use"],
+                local(row["use_until"]),
+                local(row["valid_until"]),
+                _YES[row["private_here"]],
+                _YES[row["revoked"]],
+            )
             for row in rows
         ),
     )

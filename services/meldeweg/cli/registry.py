@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from meldeweg.ceremony.desk import desk_of
-from meldeweg.cli.handing import TokenFile, Url
+from meldeweg.ceremony.desk import Desk
+from meldeweg.cli.handing import at_desk
 from meldeweg.cli.showing import Json, echo_json
-from meldeweg.cli.target import Dir
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId
@@ -22,70 +21,62 @@ Reason = Annotated[str, typer.Option(help="why; partners read it")]
 
 
 @app.command()
+@at_desk
 def suspend(
+    desk: Desk,
     agency: Agency,
     reason: Reason,
-    directory: Dir = None,
-    url: Url = None,
-    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Stop an agency's exchange at once; everything waits in outboxes."""
-    with desk_of(directory, url, token_file) as desk:
-        desk.set_status(AgencyId(agency), AgencyStatus.SUSPENDED, reason)
+    desk.set_status(AgencyId(agency), AgencyStatus.SUSPENDED, reason)
     _say(agency, AgencyStatus.SUSPENDED, reason, as_json=as_json)
 
 
 @app.command()
+@at_desk
 def resume(
+    desk: Desk,
     agency: Agency,
     reason: Reason,
-    directory: Dir = None,
-    url: Url = None,
-    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Release the brake."""
-    with desk_of(directory, url, token_file) as desk:
-        desk.set_status(AgencyId(agency), AgencyStatus.ACTIVE, reason)
+    desk.set_status(AgencyId(agency), AgencyStatus.ACTIVE, reason)
     _say(agency, AgencyStatus.ACTIVE, reason, as_json=as_json)
 
 
 @app.command()
+@at_desk
 def revoke(
+    desk: Desk,
     agency: Agency,
     reason: Reason,
     key: Annotated[Path, typer.Option(help="private JWK of the anchor or the identity key")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    directory: Dir = None,
-    url: Url = None,
-    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Take an agency out for good. Signed by the anchor or by the agency's identity key."""
     if not yes:
         typer.confirm(f"{agency}: endgültig widerrufen? / revoke for good?", abort=True)
     signer = keyfile.read_signing_key(key)
-    with desk_of(directory, url, token_file) as desk:
-        token = change_status(
-            signer,
-            AgencyId(agency),
-            AgencyStatus.REVOKED,
-            desk.status_number(AgencyId(agency)) + 1,
-            reason,
-            SystemClock().now(),
-        )
-        desk.submit(token)
+    token = change_status(
+        signer,
+        AgencyId(agency),
+        AgencyStatus.REVOKED,
+        desk.status_number(AgencyId(agency)) + 1,
+        reason,
+        SystemClock().now(),
+    )
+    desk.submit(token)
     _say(agency, AgencyStatus.REVOKED, reason, as_json=as_json)
 
 
 @app.command()
-def plan(
-    directory: Dir = None, url: Url = None, token_file: TokenFile = None, as_json: Json = False
-) -> None:
+@at_desk
+def plan(desk: Desk, as_json: Json = False) -> None:
     """Show what the registry would change at the broker now: a dry run."""
-    with desk_of(directory, url, token_file) as desk:
-        todo = desk.plan()
+    todo = desk.plan()
     if as_json:
         echo_json(todo)
         return

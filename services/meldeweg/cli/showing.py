@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
+_BERLIN = ZoneInfo("Europe/Berlin")  # whatever the machine's own zone is
 Json = Annotated[bool, typer.Option("--json", help="maschinenlesbar / machine-readable")]
 URGENCIES = {"immediate": "SOFORT", "today": "heute", "routine": "normal"}
 STATES = {
@@ -40,8 +42,8 @@ def safe(text: Any, *, lines: bool = False) -> str:
 
 
 def local(at: datetime) -> str:
-    """Return a time as people here read it: `22.11.2026 19:43`, in the machine's zone."""
-    return at.astimezone().strftime("%d.%m.%Y %H:%M")
+    """Return a time as people here read it: `22.11.2026 19:43`, in German time."""
+    return at.astimezone(_BERLIN).strftime("%d.%m.%Y %H:%M")
 
 
 def word(words: dict[str, str], code: str) -> str:

@@ -1,4 +1,4 @@
-"""Which gateway a command talks to: named by address and token file, or found in a local stack.
+"""What a command talks to: named by address and token file, or found in a local stack.
 
 Guarantees: a token is read from a file, never taken from the command line, where others could see
 it. Trusts: `stack.json` of the directory the user names.
@@ -7,6 +7,7 @@ it. Trusts: `stack.json` of the directory the user names.
 import inspect
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -96,31 +97,38 @@ Agency = Annotated[
     typer.Option("--agency", help="Kennung der eigenen Behörde", autocompletion=complete_agency),
 ]
 
-_OPTIONS: dict[str, Any] = {
-    "directory": Dir,
-    "agency": Agency,
-    "url": Url,
-    "token_file": TokenFile,
-    "ca": Ca,
-}
+Command = Callable[..., R]
 
 
-def targeted(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options that name a gateway, and the open gateway as first argument."""
+def connected(
+    options: dict[str, Any], opened: Callable[..., AbstractContextManager[Any]]
+) -> Callable[[Command[R]], Command[R]]:
+    """Return a decorator: the command gets these options, and what they name as first argument.
 
-    @wraps(command)
-    def run(**given: Any) -> R:
-        with find(**{name: given.pop(name) for name in _OPTIONS}) as gateway:
-            return command(gateway, **given)
+    `opened` takes the options by name; what it returns is closed when the command ends.
+    """
 
-    own = list(inspect.signature(command).parameters.values())[1:]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    added = [
-        inspect.Parameter(name, keyword, default=None, annotation=kind)
-        for name, kind in _OPTIONS.items()
-    ]
-    last = own.pop()  # --json stays the last of them all
-    signature = inspect.Signature([*own, *added, last])
-    run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
-    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
-    return run
+    def decorate(command: Command[R]) -> Command[R]:
+        @wraps(command)
+        def run(**given: Any) -> R:
+            with opened(**{name: given.pop(name) for name in options}) as target:
+                return command(target, **given)
+
+        own = list(inspect.signature(command).parameters.values())[1:]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        added = [
+            inspect.Parameter(name, keyword, default=None, annotation=kind)
+            for name, kind in options.items()
+        ]
+        last = own.pop().replace(kind=keyword)  # --json stays the last of them all
+        signature = inspect.Signature([*own, *added, last])
+        run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+        run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+        return run
+
+    return decorate
+
+
+targeted = connected(
+    {"directory": Dir, "agency": Agency, "url": Url, "token_file": TokenFile, "ca": Ca}, find
+)

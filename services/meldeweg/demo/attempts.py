@@ -10,6 +10,7 @@ from pathlib import Path
 from meldeweg.audit import verify as offline
 from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
+from meldeweg.cli.asking import Auditor
 from meldeweg.cli.audit import entries
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Gateway, NotCovered
@@ -111,7 +112,7 @@ def officer_opens(stack: Description, out: Path, digest: str, key: Path, tell: T
     audit = stack.services["audit"]
     with tell.step("Der Datenschutz öffnet mit eigenem Schlüssel, warum übermittelt wurde") as said:
         index = _index_of(out, digest)
-        opened = open_entry(entries(audit.url, audit.token, index), read_open_key(key))
+        opened = open_entry(entries(Auditor(audit.url, audit.token), index), read_open_key(key))
         record = opened.record
         said.append(f"Eintrag {index}: {record['type']}, Gründe {', '.join(record['grounds'])}")
         said.append(f"Klausel „{record['clause']}“; Zweck: {record['purpose']}")

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from meldeweg.doctor.facts import ClockFacts, RightsFacts, SnapshotFacts
 from meldeweg.doctor.gather_net import at
 from meldeweg.kernel import event, signing, statement, topics
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.probe import newest, read_is_allowed
 from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId

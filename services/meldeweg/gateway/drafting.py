@@ -91,6 +91,8 @@ def _decided(
     *,
     stale: bool,
 ) -> Decision:
+    if view.status(me) is AgencyStatus.REVOKED:
+        raise Refused("sender-revoked", "this agency was revoked for good")
     # 3 the type is known and the content follows its schema, in the newest version we write
     written = orders.content(order, max(schemas.TYPES[order.type]))
     # 4 the recipient, by agreement and enrolment

@@ -10,7 +10,7 @@ Trusts: the outbox's bytes (signed before they were queued), the producer's ackn
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -57,12 +57,12 @@ class Outbound:
         clock: Clock,
         settings: OutboxSettings,
         held: Callable[[], Collection[str]],
-        lost: Callable[[], Collection[str]],
+        lost: Callable[[], Mapping[str, str]],
     ) -> None:
         """`signer` returns the signing key of the moment, or raises Unavailable.
 
         `held`: topics that are not tried now, because a partner (or we) are suspended; `lost`:
-        topics to agencies that were revoked for good.
+        topics where nothing arrives any more, a partner (or we) being revoked → the code.
         """
         self._store, self._producer, self._me, self._signer = store, producer, me, signer
         self._clock, self._settings = clock, settings
@@ -169,7 +169,7 @@ class Outbound:
         if lost := self._lost():
             gone = await self._store.read(lambda db: outbox.unsettled(db, lost))
             if gone:
-                await self._give_up([(row, "recipient-revoked") for row in gone])
+                await self._give_up([(row, lost[row.topic]) for row in gone])
         late = await self._store.read(lambda db: outbox.late(db, now))
         over = [row for row in late if is_over(row, now)]
         if over:
@@ -194,7 +194,9 @@ class Outbound:
                 code=code,
             )
             for row, code in rows
-            if row.kind != "event"  # an event that can't be produced could not be told either
+            # An event that can't be produced could not be told either, nor one of an agency that
+            # nobody listens to any more.
+            if row.kind != "event" and code != "sender-revoked"
         ]
 
         def job(db: sqlite3.Connection) -> None:

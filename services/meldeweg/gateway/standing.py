@@ -1,5 +1,7 @@
 """Who may be written to at this moment. Pure questions to the verified view."""
 
+from collections.abc import Mapping
+
 from meldeweg.kernel import topics
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.trust.objects import AgencyStatus
@@ -18,7 +20,12 @@ def held_topics(view: View, me: AgencyId) -> frozenset[str]:
     return frozenset(found | {topics.events(me)} if mine else found)
 
 
-def lost_topics(view: View, me: AgencyId) -> frozenset[str]:
-    """Return the topics to agencies that were revoked for good: what waits there never arrives."""
+def lost_topics(view: View, me: AgencyId) -> Mapping[str, str]:
+    """Return topic → code where what waits never arrives: somebody was revoked for good.
+
+    `recipient-revoked`, or for every topic `sender-revoked`: this agency itself.
+    """
     revoked = {each for each in view.agencies() if view.status(each) is AgencyStatus.REVOKED}
-    return frozenset(topics.inbox(to, me) for to in revoked)
+    if me in revoked:
+        return {topics.inbox(to, me): "sender-revoked" for to in view.agencies()}
+    return {topics.inbox(to, me): "recipient-revoked" for to in revoked}

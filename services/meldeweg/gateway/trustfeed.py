@@ -31,6 +31,7 @@ from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.metrics import counter, gauge
+from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.kernel.trust.register import Register
 
 _SNAPSHOTS = topics.REGISTRY_SNAPSHOTS
@@ -165,6 +166,8 @@ class TrustFeed:
         """Say for `/readyz` what this agency lacks to send and to receive."""
         if self._me not in self.register.agencies():
             return "not-enrolled"
+        if self.register.status(self._me) is AgencyStatus.REVOKED:
+            return "agency-revoked"
         try:
             self._signer()
         except Unavailable as exc:
@@ -177,8 +180,8 @@ class TrustFeed:
         """Say whether our own topic of keys was probably read to its end: it is a short one."""
         return self._placed is not None and time.monotonic() - self._placed > _SETTLED
 
-    def lost(self) -> frozenset[str]:
-        """Return the topics to agencies that were revoked (`standing`)."""
+    def lost(self) -> Mapping[str, str]:
+        """Return the topics where nothing arrives any more, and why (`standing`)."""
         return lost_topics(self.register, self._me)
 
     def held(self) -> frozenset[str]:

@@ -8,8 +8,9 @@ Trusts the super user's certificate, which no service ever gets.
 
 import asyncio
 
-from meldeweg.kernel.bus.admin import CLUSTER, Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.rights import CLUSTER, Acl, Operation, Pattern, Resource
 from meldeweg.local.pki import Credential
 
 _ON_THE_CLUSTER = (

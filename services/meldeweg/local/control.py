@@ -72,12 +72,18 @@ def up(options: Options, plan: Plan, progress: Progress | None = None) -> int:
         stack = Stack(options, plan, progress=progress, interrupted=signals)
         try:
             with stack:
-                progress.say(f"Ready after {stack.timings.total:.1f} s. Ctrl-C ends everything.")
-                progress.say(f"{stack.directory / description.NAME} tells where everything is.")
+                progress.say(
+                    f"Bereit nach {stack.timings.total:.1f} s; Strg-C beendet alles / ready"
+                )
+                progress.say(
+                    f"Wo alles ist / where everything is: {stack.directory / description.NAME}"
+                )
                 signals.wait()
-                progress.say("Stopping.")
+                progress.say("Wird beendet / stopping")
         except Interrupted:
-            progress.say("Interrupted while starting; nothing is left running.")
+            progress.say(
+                "Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing is left running"
+            )
         except MeldewegError as exc:
             progress.say(str(exc))
             return IN_USE if exc.code == "stack-in-use" else UNHEALTHY

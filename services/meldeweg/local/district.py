@@ -46,7 +46,7 @@ class DistrictPlan:
         ceremony.prepare(places, self._config, self._clock)
         tokens_of = private_directory(backbone.directory / "tokens")
         self._services = {name: _service(backbone, name, tokens_of) for name in SERVICES}
-        yield Stage("Start the registry", (self._registry(backbone, places, tokens_of),))
+        yield Stage("Register starten", (self._registry(backbone, places, tokens_of),))
         registry = self._services["registry"]
         with Desk(registry.url, registry.token) as desk:
             ceremony.publish(places, desk)
@@ -54,7 +54,7 @@ class DistrictPlan:
         for partner in self._config.parties:
             self._agencies[partner.agency] = self._agency(backbone, partner.agency, tokens_of)
         yield Stage(
-            "Start audit, watch and gateways",
+            "Protokoll, Aufsicht und Gateways starten",
             (
                 plan.audit(
                     backbone,

@@ -145,11 +145,11 @@ class Stack:
             restart=self._options.restart,
             changed=self._write_description,
         )
-        with self._phase("Prepare broker and database"):
+        with self._phase("Broker und Datenbank vorbereiten"):
             self._backbone = Backbone(self.directory, brokers=self._options.brokers)
             specs = self._backbone.prepare()
-        self._run(Stage("Start broker and database", specs))
-        with self._phase("Grant the registry its rights"):
+        self._run(Stage("Broker und Datenbank starten", specs))
+        with self._phase("Dem Register seine Rechte geben"):
             self._backbone.provision()
         for stage in self._plan.stages(self._backbone):
             self._run(stage)

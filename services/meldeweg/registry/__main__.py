@@ -48,7 +48,7 @@ def wire() -> Service:
     service.part("book", book)
     service.part("register", trust)  # whole before anything is planned or published from it
     service.part("producer", producer)
-    consumer = service.part(
+    service.consumer(
         "trust",
         Consumer(
             connection,
@@ -65,13 +65,10 @@ def wire() -> Service:
             ),
         ),
     )
-    service.watchdog("trust", age=consumer.age, limit=60.0, restart=consumer.restart)
-    service.task("trust-failed", consumer.failed)
     service.task("provisioning", provisioner.run)
     service.task("publishing", desk.run)
     service.task("snapshots", lambda: snapshots.run(settings.snapshot_seconds))
     service.check("broker", provisioner.missing)
-    service.check("trust", consumer.missing)
     return service
 
 

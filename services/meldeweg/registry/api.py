@@ -92,6 +92,11 @@ def shown(difference: Difference) -> dict[str, list[str]]:
         "create_topics": [topic.name for topic in difference.create_topics],
         "create_acls": [right(acl) for acl in difference.create_acls],
         "delete_acls": [right(acl) for acl in difference.delete_acls],
+        "alter_topics": [
+            f"{topic.name} {key}={value}"
+            for topic in difference.alter_topics
+            for key, value in topic.config.items()
+        ],
     }
 
 

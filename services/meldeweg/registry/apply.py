@@ -1,4 +1,4 @@
-"""Make the broker as the agreements say: create topics, give rights, take rights back.
+"""Make the broker as the agreements say: create and repair topics, give rights, take them back.
 
 Guarantees: idempotent; nothing that the registry does not manage is touched; a topic is created
 before anyone may write it; a register that knows nobody takes nothing away. Trusts: the plan
@@ -18,7 +18,7 @@ from meldeweg.registry.provisioning import Difference, Provision, desired, diffe
 
 log = logs.get()
 _changes = metrics.counter("provisioning_changes", "Topics and ACLs changed", "action")
-logs.allow(created_topics=int, created_acls=int, deleted_acls=int)
+logs.allow(created_topics=int, created_acls=int, deleted_acls=int, altered_topics=int)
 _SETTLED = 10.0  # seconds until the broker's own authorizer must say what it was told
 _LOOK = 0.02  # seconds between looks
 
@@ -47,8 +47,9 @@ class Provisioner:
         """Return what would be done now, and do nothing. Raises `Unavailable`."""
         with _never_refused():
             names, acls = await self._admin.topics(), await self._admin.acls()
-        have = Provision(frozenset(names), frozenset(acls))
-        return difference(desired(self._view, self._clock.now()), have)
+            want = desired(self._view, self._clock.now())
+            configs = await self._admin.configs(sorted(names & want.topics))
+        return difference(want, Provision(frozenset(names), frozenset(acls), configs))
 
     async def reconcile(self) -> Difference:
         """Do what the plan says. Rights are taken first: the brake does not wait."""
@@ -63,6 +64,7 @@ class Provisioner:
                         todo.create_topics, replication=self._replication
                     )
                     await self._admin.create_acls(todo.create_acls)
+                    await self._admin.alter_configs(todo.alter_topics)
                 _count(todo)
             return todo
 
@@ -108,9 +110,11 @@ def _count(done: Difference) -> None:
     _changes.labels("create-topic").inc(len(done.create_topics))
     _changes.labels("create-acl").inc(len(done.create_acls))
     _changes.labels("delete-acl").inc(len(done.delete_acls))
+    _changes.labels("alter-topic").inc(len(done.alter_topics))
     log.info(
         "provisioned",
         created_topics=len(done.create_topics),
         created_acls=len(done.create_acls),
         deleted_acls=len(done.delete_acls),
+        altered_topics=len(done.alter_topics),
     )

@@ -1,16 +1,17 @@
 """Which topics and ACLs the signed agreements imply: data in, data out.
 
 Guarantees: a gateway gets no right that an agreement and its own status do not give (I4); a
-suspended agency loses the exchange at once, a revoked one everything; topics are only ever added.
+suspended agency loses the exchange at once, a revoked one everything but to read who is enrolled,
+so that its own gateway learns of it; topics are only ever added.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from meldeweg.kernel import topics
 from meldeweg.kernel.agreement import Agreement, AgreementStatus, standing
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import Topic
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus
@@ -20,7 +21,6 @@ AUDIT = "service-audit"
 WATCH = "service-watch"
 _EXCHANGING = (AgreementStatus.IN_FORCE, AgreementStatus.RUN_OFF)
 _TRUST_TOPICS = (
-    topics.REGISTRY_AGENCIES,
     topics.REGISTRY_AGREEMENTS,
     topics.REGISTRY_SNAPSHOTS,
     topics.AUDIT_CHECKPOINTS,
@@ -33,6 +33,7 @@ class Provision:
 
     topics: frozenset[str]
     acls: frozenset[Acl]
+    configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # where they were asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,14 @@ class Difference:
     create_topics: tuple[Topic, ...]
     create_acls: tuple[Acl, ...]
     delete_acls: tuple[Acl, ...]
+    alter_topics: tuple[Topic, ...]  # with those keys alone that differ
 
     def __bool__(self) -> bool:
-        return bool(self.create_topics or self.create_acls or self.delete_acls)
+        return bool(self.create_topics or self.create_acls or self.delete_acls or self.alter_topics)
 
 
 def trust_group(agency: AgencyId) -> str:
-    """Name the one consumer group that a suspended agency keeps, so that it learns of it."""
+    """Name the one consumer group that a stopped agency keeps, so that it learns of it."""
     return f"gw-{agency}.trust"
 
 
@@ -80,7 +82,22 @@ def difference(want: Provision, have: Provision) -> Difference:
         tuple(topics.described(name) for name in sorted(want.topics - have.topics)),
         tuple(sorted(want.acls - managed)),
         tuple(sorted(managed - want.acls)),
+        tuple(_drifted(want.topics & have.topics, have.configs)),
     )
+
+
+def _drifted(names: Iterable[str], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Topic]:
+    """Yield the topics whose configuration is not what `kernel.topics` says, with what it must be.
+
+    Keys that it does not name are the operators' own.
+    """
+    for name in sorted(names):
+        there = configs.get(name)
+        wanted = topics.described(name).config
+        if there is not None:
+            wrong = {key: value for key, value in wanted.items() if there.get(key) != value}
+            if wrong:
+                yield Topic(name, wrong)
 
 
 def _pairs(agreement: KnownAgreement, view: View) -> Iterator[tuple[AgencyId, AgencyId]]:
@@ -107,13 +124,14 @@ def _connected(document: Agreement, one: AgencyKind, other: AgencyKind) -> bool:
 
 def _own(agency: AgencyId, status: AgencyStatus) -> Iterator[Acl]:
     """Yield what an enrolled agency has without any partner."""
+    principal = f"gw-{agency}"
+    yield _acl(Resource.TOPIC, topics.REGISTRY_AGENCIES, principal, Operation.READ)
+    yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.REVOKED:
         return
-    principal = f"gw-{agency}"
     for topic in _TRUST_TOPICS:
         yield _acl(Resource.TOPIC, topic, principal, Operation.READ)
     yield _acl(Resource.TOPIC, topics.keys(agency), principal, Operation.READ)
-    yield _acl(Resource.GROUP, trust_group(agency), principal, Operation.READ)
     if status is AgencyStatus.SUSPENDED:
         return
     for own in topics.of_agency(agency):

@@ -1,5 +1,7 @@
 """Watch: what operators must know of the district, read from the bus; it writes nothing."""
 
+from datetime import timedelta
+
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.consume import Consumer
@@ -18,7 +20,7 @@ def wire() -> Service:
     connection = Connection.of(settings.kafka, "watch")
     clock = settings.clock()
     register = Register(keyfile.read_public_key(settings.anchor))
-    ledger = Ledger()
+    ledger = Ledger(timedelta(seconds=settings.silent_after_seconds))
     reader = feed.Feed(register, ledger, clock)
     token = read_secret(settings.operator_token)
 
@@ -37,10 +39,7 @@ def wire() -> Service:
             positions=reader.positions,
             on_reset=reader.reset,
         )
-        consumer = service.part(name, Consumer(connection, subscription))
-        service.watchdog(name, age=consumer.age, limit=60.0, restart=consumer.restart)
-        service.task(f"{name}-failed", consumer.failed)
-        service.check(name, consumer.missing)
+        service.consumer(name, Consumer(connection, subscription))
     service.task("metrics", lambda: api.measure(ledger, register, clock, settings.refresh_seconds))
     return service
 

@@ -9,16 +9,17 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from meldeweg.kernel import metrics
+from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.service.operators import Malformed, Operator, answer_problems
 from meldeweg.kernel.trust.view import View
 from meldeweg.watch.ledger import Ledger, Open
 
 _PAGE = 500
+log = logs.get()
 _undelivered = metrics.gauge("messages_undelivered", "On the bus, no `delivered` yet", "urgency")
 _overdue = metrics.gauge("messages_overdue", "Past their deadline, nobody took them", "urgency")
-_silent = metrics.gauge("gateway_silent", "1 while no heartbeat was heard for 3 min", "agency")
+_silent = metrics.gauge("gateway_silent", "1 while no heartbeat was heard lately", "agency")
 _oldest = metrics.gauge("oldest_undelivered_seconds", "Age of the oldest undelivered message")
 _parked = metrics.gauge("gateway_parked", "Records that wait at a gateway", "agency")
 _quarantined = metrics.gauge("gateway_quarantined", "Records in quarantine at a gateway", "agency")
@@ -87,6 +88,10 @@ async def measure(ledger: Ledger, view: View, clock: Clock, period: float) -> No
     """Keep the gauges true for ever: ages and deadlines change without any record."""
     while True:
         now = clock.now()
+        if forgotten := ledger.forget(now):
+            log.warning(
+                "open_messages_forgotten", count=forgotten
+            )  # nobody took them in all that time
         undelivered = ledger.undelivered()
         for gauge, found in ((_undelivered, undelivered), (_overdue, ledger.overdue(now))):
             gauge.clear()

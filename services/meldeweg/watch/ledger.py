@@ -1,7 +1,8 @@
 """What operators must know, from statements, receipts and heartbeats alone: pure, no content.
 
 Guarantees: a message counts as open until a verified receipt ends it, whatever order the topics are
-read in; a record that comes again changes nothing. Bounded: what has ended is one digest.
+read in; a record that comes again changes nothing. Bounded: what has ended is one digest, and from
+`delete_after` on a message is forgotten, ended or not.
 Trusts: the caller has verified every signature.
 """
 
@@ -15,7 +16,6 @@ from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.statement import Context, ReceiptKind, Statement, Urgency
 
-SILENT_AFTER = timedelta(minutes=3)  # three heartbeats missed
 _REMEMBERED_MAX = 1_000_000  # ended digests, so that a message produced again stays ended
 _ENDING = (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED)
 
@@ -56,14 +56,18 @@ class Pulse:
     at: datetime  # the broker's time
     heartbeat: Heartbeat
 
-    def silent(self, now: datetime) -> bool:
-        return now - self.at > SILENT_AFTER
+    def silent(self, now: datetime, after: timedelta) -> bool:
+        return now - self.at > after
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything watch knows; rebuilt from the topics at each start."""
+    """Everything watch knows; rebuilt from the topics at each start.
 
+    `silent_after`: how long after its last heartbeat a gateway counts as silent.
+    """
+
+    silent_after: timedelta
     open: dict[Digest, Open] = field(default_factory=dict)
     pulses: dict[AgencyId, Pulse] = field(default_factory=dict)
     events: Counter[tuple[AgencyId, EventKind]] = field(default_factory=Counter)
@@ -115,6 +119,15 @@ class Ledger:
             _remember(self._told, (body.agency, body.id), None)
             self.events[body.agency, body.kind] += 1
 
+    def forget(self, now: datetime) -> int:
+        """Drop what is past its `delete_after` (I9); return how many were still open."""
+        today = now.date().isoformat()  # days as text sort as they count
+        past = [each.digest for each in self.open.values() if each.context.delete_after <= today]
+        for digest in past:
+            del self.open[digest]
+            _remember(self._ended, digest, None)
+        return len(past)
+
     # -- what is asked -----------------------------------------------------------------------
 
     def undelivered(self) -> list[Open]:
@@ -125,7 +138,8 @@ class Ledger:
 
     def silent(self, enrolled: set[AgencyId], now: datetime) -> set[AgencyId]:
         """Return the enrolled agencies whose gateway was not heard lately, or never."""
-        alive = {agency for agency, pulse in self.pulses.items() if not pulse.silent(now)}
+        after = self.silent_after
+        alive = {agency for agency, pulse in self.pulses.items() if not pulse.silent(now, after)}
         return enrolled - alive
 
     def by_urgency(self, found: list[Open]) -> dict[tuple[Urgency | None, bool], int]:

@@ -16,3 +16,8 @@ class WatchSettings(Settings):
     refresh_seconds: float = Field(
         default=2.0, gt=0, description="how often the metrics of age are computed"
     )
+    silent_after_seconds: float = Field(
+        default=180.0,
+        gt=0,
+        description="how long after its last heartbeat a gateway counts as silent: three of them",
+    )

@@ -16,10 +16,11 @@ from meldeweg.audit.reading import Reading
 from meldeweg.audit.sealing import Sealer
 from meldeweg.audit.served import Served
 from meldeweg.audit.verify import verify
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS, described
 

@@ -4,6 +4,14 @@ import pytest
 
 from integration.audit.harness import Audit
 from integration.audit.postgres import server, uri  # noqa: F401 - fixtures
+from meldeweg.local.broker import Broker
+
+
+@pytest.fixture(scope="package")
+def own_broker(tmp_path_factory):
+    """Not that of the other tests: the audit reads every inbox there is."""
+    with Broker(tmp_path_factory.mktemp("audit-broker")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def _home():
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server():
     made = Server(_home())
     made.start()

@@ -20,6 +20,7 @@ from integration.audit.harness import ORIGIN, OTHER, TOPIC, record, signer
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
+from meldeweg.audit.deciding import Deciding
 from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
@@ -53,7 +54,11 @@ def filled(audit):
 
 @pytest.fixture
 def app(filled, tokens):
-    return build(filled.reading, Auditors(tokens), signer)
+    return build(filled.reading, Auditors(tokens), signer, Deciding(filled.ledger, at_once))
+
+
+async def at_once(job):
+    return job()
 
 
 @pytest.fixture
@@ -64,7 +69,8 @@ def client(app):
 
 PUBLIC = ["/checkpoint", "/vkey", "/tile/0/000", "/tile/0/001.p/47", "/tile/entries/001.p/47"]
 PRIVATE = ["/manifest", "/manifests.jsonl", "/leaves.jsonl", "/v1/logs", "/v1/entries",
-           "/v1/entries/1", "/v1/streams", "/v1/alarms", "/v1/proofs/inclusion?index=1",
+           "/v1/entries/1", "/v1/streams", "/v1/alarms", "/v1/decisions",
+           "/v1/proofs/inclusion?index=1",
            "/v1/proofs/consistency?old=1"]  # fmt: skip
 
 
@@ -102,7 +108,8 @@ def test_a_token_that_was_taken_back_is_refused_at_once(client, tokens):
 
 
 def test_without_a_file_of_tokens_nobody_is_an_auditor(filled):
-    with TestClient(build(filled.reading, Auditors(None), signer)) as client:
+    decide = Deciding(filled.ledger, at_once)
+    with TestClient(build(filled.reading, Auditors(None), signer, decide)) as client:
         answer = client.get("/v1/alarms", headers={"Authorization": f"Bearer {TOKEN}"})
         assert answer.status_code == 403
 

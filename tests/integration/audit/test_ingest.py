@@ -18,7 +18,6 @@ from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.leaf import leaf_of_record
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
-from meldeweg.local.broker import Broker
 from unit.audit.synthetic import message
 
 EVENTS = "events.polizei-musterstadt"
@@ -27,13 +26,6 @@ EVENTS = "events.polizei-musterstadt"
 @pytest.fixture(autouse=True)
 def _strict_logs():
     logs.configure(service="test", strict=True)
-
-
-@pytest.fixture(scope="module")
-def own_broker(tmp_path_factory):
-    """Not the session's: the audit reads every inbox there is."""
-    with Broker(tmp_path_factory.mktemp("audit-broker")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from integration.audit.busstage import Bus
 from integration.audit.harness import ORIGIN, OTHER, TOPIC
@@ -22,16 +21,9 @@ from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.keyfile import write_private
 from meldeweg.kernel.leaf import RECORD, parse_leaf
 from meldeweg.kernel.tiles import ENTRIES, Tile, decode_bundle
-from meldeweg.local.broker import Broker
 
 POINTS = [name for name in failpoints.declared() if name.startswith("audit.")]
 IMPORTED = (ledger, sealing)  # so that their points are declared
-
-
-@pytest.fixture(scope="module")
-def own_broker(tmp_path_factory):
-    with Broker(tmp_path_factory.mktemp("audit-killed")) as running:
-        yield running
 
 
 class Process:

@@ -27,9 +27,14 @@ async def stage(broker):
     gc.collect()  # what aiokafka left behind ends here, not in another test
 
 
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory):
+    """A broker that tests may stop, empty and start again."""
+    with Broker(tmp_path_factory.mktemp("mortal")) as broker:
+        yield broker
+
+
 @pytest.fixture
-async def wiped(tmp_path):
-    """A broker of its own, to be stopped, emptied and started again."""
-    with Broker(tmp_path / "wiped") as broker:
-        async with Stage(broker) as stage:
-            yield stage
+async def wiped(mortal):
+    async with Stage(mortal) as stage:
+        yield stage

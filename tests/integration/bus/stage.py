@@ -13,13 +13,14 @@ from aiokafka.record.default_records import (  # noqa: TID251 - as above
     _DefaultRecordBatchBuilderPy,
 )
 
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection, client_options
 from meldeweg.kernel.bus.consume import Consumer
 from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.read import Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.ids import AgencyId

@@ -7,8 +7,8 @@ from confluent_kafka import Producer as LibProducer  # noqa: TID251 - can compre
 
 from integration.bus.poison import BYTES, GOOD, OTHERS, RAISES
 from integration.bus.stage import Store, until, until_acked
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.bus.records import Outgoing, header_name_bytes
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Refused
 
 

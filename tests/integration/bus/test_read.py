@@ -10,10 +10,10 @@ from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
 from integration.bus.poison import BYTES, GOOD
 from integration.bus.stage import Audit, until_acked
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Unavailable
 
 

@@ -12,9 +12,10 @@ from meldeweg.ceremony.district import Places
 from meldeweg.doctor.examining import Subject, clocks, examine
 from meldeweg.kernel import event, keyfile, topics
 from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import FixedClock, SystemClock
 from meldeweg.kernel.event import EVENT_VALUE, Event, EventKind
 from meldeweg.kernel.ids import AgencyId, new_message_id

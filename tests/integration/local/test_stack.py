@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from integration.local.plans import OneService, described, eventually, up_begun, up_elsewhere
-from meldeweg.kernel.bus.admin import Acl, Admin, Operation, Pattern, Resource
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import described as topic
@@ -254,7 +255,7 @@ def test_down_leaves_nothing_running_and_a_second_up_goes_on(tmp_path):
         database.execute("CREATE TABLE kept AS SELECT 7 AS n")
     pids = [known.broker.pid, known.postgres.pid, *map(int, family.read_text().split())]
     assert down(directory) == 0
-    assert "Ready after" in first.communicate(timeout=60)[0]
+    assert "Bereit nach" in first.communicate(timeout=60)[0]
     assert first.returncode == 0
     assert [pid for pid in pids if alive(pid)] == []
     assert all_processes(directory) == []
@@ -323,7 +324,7 @@ def test_without_restart_what_ends_stays_down_and_ctrl_c_ends_the_rest(tmp_path)
     assert (ill.name, ill.problem) == ("audit", "not running")
     assert described(directory).services["audit"].pid == pid
     process.send_signal(signal.SIGINT)
-    assert "Stopping." in process.communicate(timeout=90)[0]
+    assert "Wird beendet" in process.communicate(timeout=90)[0]
     assert process.returncode == 0
     assert all_processes(directory) == []
     assert described(directory) is None

@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2
 import psycopg
+from aiokafka.client import AIOKafkaClient, CoordinationType  # noqa: TID251 - ends a session
+from aiokafka.protocol.group import LeaveGroupRequest  # noqa: TID251 - as above
 from confluent_kafka import KafkaError, KafkaException  # noqa: TID251 - as below
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - deletes what only a test may delete
 
@@ -19,6 +22,7 @@ from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
 from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.connection import client_options
 from meldeweg.kernel.bus.probe import read_is_allowed
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
@@ -69,6 +73,7 @@ class Stage:
         for future in raw.delete_topics(names).values() if names else ():
             await asyncio.to_thread(future.result, 20)
         if names:  # a fresh broker has no coordinator yet that could be asked
+            await self._dismiss(raw)
             await eventually(lambda: self._forget_group(raw))
         own = set(registry_rights("service-registry"))
         await self.admin.delete_acls(await self.admin.acls() - own)
@@ -79,6 +84,21 @@ class Stage:
             self.broker.pki.service("registry"),
         )
         await eventually(self._no_topics)
+
+    async def _dismiss(self, raw):
+        """Take the killed process out of its group: by itself the broker waits for its session."""
+        (described,) = raw.describe_consumer_groups([GROUP]).values()
+        members = (await asyncio.to_thread(described.result, 20)).members
+        connection = self.connection(self.broker.super_user)
+        client = AIOKafkaClient(**client_options(connection, connection.tls()))
+        try:
+            await client.bootstrap()
+            node = await client.coordinator_lookup(CoordinationType.GROUP, GROUP)
+            await client.ready(node)
+            for each in members:
+                await client.send(node, LeaveGroupRequest(GROUP, each.member_id))
+        finally:
+            await client.close()
 
     async def _forget_group(self, raw):
         """A static member's last assignment would name topics that are no more."""
@@ -128,17 +148,17 @@ class Stage:
             self.wait_ready()
 
     def wait_ready(self, seconds=90):
-        import httpx2
-
         end = time.monotonic() + seconds
-        while True:
-            try:
-                if httpx2.get(f"{self.url}/readyz", trust_env=False).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                assert self._process.poll() is None, self.log()
+        while not self.is_ready():
             assert time.monotonic() < end, self.log()
             time.sleep(0.05)
+
+    def is_ready(self):
+        try:
+            return httpx2.get(f"{self.url}/readyz", trust_env=False).status_code == 200
+        except httpx2.HTTPError:
+            assert self._process.poll() is None, self.log()
+            return False
 
     def kill(self):
         if self._process is not None:

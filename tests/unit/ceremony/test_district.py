@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meldeweg.ceremony import district, keys
+from meldeweg.ceremony import district, keys, services
 from meldeweg.ceremony.district import Places
 from meldeweg.kernel import agreement, keyfile, topics
 from meldeweg.kernel.agreement import AgreementStatus, load_district
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.register import Register
 from meldeweg.registry.submit import topic_of
@@ -68,6 +69,37 @@ def test_keys_whose_time_is_over_get_successors(copy):
         if later < each.certificate.use_until
     }
     assert usable == set(KeyUse)
+
+
+def test_service_keys_are_certified_again_before_their_end_and_the_old_signatures_still_count(copy):
+    clock = FixedClock(NOW + timedelta(days=330))
+    district.prepare(copy, VIERSEN, clock)
+    assert not list(copy.issued().glob("1-registry-*")), "not before it is time"
+    clock = FixedClock(NOW + timedelta(days=340))
+    district.prepare(copy, VIERSEN, clock)
+    district.prepare(copy, VIERSEN, clock)
+    (again,) = copy.issued().glob("1-registry-*")
+    key = keyfile.read_signing_key(copy.service_key("registry"))
+    register = Register(keyfile.read_public_key(copy.anchor))
+    later = NOW + timedelta(days=500)
+    for path in (again, copy.issued("1-registry")):  # whatever the order
+        register.apply(topics.REGISTRY_AGENCIES, path.read_bytes())
+    for at in (NOW, later):
+        assert register.service_key("registry", key.kid, at) == key.public
+    first = Register(keyfile.read_public_key(copy.anchor))
+    first.apply(topics.REGISTRY_AGENCIES, copy.issued("1-registry").read_bytes())
+    with pytest.raises(Refused, match="key-expired"):
+        first.service_key("registry", key.kid, later)
+
+
+def test_another_key_of_a_service_counts_from_now_and_never_follows_another_services(copy):
+    anchor = keyfile.read_signing_key(copy.offline("anchor.jwk"))
+    earlier = services.read(copy.issued("1-registry").read_bytes())
+    new, now = SigningKey.generate().public, NOW + timedelta(days=300)
+    made = services.read(services.certify(anchor, "registry", new, now, earlier))
+    assert made.not_before == now
+    with pytest.raises(Refused, match="service-key-differs"):
+        services.certify(anchor, "audit", new, now, earlier)
 
 
 def test_nothing_private_is_open_to_others(places):

@@ -1,17 +1,26 @@
 """The commands of ceremonies and of doctor, as a person and a script use them, without a stack."""
 
 import json
+import ssl
 import sys
+import threading
+import time
 import tomllib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from meldeweg.ceremony import services
 from meldeweg.cli import __main__ as command_line
-from meldeweg.cli import commands
+from meldeweg.cli import commands, showing
 from meldeweg.doctor.catalogue import catalogue
 from meldeweg.kernel import agreement, keyfile
 from meldeweg.kernel.ids import Digest
+from meldeweg.local.pki import DemoPki
 
 
 @pytest.fixture
@@ -64,6 +73,112 @@ def test_an_agency_is_enrolled_issued_keys_and_signs_offline(run, tmp_path):
     assert [each["use"] for each in listed].count("sign") == 2
     assert [each["kid"] for each in listed if each["revoked"]] == [kid]
     assert kid in run("keys", "list", "--keys", tmp_path / "keys")[1]
+
+
+def test_a_service_key_is_certified_and_renewed_offline(run, tmp_path):
+    for name in ("anchor", "registry"):
+        assert run("agency", "new-key", tmp_path / f"{name}.jwk")[0] == 0
+    given = ("keys", "service", "registry", "--key", tmp_path / "registry.pub.jwk",
+             "--anchor", tmp_path / "anchor.jwk")  # fmt: skip
+    code, out, _ = run(*given, "--out", tmp_path / "first", "--json")
+    assert code == 0
+    assert json.loads(out)["digest"] == Digest.of((tmp_path / "first").read_bytes())
+    assert run(*given, "--out", tmp_path / "next", "--earlier", tmp_path / "first")[0] == 0
+    first, following = (services.read((tmp_path / n).read_bytes()) for n in ("first", "next"))
+    assert following.not_before == first.not_before
+    assert following.verify_until > first.verify_until
+    assert run("keys", "service", "watch", *given[3:], "--out", tmp_path / "no")[0] == 2
+
+
+def test_a_registry_behind_tls_is_asked_with_its_own_authority(run, tmp_path):
+    own = DemoPki(tmp_path / "pki").server("127.0.0.1")
+    (tmp_path / "token").write_text("an invented token\n")
+    with https(own, {"/v1/plan": {"create_topics": ["inbox.a.b"]}}) as url:
+        given = ("registry", "plan", "--url", url, "--token-file", tmp_path / "token")
+        assert run(*given)[0] == 3, "not trusted by itself"
+        assert run(*given, "--ca", tmp_path / "gone")[0] == 1
+        code, out, err = run(*given, "--ca", own.ca)
+    assert (code, out) == (0, "create_topics: inbox.a.b\n"), err
+
+
+def test_the_auditor_sees_alarms_and_decides_by_name_and_reason(run, tmp_path, monkeypatch):
+    asked = []
+    answers = {
+        "/v1/alarms?everything=true": [
+            {"id": 7, "code": "offset-gap", "subject": "inbox.a.b", "detail": "at 4",
+             "last_at": "2026-11-22T18:30:00Z", "count": 2, "resolved_by": None}
+        ],
+        "/v1/streams/inbox.a.b/resume": {"topic": "inbox.a.b", "next": 9, "halted": None},
+        "/v1/alarms/7/resolve": {"id": 7, "code": "offset-gap", "subject": "inbox.a.b"},
+    }  # fmt: skip
+
+    def request(method, url, *, headers, json=None, **_):
+        path = url.removeprefix("http://audit.example")
+        asked.append((method, path, headers["Authorization"], json))
+        if path not in answers:
+            return httpx2.Response(409, json={"code": "stream-not-halted"})
+        return httpx2.Response(200, json=answers[path])
+
+    monkeypatch.setattr(httpx2, "request", request)
+    (tmp_path / "token").write_text("an invented token\n")
+    here = ("--url", "http://audit.example", "--token-file", tmp_path / "token")
+    by = ("--by", "Erika Beispiel", "--reason", "Probe")
+    code, out, _ = run("audit", "alarms", "--all", *here)
+    assert code == 0
+    assert "offset-gap\tinbox.a.b\tat 4\t22.11.2026 19:30\t2" in out
+    assert run("audit", "resume", "inbox.a.b", "--at", 9, *by, *here)[0] == 0
+    assert run("audit", "resolve", 7, *by, *here, "--json")[0] == 0
+    code, _, err = run("audit", "resume", "inbox.c.d", "--at", 1, *by, *here)
+    assert code == 1
+    assert "stream-not-halted" in err
+    who = {"by": "Erika Beispiel", "reason": "Probe"}
+    bearer = "Bearer an invented token"
+    assert asked[1:3] == [
+        ("POST", "/v1/streams/inbox.a.b/resume", bearer, who | {"at": 9}),
+        ("POST", "/v1/alarms/7/resolve", bearer, who),
+    ]
+    assert run("audit", "resume", "inbox.a.b", "--at", 9, *here)[0] == 2, (
+        "who and why are asked for"
+    )
+
+
+def test_times_are_german_time_whatever_the_machines_zone_is(monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert showing.local(datetime(2026, 11, 22, 18, 43, tzinfo=UTC)) == "22.11.2026 19:43"
+        assert showing.local(datetime(2026, 7, 1, 18, 43, tzinfo=UTC)) == "01.07.2026 20:43"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@contextmanager
+def https(own, answers):
+    """A server with a certificate of its own, in a thread."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers[self.path]).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    server.handle_error = lambda *_: None  # who does not trust it hangs up
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.cert, own.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
 
 
 def test_an_agreement_is_made_shown_and_signed_by_its_parties_alone(run, tmp_path):

@@ -312,6 +312,14 @@ async def test_a_revoked_recipient_is_refused(store, world):
     await _refused(Sender(store, world, register=register), order(), "agency-revoked")
 
 
+async def test_a_revoked_agency_sends_nothing_more(store, world):
+    status = issue.change_status(
+        world.anchor, POLICE, AgencyStatus.REVOKED, 1, "Probe", NOW - timedelta(hours=1)
+    )
+    register = world.register((topics.REGISTRY_AGENCIES, status))
+    await _refused(Sender(store, world, register=register), order(), "sender-revoked")
+
+
 # --- what it is -----------------------------------------------------------------------------------
 
 

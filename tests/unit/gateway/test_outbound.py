@@ -59,7 +59,7 @@ class Stage:
             lambda: held,
             lambda: self.lost,
         )
-        self.lost = ()
+        self.lost = {}
 
     async def accept(self, topic=A, **changes):
         message = sent()
@@ -201,7 +201,7 @@ async def test_what_waits_for_a_revoked_agency_is_given_back_at_once(stage, prod
     gone, other = await stage.accept(A), await stage.accept(B)
     if produced:
         await stage.outbound.produce_once()
-    stage.lost = (A,)
+    stage.lost = {A: "recipient-revoked"}
     await stage.outbound.look_once()
     while await stage.outbound.produce_once():
         pass
@@ -210,6 +210,18 @@ async def test_what_waits_for_a_revoked_agency_is_given_back_at_once(stage, prod
     assert [told.code for told in stage.events()] == ["recipient-revoked"]
     await stage.outbound.look_once()
     assert len(stage.events()) == 1
+
+
+async def test_of_a_revoked_agency_all_that_waits_is_given_back_and_no_event_waits_for_nobody(
+    stage,
+):
+    gone = [await stage.accept(A), await stage.accept(B)]
+    stage.lost = dict.fromkeys((A, B), "sender-revoked")
+    await stage.outbound.look_once()
+    for each in gone:
+        assert stage.sent(each).state is SentState.UNDELIVERABLE
+    assert stage.events() == []
+    assert not await stage.outbound.produce_once()
 
 
 async def test_delivered_that_came_before_giving_up_stands(stage):

@@ -311,7 +311,16 @@ async def test_held_topics_follow_the_status(world, feed):
         if n == 2:
             assert feed.held() == frozenset()
     assert feed.held() >= {topics.inbox(NETTETAL, POLICE), topics.events(POLICE)}
-    assert feed.lost() == frozenset()
+    assert feed.lost() == {}
     token = issue.change_status(world.anchor, KREIS, AgencyStatus.REVOKED, 4, "Probe", NOW)
     await feed.handle([feed.topics.add(topics.REGISTRY_AGENCIES, token)])
-    assert feed.lost() == {topics.inbox(KREIS, POLICE)}
+    assert feed.lost() == {topics.inbox(KREIS, POLICE): "recipient-revoked"}
+
+
+async def test_a_revoked_agency_says_so_and_nothing_of_its_own_arrives_anywhere(world, feed):
+    token = issue.change_status(world.anchor, POLICE, AgencyStatus.REVOKED, 1, "Probe", NOW)
+    await feed.handle([feed.topics.add(topics.REGISTRY_AGENCIES, token)])
+    assert feed.missing() == "agency-revoked"
+    lost = feed.lost()
+    assert set(lost.values()) == {"sender-revoked"}
+    assert {topics.inbox(KREIS, POLICE), topics.inbox(NETTETAL, POLICE)} <= lost.keys()

@@ -1,4 +1,4 @@
-from meldeweg.kernel.bus.admin import Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import Operation, Pattern, Resource
 from meldeweg.kernel.topics import CENTRAL
 from meldeweg.local.bootstrap import registry_rights
 

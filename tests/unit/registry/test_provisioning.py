@@ -8,12 +8,13 @@ import pytest
 from meldeweg.ceremony.district import Places
 from meldeweg.kernel import keyfile, topics
 from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.bus.admin import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.trust.issue import change_status
 from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.registry.api import shown
 from meldeweg.registry.provisioning import Provision, desired, difference, trust_group
 
 NOW = from_rfc3339("2026-11-22T18:00:00.000Z")
@@ -119,9 +120,16 @@ def test_suspension_stops_both_directions_and_leaves_the_register_readable(regis
     assert may(desired(register, NOW), POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
 
 
-def test_revocation_takes_everything_and_cannot_be_undone(register, places):
+def test_revocation_leaves_only_what_its_own_gateway_learns_it_from_and_is_for_good(
+    register, places
+):
     set_status(register, places, KREIS, AgencyStatus.REVOKED, 1, places.offline("anchor.jwk"))
-    assert not [acl for acl in desired(register, NOW).acls if acl.principal == f"gw-{KREIS}"]
+    left = {acl for acl in desired(register, NOW).acls if acl.principal == f"gw-{KREIS}"}
+    literal, read = Pattern.LITERAL, Operation.READ
+    assert left == {
+        Acl(Resource.TOPIC, literal, topics.REGISTRY_AGENCIES, f"gw-{KREIS}", read),
+        Acl(Resource.GROUP, literal, trust_group(KREIS), f"gw-{KREIS}", read),
+    }
     set_status(register, places, KREIS, AgencyStatus.ACTIVE, 2, places.service_key("registry"))
     assert register.status(KREIS) is AgencyStatus.REVOKED
 
@@ -140,6 +148,28 @@ def test_the_difference_is_empty_once_applied_and_touches_nothing_unmanaged(regi
     assert not again.create_topics
     assert not again.create_acls
     assert not difference(want, Provision(want.topics, want.acls | {own}))
+
+
+def test_a_topics_configuration_that_drifted_is_repaired_and_what_is_not_ours_left_alone(register):
+    want = desired(register, NOW)
+    inbox, keys = topics.inbox(KREIS, POLICE), topics.keys(POLICE)
+    right = {name: topics.described(name).config for name in want.topics}
+    have = Provision(want.topics, want.acls, right | {"other": {"retention.ms": "1"}})
+    assert not difference(want, have)
+    drifted = right | {
+        inbox: right[inbox] | {"retention.ms": "1000", "segment.ms": "5"},
+        keys: {key: value for key, value in right[keys].items() if key != "cleanup.policy"},
+    }
+    todo = difference(want, Provision(want.topics, want.acls, drifted))
+    assert {topic.name: topic.config for topic in todo.alter_topics} == {
+        inbox: {"retention.ms": right[inbox]["retention.ms"]},
+        keys: {"cleanup.policy": "delete"},
+    }
+    assert todo
+    assert shown(todo)["alter_topics"] == [
+        f"{inbox} retention.ms={right[inbox]['retention.ms']}",
+        f"{keys} cleanup.policy=delete",
+    ]
 
 
 @pytest.mark.parametrize("status", [AgencyStatus.SUSPENDED, AgencyStatus.REVOKED])

@@ -18,7 +18,7 @@ NOW = made.NOW
 
 @pytest.fixture
 def ledger():
-    return Ledger()
+    return Ledger(timedelta(minutes=3))
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from unit.conftest import NOW
 POLICE, OFFICE = AgencyId("polizei-viersen"), AgencyId("jugendamt-kreis-viersen")
 TOPIC_ID = UUID(int=7)
 
+SILENT_AFTER = timedelta(minutes=3)
+
 
 def signing_key(places, agency):
     directory = places.keys(agency)
@@ -80,7 +82,7 @@ def clock():
 
 @pytest.fixture
 def ledger():
-    return Ledger()
+    return Ledger(SILENT_AFTER)
 
 
 @pytest.fixture

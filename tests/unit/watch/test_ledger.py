@@ -9,11 +9,13 @@ from meldeweg.kernel.event import Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
-from meldeweg.watch.ledger import SILENT_AFTER, Ledger
+from meldeweg.watch.ledger import Ledger
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 POLICE, OFFICE, OTHER = (AgencyId(each) for each in ("polizei-x", "jugendamt-x", "jugendamt-y"))
 KEY = SigningKey.generate()
+
+SILENT_AFTER = timedelta(minutes=3)
 
 
 def message(ack_by=NOW + timedelta(minutes=30)):
@@ -58,7 +60,7 @@ def receipt(about, kind, sender=OFFICE):
 
 
 def test_a_message_is_undelivered_until_its_recipient_says_so():
-    ledger, sent = Ledger(), message()
+    ledger, sent = Ledger(SILENT_AFTER), message()
     ledger.message(sent, NOW)
     assert [each.digest for each in ledger.undelivered()] == [sent.digest]
     ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
@@ -67,7 +69,7 @@ def test_a_message_is_undelivered_until_its_recipient_says_so():
 
 
 def test_a_message_is_overdue_until_a_person_took_it():
-    ledger, sent = Ledger(), message()
+    ledger, sent = Ledger(SILENT_AFTER), message()
     ledger.message(sent, NOW)
     ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
     late = NOW + timedelta(minutes=31)
@@ -79,7 +81,7 @@ def test_a_message_is_overdue_until_a_person_took_it():
 
 def test_receipts_read_before_their_message_count():
     for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED):
-        ledger, sent = Ledger(), message()
+        ledger, sent = Ledger(SILENT_AFTER), message()
         ledger.receipt(receipt(sent, kind))
         ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
         ledger.message(sent, NOW)
@@ -87,14 +89,14 @@ def test_receipts_read_before_their_message_count():
 
 
 def test_an_early_delivery_does_not_end_a_message():
-    ledger, sent = Ledger(), message()
+    ledger, sent = Ledger(SILENT_AFTER), message()
     ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
     ledger.message(sent, NOW)
     assert ledger.open[sent.digest].delivered
 
 
 def test_a_message_produced_again_stays_ended():
-    ledger, sent = Ledger(), message()
+    ledger, sent = Ledger(SILENT_AFTER), message()
     ledger.message(sent, NOW)
     ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED))
     ledger.message(sent, NOW)
@@ -103,7 +105,7 @@ def test_a_message_produced_again_stays_ended():
 
 def test_nobody_but_the_recipient_ends_a_message():
     for early in (True, False):
-        ledger, sent = Ledger(), message()
+        ledger, sent = Ledger(SILENT_AFTER), message()
         if early:
             ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED, sender=OTHER))
         ledger.message(sent, NOW)
@@ -115,7 +117,7 @@ def test_nobody_but_the_recipient_ends_a_message():
 
 
 def test_a_gateway_is_silent_after_three_missed_heartbeats_or_if_never_heard():
-    ledger = Ledger()
+    ledger = Ledger(SILENT_AFTER)
     beat = Heartbeat(
         v=1,
         id=new_message_id(),
@@ -134,7 +136,7 @@ def test_a_gateway_is_silent_after_three_missed_heartbeats_or_if_never_heard():
 
 
 def test_what_operators_see_says_nothing_of_the_case():
-    ledger, sent = Ledger(), message()
+    ledger, sent = Ledger(SILENT_AFTER), message()
     ledger.message(sent, NOW)
     (each,) = ledger.open.values()
     assert set(each.shown(NOW)) == {
@@ -148,3 +150,14 @@ def test_what_operators_see_says_nothing_of_the_case():
         "delivered",
         "overdue",
     }
+
+
+def test_past_its_delete_after_a_message_is_forgotten_and_stays_forgotten():
+    ledger = Ledger(SILENT_AFTER)
+    kept = message()
+    ledger.message(kept, NOW)
+    assert ledger.forget(datetime(2027, 2, 28, 23, 59, tzinfo=UTC)) == 0
+    assert ledger.forget(datetime(2027, 3, 1, tzinfo=UTC)) == 1
+    ledger.message(kept, NOW)  # produced again
+    assert ledger.open == {}
+    assert ledger.overdue(datetime(2027, 3, 1, tzinfo=UTC)) == []

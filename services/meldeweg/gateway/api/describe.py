@@ -44,6 +44,7 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
         "type-unread",
         "agency-unknown",
         "agency-revoked",
+        "sender-revoked",
         "recipient-is-sender",
         "place-unknown",
         "place-ambiguous",

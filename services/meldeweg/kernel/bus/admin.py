@@ -8,19 +8,17 @@ Only ACLs that allow, for any host, are seen and made; others are left alone.
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from confluent_kafka import (  # noqa: TID251 - administration is this module alone
+from confluent_kafka import (  # noqa: TID251 - administration is here and in `bindings`
     IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import (  # noqa: TID251 - administration is this module alone
+from confluent_kafka.admin import (  # noqa: TID251 - administration is here and in `bindings`
     AclBinding,
     AclBindingFilter,
     AclOperation,
@@ -35,15 +33,15 @@ from confluent_kafka.admin import (  # noqa: TID251 - administration is this mod
     ResourceType,
 )
 
+from meldeweg.kernel.bus.bindings import acl_of, binding
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.records import Place
+from meldeweg.kernel.bus.rights import Acl
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.topics import Topic
 
 T = TypeVar("T")
 
-_USER = "User:"
-CLUSTER = "kafka-cluster"  # the only name a cluster resource has
 _NOT_AUTHORIZED = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -62,56 +60,6 @@ _REFUSED = frozenset(
         KafkaError.TOPIC_EXCEPTION,
     }
 )
-
-
-class Resource(StrEnum):
-    TOPIC = "topic"
-    GROUP = "group"
-    CLUSTER = "cluster"
-
-
-class Pattern(StrEnum):
-    LITERAL = "literal"
-    PREFIX = "prefix"
-
-
-class Operation(StrEnum):
-    """What a right allows; the broker lets READ and WRITE imply DESCRIBE."""
-
-    ALL = "all"
-    READ = "read"
-    WRITE = "write"
-    CREATE = "create"
-    DELETE = "delete"
-    ALTER = "alter"
-    DESCRIBE = "describe"
-    CLUSTER_ACTION = "cluster-action"
-    DESCRIBE_CONFIGS = "describe-configs"
-    ALTER_CONFIGS = "alter-configs"
-    IDEMPOTENT_WRITE = "idempotent-write"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Acl:
-    """One right that is given. `principal`: without `User:`, for instance `gw-polizei-viersen`."""
-
-    resource: Resource
-    pattern: Pattern
-    name: str
-    principal: str
-    operation: Operation
-
-
-_RESOURCES = {
-    Resource.TOPIC: ResourceType.TOPIC,
-    Resource.GROUP: ResourceType.GROUP,
-    Resource.CLUSTER: ResourceType.BROKER,  # librdkafka's name for the cluster
-}
-_PATTERNS = {
-    Pattern.LITERAL: ResourcePatternType.LITERAL,
-    Pattern.PREFIX: ResourcePatternType.PREFIXED,
-}
-_OPERATIONS = {each: AclOperation[each.name] for each in Operation}
 
 
 class Admin:
@@ -209,11 +157,11 @@ class Admin:
             lambda admin: admin.describe_acls(everything, request_timeout=self._timeout)
         )
         found = await self._results({None: future})
-        return {acl for binding in found[None] if (acl := _from_binding(binding))}
+        return {acl for each in found[None] if (acl := acl_of(each))}
 
     async def create_acls(self, acls: Iterable[Acl]) -> None:
         """Give rights; those that exist stay. In force some milliseconds after this returns."""
-        bindings = [_binding(AclBinding, each) for each in acls]
+        bindings = [binding(AclBinding, each) for each in acls]
         if bindings:
             futures = await self._call(
                 lambda admin: admin.create_acls(bindings, request_timeout=self._timeout)
@@ -225,7 +173,7 @@ class Admin:
 
         Take topic and group rights together: a consumer notices a group's at its next heartbeat.
         """
-        filters = [_binding(AclBindingFilter, each) for each in acls]
+        filters = [binding(AclBindingFilter, each) for each in acls]
         if filters:
             futures = await self._call(
                 lambda admin: admin.delete_acls(filters, request_timeout=self._timeout)
@@ -317,31 +265,6 @@ def _outcome(exc: KafkaException) -> Refused | Unavailable:
     if code in _REFUSED:
         return Refused("broker-refused", str(code))
     return Unavailable("broker-unreachable", str(code))
-
-
-def _binding(kind: Any, acl: Acl) -> Any:
-    return kind(
-        _RESOURCES[acl.resource],
-        acl.name,
-        _PATTERNS[acl.pattern],
-        _USER + acl.principal,
-        "*",
-        _OPERATIONS[acl.operation],
-        AclPermissionType.ALLOW,
-    )
-
-
-def _from_binding(binding: AclBinding) -> Acl | None:
-    resource = next((ours for ours, its in _RESOURCES.items() if its is binding.restype), None)
-    pattern = next(
-        (ours for ours, its in _PATTERNS.items() if its is binding.resource_pattern_type), None
-    )
-    operation = next((ours for ours, its in _OPERATIONS.items() if its is binding.operation), None)
-    allows = binding.permission_type is AclPermissionType.ALLOW and binding.host == "*"
-    if not (resource and pattern and operation and allows and binding.principal.startswith(_USER)):
-        return None
-    principal = binding.principal.removeprefix(_USER)
-    return Acl(resource, pattern, binding.name, principal, operation)
 
 
 def _uuid(topic_id: Any) -> UUID:

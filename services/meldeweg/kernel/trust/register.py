@@ -125,7 +125,9 @@ class Register(View):
     def _add_service_key(self, jws: Jws, body: ServiceKey) -> None:
         signing.verify(jws, self._anchor)
         key = SignatureKey.from_jwk(body.key)
-        self._service_keys.setdefault(body.service, {})[key.kid] = (body, key)
+        known = self._service_keys.setdefault(body.service, {})
+        if key.kid not in known or body.at >= known[key.kid][0].at:
+            known[key.kid] = (body, key)
 
     def _change_status(self, jws: Jws, body: Status) -> None:
         identity = self._identity(body.agency)

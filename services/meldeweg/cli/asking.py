@@ -1,0 +1,97 @@
+"""Asking the audit service as an auditor: the address and the token, and what it answers.
+
+Guarantees: a token is read from a file, never taken from the command line; what the service refuses
+keeps its code. Trusts: `stack.json` of the directory the user names.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from meldeweg.cli import files
+from meldeweg.cli.target import Dir, connected
+from meldeweg.kernel.errors import Refused, Unavailable
+
+_TIMEOUT = 30.0  # seconds; a decision waits for its turn at the log
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """One audit service and an auditor's token for it."""
+
+    url: str
+    token: str
+
+    def get(self, path: str) -> Any:
+        return self._asked("GET", path)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._asked("POST", path, json=body)
+
+    def _asked(self, method: str, path: str, **content: Any) -> Any:
+        import httpx2  # noqa: PLC0415 - loaded when asked for
+
+        try:
+            answer = httpx2.request(
+                method,
+                self.url + path,
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout=_TIMEOUT,
+                trust_env=False,
+                **content,
+            )
+            said = answer.json()
+        except httpx2.InvalidURL as exc:
+            raise Refused("audit-not-named", "not an address") from exc
+        except (httpx2.HTTPError, ValueError) as exc:
+            raise Unavailable("audit-unreachable", type(exc).__name__) from exc
+        if answer.is_success:
+            return said
+        code = said.get("code") if isinstance(said, dict) else None
+        if answer.status_code >= 500:
+            raise Unavailable(str(code or "audit-unavailable"), f"HTTP {answer.status_code}")
+        raise Refused(str(code or "audit-refused"), f"HTTP {answer.status_code}")
+
+
+@contextmanager
+def auditor_of(
+    directory: Path | None, url: str | None, token_file: Path | None
+) -> Iterator[Auditor]:
+    """Find the audit service: by address and token file, or in a local stack's `stack.json`."""
+    if url is not None and token_file is not None:
+        yield Auditor(url, read_token(token_file))
+        return
+    if directory is None:
+        raise Refused("audit-not-named", "--dir, or --url and --token-file")
+    try:
+        entry = json.loads((directory / "stack.json").read_text())["services"]["audit"]
+        found = Auditor(str(entry["url"]), str(entry["token"]))
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
+    yield found
+
+
+def read_token(path: Path) -> str:
+    """Return the token that a file holds."""
+    return files.read(path).decode("ascii", "replace").strip()
+
+
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="file with an auditor's token")
+]
+as_auditor = connected(
+    {
+        "directory": Dir,
+        "url": Annotated[
+            str | None, typer.Option("--url", help="address of the audit service, instead of --dir")
+        ],
+        "token_file": TokenFile,
+    },
+    auditor_of,
+)
+"""Gives a command the options that name an audit service, and who asks it as first argument."""

@@ -1,0 +1,44 @@
+"""Rights at the broker as data: who may do what with which resource. Knows no client."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+CLUSTER = "kafka-cluster"  # the only name a cluster resource has
+
+
+class Resource(StrEnum):
+    TOPIC = "topic"
+    GROUP = "group"
+    CLUSTER = "cluster"
+
+
+class Pattern(StrEnum):
+    LITERAL = "literal"
+    PREFIX = "prefix"
+
+
+class Operation(StrEnum):
+    """What a right allows; the broker lets READ and WRITE imply DESCRIBE."""
+
+    ALL = "all"
+    READ = "read"
+    WRITE = "write"
+    CREATE = "create"
+    DELETE = "delete"
+    ALTER = "alter"
+    DESCRIBE = "describe"
+    CLUSTER_ACTION = "cluster-action"
+    DESCRIBE_CONFIGS = "describe-configs"
+    ALTER_CONFIGS = "alter-configs"
+    IDEMPOTENT_WRITE = "idempotent-write"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Acl:
+    """One right that is given. `principal`: without `User:`, for instance `gw-polizei-viersen`."""
+
+    resource: Resource
+    pattern: Pattern
+    name: str
+    principal: str
+    operation: Operation
