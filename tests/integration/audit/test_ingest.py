@@ -12,11 +12,11 @@ import pytest
 from integration.audit.busstage import Bus, Running, eventually
 from integration.audit.harness import OTHER, TOPIC, signer
 from integration.bus.stage import Stage
-from meldeweg.audit.manifest import parse_manifest
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.leaf import leaf_of_record
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 from meldeweg.local.broker import Broker
 from unit.audit.synthetic import message
