@@ -15,7 +15,7 @@ from meldeweg.gateway.store.rows import Rows
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import Unavailable
 
-_SEEN_MAX = 1000  # heads that wait for their proof; of more, those in the middle are not kept
+_SEEN_MAX = 1000  # heads that wait for their proof; of more, the oldest are not kept
 
 
 @dataclass(frozen=True, slots=True)
