@@ -148,11 +148,11 @@ def test_a_container_sees_its_own_secrets_only():
     assert sorted(data) == sorted(f"store-{agency}" for agency in AGENCIES)
 
 
-def test_a_gateway_reaches_the_broker_and_nobody_else():
+def test_a_gateway_reaches_broker_and_audit_log_and_nobody_else():
     for name in GATEWAYS:
         (network,) = SERVICES[name]["networks"]
         there = {each for each in SERVICES if network in SERVICES[each].get("networks", ())}
-        assert there == {name, "broker"}
+        assert there == {name, "broker", "audit"}
     assert FILE["networks"]["database"]["internal"]
     assert FILE["networks"]["central"]["internal"]
     assert SERVICES["postgres"]["networks"] == ["database"]

@@ -72,6 +72,8 @@ _GATEWAY = {
     "MELDEWEG_PARKING__OTHERS": "12",
     "MELDEWEG_PARKING__IMMEDIATE": "12",
     "MELDEWEG_OUTBOX__LOOK_EVERY": "0.5",
+    "MELDEWEG_AUDIT__LOOK_EVERY": "0.5",
+    "MELDEWEG_AUDIT__TIMEOUT": "1",
     "MELDEWEG_OUTBOX__FREE_MIN": "0",  # the disk is not what is tested here
 }
 _CENTRAL = {

@@ -32,6 +32,7 @@ from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 
 _POLL = 0.1  # seconds; also the longest that a seal waits for
 _BATCH = 4000  # records per poll
+_NOTES = 200  # manifests published again at once
 _SEAL = 0.3  # seconds between checkpoints at least
 _PAUSE = 0.5  # seconds before trying again
 _PATIENCE = 20.0  # seconds that a person's decision waits for its turn
@@ -181,9 +182,13 @@ class Ingest:
 
     async def _take(self, found: Mapping[Place, Found], projected: Projected) -> None:
         """Begin to put one poll into the log; while the database works, the next one is read."""
+        anew = False
         for records in found.values():
             if isinstance(records, Reset):
                 await asyncio.to_thread(self._reset, records)
+                anew = anew or records.kind is ResetKind.RECREATED
+        if anew:  # perhaps the whole broker: see what is left of our own notes first
+            raise Unavailable("topic-recreated")
         arrivals = []
         for (topic, topic_id), entries in projected.items():
             if (stream := self._ledger.streams.get(topic_id)) is None:
@@ -278,6 +283,7 @@ class Ingest:
             found = (await reader.poll(timeout=_POLL, max_records=_BATCH)).get(place, [])
             if isinstance(found, Reset):
                 await asyncio.to_thread(self._checkpoints_reset, found)
+                await self._publish_again()
                 continue
             for record in found:
                 await recovery.take(record.offset, record.value)
@@ -288,6 +294,22 @@ class Ingest:
                 known = (at.offset, at.topic_id.bytes)
                 await asyncio.to_thread(self._ledger.set_bus_position, *known)
                 return
+
+    async def _publish_again(self) -> None:
+        """Put back what the broker lost: who was not there finds its records by the manifests.
+
+        Cut short, it begins anew: the position is only moved to the new topic behind all of this.
+        """
+        at = (0, -1)
+        while notes := await asyncio.to_thread(self._ledger.manifests, *at, _NOTES):
+            self._alive = time.monotonic()
+            headers = (("kind", b"manifest"),)
+            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for *_, value in notes]
+            for sent in await self._producer.send(batch):
+                if not isinstance(sent, Ack):
+                    raise Unavailable(sent.code)
+            at = notes[-1][:2]
+        log.warning("audit_notes_published_again")
 
     def _checkpoints_reset(self, reset: Reset) -> None:
         with self._ledger.writing() as cursor:

@@ -137,6 +137,16 @@ class Ledger:
         with self.writing() as cursor:
             cursor.execute("UPDATE state SET bus_next = %s, bus_topic_id = %s", (offset, topic_id))
 
+    def manifests(self, year: int, number: int, limit: int) -> list[tuple[int, int, bytes]]:
+        """Return (year, number, signed note) of the manifests behind this one, in order."""
+        with self.writing() as cursor:
+            cursor.execute(
+                "SELECT year, number, note FROM manifest WHERE (year, number) > (%s, %s) "
+                "ORDER BY year, number LIMIT %s",
+                (year, number, limit),
+            )
+            return cursor.fetchall()
+
     def halt(self, stream: Stream, code: str, detail: str) -> None:
         """Stop one stream with an alarm; the others go on."""
         with self.writing() as cursor:

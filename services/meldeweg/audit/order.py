@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from meldeweg.audit.lines import read_text
-from meldeweg.audit.manifest import Manifest, Range, parse_manifest
 from meldeweg.audit.report import Report
 from meldeweg.audit.sources import Source
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import GENESIS, Leaf
+from meldeweg.kernel.manifest import Manifest, Range, parse_manifest
 
 
 class Order:

@@ -10,11 +10,11 @@ from hashlib import sha256
 
 from meldeweg.audit import alarms
 from meldeweg.audit.ledger import Ledger
-from meldeweg.audit.manifest import Manifest, is_manifest, parse_manifest
 from meldeweg.audit.project import Entry
 from meldeweg.audit.sealing import Sealer
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.manifest import Manifest, is_manifest, parse_manifest
 
 Fetch = Callable[[str, bytes, int, int], Awaitable[Sequence[Entry]]]
 """(topic, topic id, from, to) -> exactly these entries; `Fatal` if the broker has them no more."""

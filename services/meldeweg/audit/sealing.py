@@ -20,10 +20,10 @@ from typing import Any
 from meldeweg.audit.database import Cursor
 from meldeweg.audit.growing import GrowingTree
 from meldeweg.audit.ledger import Ledger, Log
-from meldeweg.audit.manifest import RANGES_MAX, Genesis, Manifest, Ranges, parse_manifest
 from meldeweg.kernel import failpoints, metrics, note
 from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.leaf import genesis, leaf_of, parse_canonical
+from meldeweg.kernel.manifest import RANGES_MAX, Genesis, Manifest, Ranges, parse_manifest
 from meldeweg.kernel.merkle import leaf_hash, verify_consistency
 from meldeweg.kernel.tiles import Tile, TileTree
 

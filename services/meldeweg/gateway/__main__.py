@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from meldeweg.gateway import vault
@@ -14,6 +15,10 @@ from meldeweg.gateway.directory import Directory
 from meldeweg.gateway.heartbeat import Beat
 from meldeweg.gateway.inbound import Inbound
 from meldeweg.gateway.inbox import Inbox
+from meldeweg.gateway.inclusion.checking import Inclusion
+from meldeweg.gateway.inclusion.fetching import Tiles
+from meldeweg.gateway.inclusion.following import Follower
+from meldeweg.gateway.inclusion.lacking import Lacking
 from meldeweg.gateway.intake import Intake
 from meldeweg.gateway.keyring import Keyring
 from meldeweg.gateway.numbering import Numbering
@@ -117,6 +122,7 @@ def wire() -> Service:
     service.task("parking", parking.run)
     service.task("overdue", Overdue(store, desk, lock, watch).run)
     service.task("heartbeat", Beat(me, store, signer, clock, watch.heartbeat).run)
+    on_record(service, settings, connection, store, register, signer, outbound.wake)
     keep_keys = timedelta(days=settings.idempotency_days)
     keep_quarantined = timedelta(days=settings.quarantine_days)
     service.task("retention", Retention(store, clock, keep_keys, keep_quarantined).run)
@@ -125,6 +131,28 @@ def wire() -> Service:
     service.check("broker", producer.missing)
     service.check("room", room.missing)
     return service
+
+
+def on_record(
+    service: Service,
+    settings: GatewaySettings,
+    connection: Connection,
+    store: Store,
+    register: Register,
+    signer: Callable[[], SigningKey],
+    queued: Callable[[], None],
+) -> None:
+    """Wire what looks for our records in the audit log; no message waits for it, nor `/readyz`."""
+    me, clock, audit, schedule = settings.agency, service.clock, settings.audit, settings.outbox
+    lacking = Lacking(me, store, signer, clock, audit, schedule, queued)
+    inclusion = Inclusion(me, store, Tiles(audit), signer, clock, audit.look_every, lacking, queued)
+    silence = schedule.again_first / 2
+    follower = Follower(me, store, register, signer, clock, silence, inclusion.wake)
+    consumer = Consumer(connection, follower.subscription())
+    service.part("log-consumer", consumer)
+    service.watchdog("log", age=consumer.age, limit=60.0, restart=consumer.restart)
+    service.task("log-failed", consumer.failed)
+    service.task("inclusion", inclusion.run)
 
 
 if __name__ == "__main__":

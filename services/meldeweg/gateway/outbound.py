@@ -124,7 +124,8 @@ class Outbound:
             match result:
                 case Ack():
                     next_at = now + self._wait_for_delivered(row.attempts)
-                    done.append(Produced(row.seq, row.ref, result.offset, now, next_at))
+                    at = (result.offset, now, next_at, result.timestamp)
+                    done.append(Produced(row.seq, row.ref, *at))
                 case Refused():
                     refused.append((row, result.code))
                 case Unavailable():

@@ -63,6 +63,25 @@ class WatchSettings(Group):
     look_every: float = Field(default=2.0, gt=0, description="seconds between looks at deadlines")
 
 
+class LogSettings(Group):
+    """Where the audit log is served, and how this gateway looks for its own records in it."""
+
+    url: str = Field(
+        pattern=r"^https?://[^/?#@]+/?$", description="address of the audit service, for its tiles"
+    )
+    ca: Path | None = Field(
+        default=None, description="file with the CA certificates of that address; else the system's"
+    )
+    timeout: float = Field(
+        default=5.0, gt=0, description="seconds for the service to say something"
+    )
+    run_max: float = Field(default=30.0, gt=0, description="seconds for all tiles of one look")
+    look_every: float = Field(default=5.0, gt=0, description="seconds between looks into the log")
+    missing_after: float = Field(
+        default=24 * _HOUR, gt=0, description="seconds after which a record not in the log alarms"
+    )
+
+
 class GatewaySettings(Settings):
     """A gateway: one agency, one store, one active instance."""
 
@@ -74,6 +93,7 @@ class GatewaySettings(Settings):
         default=None, description="file with the vault's key; made at the first start; beside store"
     )
     kafka: KafkaSettings = Field(description="where the broker is")
+    audit: LogSettings = Field(description="where the audit log is, and how it is checked")
     outbox: OutboxSettings = Field(default=OutboxSettings(), description="what waits for delivery")
     parking: ParkingSettings = Field(default=ParkingSettings(), description="what came too early")
     watch: WatchSettings = Field(default=WatchSettings(), description="when people are told")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from meldeweg.gateway import events, receipts
 from meldeweg.gateway.judging import Message, Receipt
@@ -20,6 +21,7 @@ from meldeweg.gateway.numbering import Numbering
 from meldeweg.gateway.receipts import NOTHING_SEALED, Answered
 from meldeweg.gateway.states import SentMove
 from meldeweg.gateway.store import (
+    arrived,
     numbers,
     offsets,
     outbox,
@@ -30,6 +32,7 @@ from meldeweg.gateway.store import (
     seen,
     sent,
 )
+from meldeweg.gateway.store.arrived import Run
 from meldeweg.gateway.store.headers import pack
 from meldeweg.gateway.store.outbox import NewRow
 from meldeweg.gateway.store.parked import NewParked, Parked
@@ -44,6 +47,8 @@ from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.leaf import leaf_of_record
+from meldeweg.kernel.merkle import leaf_hash
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
     ReceiptKind,
@@ -73,6 +78,8 @@ class Settlement:
         self._ends: dict[str, Position] = {}
         self._received: dict[AgencyId, Seq] = {}  # the newest number of each partner
         self._sent: dict[AgencyId, Seq] = {}
+        self._runs: list[tuple[Record, bytearray]] = []  # a first record, hashes from it on
+        self._open: dict[str, tuple[Record, bytearray]] = {}  # of each topic the last run
 
     def commit(self, db: sqlite3.Connection) -> None:
         """Do everything; runs in one savepoint of one transaction."""
@@ -83,10 +90,28 @@ class Settlement:
         for partner, seq in self._sent.items():
             numbers.note(db, "sent", partner, seq)
         offsets.save(db, self._ends)
+        arrived.add(
+            db,
+            [
+                Run(first.topic, first.topic_id.bytes, first.offset, bytes(hashes), self._now)
+                for first, hashes in self._runs
+            ],
+        )
 
     def read_up_to(self, record: Record) -> None:
-        """Move the topic's offset past a record, whatever became of it."""
+        """Move the topic's offset past a record, whatever became of it.
+
+        It is looked for in the audit log from now on (`inclusion`), by the hash of its leaf.
+        """
         self._ends[record.topic] = offsets.behind(record)
+        run = self._open.get(record.topic)
+        if run is None or _follows(*run) != (record.offset, record.topic_id):
+            run = self._open[record.topic] = (record, bytearray())
+            self._runs.append(run)
+        leaf = leaf_of_record(
+            record.topic_id.bytes, record.offset, record.key, record.headers, record.value
+        )
+        run[1].extend(leaf_hash(leaf.encode()))
 
     def accept(self, arrival: Arrival, message: Message) -> None:
         """Store a message as it came, give its `delivered` receipt."""
@@ -309,6 +334,11 @@ def _take_back(
 def _repeat(db: sqlite3.Connection, digest: Digest) -> None:
     for kind in ReceiptKind:
         outbox.repeat_receipt(db, digest, kind)
+
+
+def _follows(first: Record, hashes: bytearray) -> tuple[int, UUID]:
+    """Return which record would continue a run."""
+    return first.offset + len(hashes) // arrived.WIDTH, first.topic_id
 
 
 def topic_sender(record: Record) -> AgencyId:

@@ -134,7 +134,13 @@ def gateway(
         f"gateway-{agency}",
         "meldeweg.gateway",
         backbone.pki.gateway(agency),
-        {"agency": agency, "store": store, "keys": keys, "anchor": anchor},
+        {
+            "agency": agency,
+            "store": store,
+            "keys": keys,
+            "anchor": anchor,
+            "audit.url": url_of(backbone, "audit"),
+        },
     )
 
 

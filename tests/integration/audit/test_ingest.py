@@ -12,11 +12,11 @@ import pytest
 from integration.audit.busstage import Bus, Running, eventually
 from integration.audit.harness import OTHER, TOPIC, signer
 from integration.bus.stage import Stage
-from meldeweg.audit.manifest import parse_manifest
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.leaf import leaf_of_record
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 from unit.audit.synthetic import message
 
@@ -278,6 +278,48 @@ async def test_a_topic_recreated_under_its_old_name_is_an_alarm_and_is_audited_a
         await audit.signed(15)
         assert audit.alarms() == {("topic-recreated", TOPIC)}
         assert audit.verified().broken == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_manifests_that_the_broker_lost_are_published_again_in_their_order(bus, uri, running):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        for start in range(0, 15, 5):
+            await bus.write(TOPIC, *some(5, start))
+            await audit.signed(6 + start)
+        await eventually(lambda: audit.ingest._unpublished is None)
+        before = await notes(bus, b"manifest")
+        if running:
+            await anew(bus)
+            await audit.signed(17)
+            after = await notes(bus, b"manifest", at_least=len(before) + 1)
+    if not running:
+        await anew(bus)
+        async with Running(bus, uri) as audit:
+            await audit.signed(17)
+            after = await notes(bus, b"manifest", at_least=len(before) + 1)
+            assert audit.verified().broken == []
+    assert len(before) >= 3
+    assert list(dict.fromkeys(after))[: len(before)] == before
+    assert len(set(after)) > len(before)  # and it goes on behind them
+
+
+async def anew(bus):
+    """Lose every topic, as a broker without its disk does, and write one record more."""
+    await bus.delete(TOPIC, AUDIT_CHECKPOINTS)
+    await bus.create(TOPIC, AUDIT_CHECKPOINTS)
+    await bus.write(TOPIC, *some(1, 90))
+
+
+async def notes(bus, kind, at_least=0):
+    """Return the notes of a kind on the bus, in order, once there are so many."""
+    for _ in range(150):
+        records = await read_all(bus.connection(), (AUDIT_CHECKPOINTS,))
+        found = [record.value for record in records if dict(record.headers)["kind"] == kind]
+        if len(set(found)) >= at_least:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{len(found)} notes")
 
 
 async def test_a_note_that_another_wrote_on_the_checkpoints_topic_is_an_alarm_and_nothing_more(

@@ -6,13 +6,13 @@ import pytest
 from integration.audit.harness import IDS, ORIGIN, OTHER, TOPIC, Audit, record, signer
 from meldeweg.audit import schema
 from meldeweg.audit.ledger import Ledger
-from meldeweg.audit.manifest import parse_manifest
 from meldeweg.audit.project import project
 from meldeweg.audit.served import Served
 from meldeweg.audit.verify import verify
 from meldeweg.kernel import failpoints, note
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.leaf import genesis, leaf_of_record
+from meldeweg.kernel.manifest import parse_manifest
 
 
 def alarms(audit):

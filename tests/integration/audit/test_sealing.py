@@ -7,10 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from integration.audit.harness import KEY, ORIGIN, OTHER, TOPIC, Audit, record, signer
-from meldeweg.audit.manifest import parse_manifest
 from meldeweg.kernel import failpoints, note
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.leaf import parse_leaf
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
 from meldeweg.kernel.tiles import ENTRIES, Tile, decode_bundle, levels_of, tiles_of
 

@@ -151,6 +151,7 @@ class Gateway:
             "MELDEWEG_STORE": str(self.store),
             "MELDEWEG_KEYS": str(self.district.places.keys(self.agency)),
             "MELDEWEG_ANCHOR": str(self.district.places.anchor),
+            "MELDEWEG_AUDIT__URL": "http://127.0.0.1:9",  # there is none here: nobody waits for it
             "MELDEWEG_KAFKA__BOOTSTRAP": self.district.broker.bootstrap,
             "MELDEWEG_KAFKA__CA": str(credential.ca),
             "MELDEWEG_KAFKA__CERT": str(credential.cert),

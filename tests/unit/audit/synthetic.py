@@ -13,9 +13,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meldeweg.audit.lines import write_line, write_text
-from meldeweg.audit.manifest import Genesis, Manifest, Ranges
 from meldeweg.kernel import note
 from meldeweg.kernel.leaf import Leaf, canonical_record, genesis, leaf_of
+from meldeweg.kernel.manifest import Genesis, Manifest, Ranges
 from meldeweg.kernel.merkle import leaf_hash, root_of
 from meldeweg.kernel.tiles import ENTRIES, Tile, encode_bundle, fold, tiles_of
 

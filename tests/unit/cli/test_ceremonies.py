@@ -272,9 +272,11 @@ def test_doctor_examines_a_service_by_its_settings(run, tmp_path, monkeypatch, p
         "keys": str(places.keys("polizei-viersen")), "anchor": str(places.anchor),
         "kafka": {"bootstrap": "127.0.0.1:1", "ca": str(own.ca), "cert": str(own.cert),
                   "key": str(own.key)},
+        "audit": {"url": "http://127.0.0.1:1"},
     }  # fmt: skip
-    lines = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if k != "kafka"]
-    lines += ["[kafka]", *(f"{k} = {json.dumps(v)}" for k, v in settings["kafka"].items())]
+    lines = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if isinstance(v, str)]
+    for table in ("kafka", "audit"):
+        lines += [f"[{table}]", *(f"{k} = {json.dumps(v)}" for k, v in settings[table].items())]
     (tmp_path / "gateway.toml").write_text("\n".join(lines))
     assert tomllib.loads("\n".join(lines)) == settings
     monkeypatch.setenv("MELDEWEG_CONFIG", str(tmp_path / "gateway.toml"))

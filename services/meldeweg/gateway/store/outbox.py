@@ -52,16 +52,34 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """The broker has row `seq` at `offset`; `next_at`: when it goes again without `delivered`."""
+    """The broker has row `seq` at `offset`; `next_at`: when it goes again without `delivered`.
+
+    `appended`: when, by the broker's clock (ms since 1970).
+    """
 
     seq: int
     ref: Digest | None
     offset: int
     at: datetime
     next_at: datetime | None
+    appended: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What of a topic the log lacks for too long: how many rows, and the oldest of them."""
+
+    topic: str
+    count: int
+    offset: int | None
+    ref: Digest | None
+    urgency: Urgency | None
 
 
 _NEW, _ROWS = Rows(NewRow), Rows(Row)
+_DONE = (
+    "included_at IS NOT NULL AND (kind = 'event' OR (kind = 'message' AND settled_at IS NOT NULL))"
+)
 
 
 def insert(db: sqlite3.Connection, row: NewRow) -> int:
@@ -90,12 +108,14 @@ def unproduced(
 def mark_produced(db: sqlite3.Connection, done: Iterable[Produced]) -> None:
     """Note what the broker acknowledged."""
     db.executemany(
-        "UPDATE outbox SET produced_at = ?, topic_offset = ?, attempts = attempts + 1,"
-        " next_at = CASE WHEN settled_at IS NULL AND kind = 'message' THEN ? END WHERE seq = ?",
+        "UPDATE outbox SET produced_at = ?1, topic_offset = ?2, attempts = attempts + 1,"
+        " appended = ?3, waits_since = coalesce(waits_since, ?1),"
+        " next_at = CASE WHEN settled_at IS NULL AND kind = 'message' THEN ?4 END WHERE seq = ?5",
         [
             (
                 to_rfc3339(each.at),
                 each.offset,
+                each.appended,
                 None if each.next_at is None else to_rfc3339(each.next_at),
                 each.seq,
             )
@@ -105,11 +125,74 @@ def mark_produced(db: sqlite3.Connection, done: Iterable[Produced]) -> None:
 
 
 def settle(db: sqlite3.Connection, ref: Digest, at: datetime) -> None:
-    """End the wait of a message: delivered, refused or undeliverable. It stays for the audit."""
+    """End the wait of a message: delivered, refused or undeliverable.
+
+    Its row leaves as soon as it was seen in the audit log too, and stays until then.
+    """
     db.execute(
         "UPDATE outbox SET settled_at = ?, next_at = NULL WHERE ref = ? AND settled_at IS NULL",
         (to_rfc3339(at), ref),
     )
+    db.execute(f"DELETE FROM outbox WHERE ref = ? AND {_DONE}", (ref,))  # noqa: S608 - a constant
+
+
+def include(db: sqlite3.Connection, seqs: Iterable[int], at: datetime) -> None:
+    """Note that rows are in the audit log with their bytes; let go of those that are done.
+
+    Receipts stay: they are produced again when their message comes again.
+    """
+    found = [(seq,) for seq in seqs]
+    when = to_rfc3339(at)
+    db.executemany(
+        "UPDATE outbox SET included_at = ? WHERE seq = ?", [(when, *seq) for seq in found]
+    )
+    db.executemany(f"DELETE FROM outbox WHERE seq = ? AND {_DONE}", found)  # noqa: S608 - a constant
+
+
+def unlogged(
+    db: sqlite3.Connection,
+    head: int,
+    alive: int,
+    first: int,
+    longest: int,
+    now: datetime,
+    limit: int = 500,
+) -> list[int]:
+    """Return rows that the log should have by now and has not, to be produced again.
+
+    All in milliseconds. `head`: when its newest proven checkpoint was published; `alive`: since
+    when they came without a pause; `first`, `longest`: how long a row may be missing, doubling with
+    each production. Messages without `delivered` have their own schedule, and what was given up, or
+    nobody could open any more, is not produced again.
+    """
+    query = (
+        "SELECT seq FROM outbox WHERE included_at IS NULL AND waits_since IS NOT NULL"
+        " AND produced_at IS NOT NULL AND (kind != 'message' OR settled_at IS NOT NULL)"
+        " AND (open_until IS NULL OR open_until > ?5)"
+        " AND max(appended, ?2) + min(?3 << min(max(attempts - 1, 0), 20), ?4) <= ?1"
+        " ORDER BY seq LIMIT ?6"
+    )
+    args = (head, alive, first, longest, to_rfc3339(now), limit)
+    return [row[0] for row in db.execute(query, args)]
+
+
+def missing(db: sqlite3.Connection, before: datetime) -> list[Missing]:
+    """Return the topics of which something was produced before that time and is not in the log."""
+    query = (
+        "SELECT topic, count(*), topic_offset, ref, urgency, min(seq) FROM outbox"
+        " WHERE included_at IS NULL AND waits_since <= ? GROUP BY topic ORDER BY topic"
+    )  # SQLite takes the other columns from the row of the minimum
+    rows = db.execute(query, (to_rfc3339(before),)).fetchall()
+    return [
+        Missing(topic, count, offset, ref and Digest(ref), urgency and Urgency(urgency))
+        for topic, count, offset, ref, urgency, _ in rows
+    ]
+
+
+def count_unlogged(db: sqlite3.Connection) -> int:
+    """Return how many produced rows wait for the audit log."""
+    query = "SELECT count(*) FROM outbox WHERE included_at IS NULL AND waits_since IS NOT NULL"
+    return int(db.execute(query).fetchone()[0])
 
 
 def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
@@ -126,9 +209,11 @@ def unsettled(db: sqlite3.Connection, topics: Collection[str], limit: int = 500)
 
 
 def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
-    """Take a row off the queue for good without the broker having it."""
+    """Take a row off the queue for good. What the broker had before still waits for the log."""
+    db.execute("DELETE FROM outbox WHERE seq = ? AND topic_offset IS NULL", (seq,))
     db.execute(
-        "UPDATE outbox SET produced_at = ?1, settled_at = ?1, next_at = NULL WHERE seq = ?2",
+        "UPDATE outbox SET produced_at = coalesce(produced_at, ?1), settled_at = ?1,"
+        " next_at = NULL, open_until = ?1 WHERE seq = ?2",
         (to_rfc3339(at), seq),
     )
 
@@ -158,17 +243,15 @@ def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:
 
 
 def forget(db: sqlite3.Connection, ref: Digest) -> None:
-    """Erase the sealed bytes of a message at its `delete_after`, and end every wait for it."""
-    db.execute(
-        "UPDATE outbox SET value = NULL, size = 0, next_at = NULL,"
-        " produced_at = coalesce(produced_at, accepted_at),"
-        " settled_at = coalesce(settled_at, accepted_at) WHERE ref = ?",
-        (ref,),
-    )
+    """Erase a message at its `delete_after`, and end every wait for it."""
+    db.execute("DELETE FROM outbox WHERE ref = ?", (ref,))
 
 
 def waiting_bytes(db: sqlite3.Connection) -> int:
-    """Return the size of all messages that are not settled yet."""
+    """Return the size of all messages that are not settled yet.
+
+    What is delivered and only waits for the log is not counted: the audit blocks nothing (I2).
+    """
     query = "SELECT total(size) FROM outbox WHERE settled_at IS NULL AND kind = 'message'"
     return int(db.execute(query).fetchone()[0])
 

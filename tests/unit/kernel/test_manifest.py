@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meldeweg.audit.manifest import Genesis, Manifest, Range, Ranges, is_manifest, parse_manifest
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.manifest import Genesis, Manifest, Range, Ranges, is_manifest, parse_manifest
 
 ID = bytes(range(16))
 TEXT = """meldeweg.manifest.v1
