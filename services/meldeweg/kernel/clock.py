@@ -7,8 +7,9 @@ from typing import Protocol
 
 from meldeweg.kernel.errors import Refused
 
+# Years 1000 to 8999: whatever is added to a time or taken from it, and in any zone, stays a time.
 _RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
+    r"[1-8][0-9]{3}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
 )
 
 
