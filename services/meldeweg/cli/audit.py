@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from meldeweg.cli import files
-from meldeweg.cli.showing import Json, echo_json, pairs
+from meldeweg.cli.showing import Json, echo_json, pairs, safe
 from meldeweg.cli.target import Dir
 from meldeweg.kernel.errors import Refused, Unavailable
 
@@ -166,4 +166,5 @@ def _show(report: dict[str, Any], seconds: float) -> None:
     )
     for kind in ("broken", "missing", "notices"):
         for finding in report[kind]:
-            typer.echo(f"{kind}: {finding['code']} {finding['where']} {finding['detail']}")
+            said = f"{kind}: {finding['code']} {finding['where']} {finding['detail']}"
+            typer.echo(safe(said))  # an export may have been made to harm whoever verifies it
