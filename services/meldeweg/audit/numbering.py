@@ -116,9 +116,8 @@ class Numbering:
             data = _b64(payload)
             if writer.named and writer.named in data:
                 found = _SEQ.match(data, data.find(b'"seq":{'))
-                if found:
-                    line = (writer.sender, writer.recipient, found[1].decode())
-                    self._add(line, int(found[2]))
+                if found and (number := int(found[2])) < _NUMBERS:
+                    self._add((writer.sender, writer.recipient, found[1].decode()), number)
                     return
             body = json.loads(data)
             if writer.named:
