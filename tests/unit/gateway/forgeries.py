@@ -478,7 +478,7 @@ HEAD = """# Records that are wrong on purpose
 What becomes of each, at the gateway that receives it. Every record of this page is as right as its
 forger could make it: only what the first column says is wrong. A test makes each of them, puts it
 between two good ones and looks: `tests/unit/gateway/test_forgeries.py`; the same test holds this
-page to what it saw, and `tests/e2e/test_poison.py` writes some of them to a real broker with a
+page to what it saw, and `tests/e2e/test_forged.py` writes some of them to a real broker with a
 gateway's own certificate. What the codes mean: [refusals](refusals.md).
 
 *The sender is told* (a `refused` receipt) only where the record is surely his own. *Parked*: what
