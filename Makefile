@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
+SECONDS ?= 60
+TARGET ?=
 DISTRICT ?= kreis-viersen
 .DEFAULT_GOAL := help
 
@@ -31,6 +33,13 @@ check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/check
 
+fuzz: venv $(VENV)/.fuzz  ## look for defects in every parser of foreign bytes (SECONDS=60 for each, TARGET=one)
+	$(BIN)/python tests/fuzz/campaign.py --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
+
+$(VENV)/.fuzz: tests/fuzz/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 bench: venv  ## what the path costs, beside the cryptographic floor of the same run
 	$(BIN)/python tests/bench/floor.py
 
@@ -44,9 +53,10 @@ PINS := --quiet --generate-hashes --no-emit-index-url --no-header
 requirements:  ## pin the dependencies again, with hashes
 	$(BIN)/uv pip compile --universal --python-version 3.11 $(PINS) --all-extras --group dev pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --python-version 3.13 --python-platform linux $(PINS) -c requirements.txt --extra image pyproject.toml -o deploy/requirements.txt
+	echo atheris | $(BIN)/uv pip compile --python-version 3.11 --python-platform linux $(PINS) - -o tests/fuzz/requirements.txt
 	echo hatchling | $(BIN)/uv pip compile --python-version 3.13 --python-platform linux $(PINS) -c requirements.txt - -o deploy/requirements-build.txt
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
-.PHONY: help venv demo test check bench vectors requirements clean
+.PHONY: help venv demo test check fuzz bench vectors requirements clean

@@ -24,7 +24,7 @@ from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
 from meldeweg.client import Gateway, Unreachable
-from meldeweg.kernel import event, signing, statement
+from meldeweg.kernel import event, statement
 from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.bus import produce
 from meldeweg.kernel.bus.connection import Connection
@@ -34,7 +34,6 @@ from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
-from meldeweg.kernel.signing import Typ
 from meldeweg.local import Options, Stack
 from meldeweg.local.district import DistrictPlan
 from meldeweg.local.probes import kafka_answers
@@ -115,6 +114,14 @@ async def may_read(connection, topic):
 
 def status_of(district, agency, seen_by):
     return next(a.status for a in district[seen_by].agencies() if a.id == agency)
+
+
+def _read(parse, token):
+    """Parse a statement of the log, or return None: a poisoned record is logged as well."""
+    try:
+        return parse(token)
+    except Refused:
+        return None
 
 
 class District:
@@ -281,11 +288,8 @@ class District:
 
     def statements(self):
         """Return (line, parsed statement) of every message and receipt of the log, in order."""
-        return [
-            (line, statement.parse(token))
-            for line, token in self._tokens()
-            if signing.typ_of(token) is Typ.STATEMENT
-        ]
+        found = [(line, _read(statement.parse, token)) for line, token in self._tokens()]
+        return [(line, parsed) for line, parsed in found if parsed is not None]
 
     def gaps(self):
         """Return topic → offsets that the log lacks below its newest of that topic."""
@@ -302,22 +306,16 @@ class District:
 
     def events(self, agency, kind):
         """Return the events of a kind that the log holds of an agency, in order."""
-        bodies = [
-            event.parse(token).body
-            for _, token in self._tokens()
-            if signing.typ_of(token) is Typ.EVENT
-        ]
-        return [each for each in bodies if each.agency == agency and each.kind == kind]
+        found = [_read(event.parse, token) for _, token in self._tokens()]
+        bodies = [each.body for each in found if each is not None]
+        events = [each for each in bodies if isinstance(each, event.Event)]
+        return [each for each in events if each.agency == agency and each.kind == kind]
 
     def _tokens(self):
         for text in self.ask("audit", "/leaves.jsonl").text.splitlines():
             line = json.loads(text)
             token = line.get("statement")
-            if isinstance(token, str) and token.count(".") == 2:
-                try:
-                    signing.typ_of(token.encode())
-                except Exception:  # a poisoned record is logged as well
-                    continue
+            if isinstance(token, str):
                 yield line, token.encode()
 
     # -- faults ------------------------------------------------------------------------------

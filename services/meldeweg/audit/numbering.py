@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import parse_inbox
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -27,6 +28,8 @@ _YOUNG = 2  # heartbeats that may be ahead of the log
 _HOLES_MAX = 10_000  # numbers kept out of order per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
 
+_OUTBOX = re.compile(r"[0-9a-f]{16}")
+_NUMBERS = 2**53  # numbers are below it (docs/spec/message.md, § 5)
 # A context in its one form, as every gateway writes it; another form is read as JSON.
 _SEQ = re.compile(rb'"seq":\{"outbox":"([0-9a-f]{16})","n":([1-9][0-9]{0,15})\}')
 
@@ -113,9 +116,8 @@ class Numbering:
             data = _b64(payload)
             if writer.named and writer.named in data:
                 found = _SEQ.match(data, data.find(b'"seq":{'))
-                if found:
-                    line = (writer.sender, writer.recipient, found[1].decode())
-                    self._add(line, int(found[2]))
+                if found and (number := int(found[2])) < _NUMBERS:
+                    self._add((writer.sender, writer.recipient, found[1].decode()), number)
                     return
             body = json.loads(data)
             if writer.named:
@@ -166,10 +168,10 @@ class Numbering:
     def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:
         claims: dict[Line, int] = {}
         for partner, seq in body["sent"].items():
-            if _fits(seq):
+            if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
                 claims[agency, partner, seq["outbox"]] = seq["n"]
         for partner, seq in body["received"].items():
-            if _fits(seq):
+            if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
                 claims[partner, agency, seq["outbox"]] = seq["n"]
         beats = self._young.setdefault(agency, deque())
         beats.append(claims)
@@ -194,7 +196,8 @@ def _writer(topic: str) -> _Writer | None:
 
 def _fits(seq: Any) -> bool:
     outbox, number = seq["outbox"], seq["n"]
-    return isinstance(outbox, str) and len(outbox) == 16 and type(number) is int and number > 0
+    fits = isinstance(outbox, str) and _OUTBOX.fullmatch(outbox)
+    return bool(fits) and type(number) is int and 0 < number < _NUMBERS
 
 
 def _b64(part: bytes) -> bytes:

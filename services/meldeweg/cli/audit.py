@@ -9,7 +9,7 @@ import typer
 
 from meldeweg.cli import audit_decide, files
 from meldeweg.cli.asking import Auditor, TokenFile, as_auditor, read_token
-from meldeweg.cli.showing import Json, echo_json, pairs
+from meldeweg.cli.showing import Json, echo_json, pairs, safe
 from meldeweg.kernel.errors import Refused
 
 app = typer.Typer(no_args_is_help=True, help="Protokoll / the audit log")
@@ -125,4 +125,5 @@ def _show(report: dict[str, Any], seconds: float) -> None:
     )
     for kind in ("broken", "missing", "notices"):
         for finding in report[kind]:
-            typer.echo(f"{kind}: {finding['code']} {finding['where']} {finding['detail']}")
+            said = f"{kind}: {finding['code']} {finding['where']} {finding['detail']}"
+            typer.echo(safe(said))  # an export may have been made to harm whoever verifies it

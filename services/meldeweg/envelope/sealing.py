@@ -87,8 +87,7 @@ def open_with(jwe: bytes, keys: Mapping[KeyId, OpenKey], aad: bytes) -> bytes:
     # 1 parse strictly, every recipient's entry included
     sealed = _parse(jwe)
     # 2 sealed for this context and no other; public on both sides, so it may be told apart
-    if sealed.aad != aad:
-        raise Refused("envelope-aad-mismatch", "sealed together with another context")
+    _check_aad(sealed, aad)
     # 3 the entry for a key that is here
     kid = next((kid for kid in sealed.entries if kid in keys), None)
     if kid is None:
@@ -99,12 +98,17 @@ def open_with(jwe: bytes, keys: Mapping[KeyId, OpenKey], aad: bytes) -> bytes:
     return _decrypt(cek, sealed.iv, sealed.ciphertext, sealed.tag, authenticated)
 
 
-def addressed_to(jwe: bytes) -> tuple[KeyId, ...]:
+def addressed_to(jwe: bytes, aad: bytes | None = None) -> tuple[KeyId, ...]:
     """Return the key ids of the recipients, in order; parsed as strictly as for opening.
 
-    Says which of several keys to open with, and whether the oversight keys were left out.
+    Says which of several keys to open with, and whether the oversight keys were left out. With
+    `aad`, what says of itself that it was sealed together with another is `envelope-aad-mismatch`:
+    its recipients could not open it, which others can see without a key.
     """
-    return tuple(_parse(jwe).entries)
+    sealed = _parse(jwe)
+    if aad is not None:
+        _check_aad(sealed, aad)
+    return tuple(sealed.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,11 @@ def _parse(jwe: bytes) -> _Sealed:
         tag=_octets(members["tag"], _TAG_BYTES),
         entries=_entries(members["recipients"]),
     )
+
+
+def _check_aad(sealed: _Sealed, aad: bytes) -> None:
+    if sealed.aad != aad:
+        raise Refused("envelope-aad-mismatch", "sealed together with another context")
 
 
 def _entries(recipients: Any) -> dict[KeyId, tuple[bytes, bytes]]:

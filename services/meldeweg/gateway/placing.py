@@ -129,8 +129,10 @@ class Placing:
         """Return the message that a receipt answers, if its signer may and it makes sense."""
         context, of = receipt.context, receipt.receipt.of
         answered = self._store.peek(lambda db: sent.by_digest(db, of))
-        if answered is None or answered.recipient != context.sender:
-            raise Refused("receipt-unmatched", "not for a message that we sent to this agency")
+        if answered is None:
+            raise Refused("receipt-unmatched", "not for a message that we sent")
+        if answered.recipient != context.sender:
+            raise Refused("receipt-foreign", "for a message that we sent to another agency")
         if receipt.receipt.topic != topics.inbox(context.sender, self._desk.me):
             raise Refused("receipt-unmatched", "not where we sent it")
         state = self._states.get(of, answered.state)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from meldeweg.kernel.errors import Refused
 
+# Years 2000 to 2199: whatever is added to a time or taken from it, and in any zone, stays a time.
 _RFC3339 = re.compile(
     r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
 )

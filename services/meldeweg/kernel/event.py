@@ -19,6 +19,9 @@ from meldeweg.kernel.statement import STATEMENT_HEADER, Seq, Urgency
 EVENT_VALUE = b"{}"  # events have nothing to seal; the value is constant
 
 
+Count = Annotated[int, Field(ge=0, lt=2**53)]  # what every reader of JSON holds exactly
+
+
 class EventKind(StrEnum):
     """The catalogue: docs/audit-events.md says for each what it means and which fields it has."""
 
@@ -65,10 +68,10 @@ class Heartbeat(Frozen):
     at: Instant
     sent: dict[AgencyId, Seq]
     received: dict[AgencyId, Seq]
-    parked: Annotated[int, Field(ge=0)]
-    quarantined: Annotated[int, Field(ge=0)]
-    waiting: Annotated[int, Field(ge=0)]  # accepted, not yet delivered
-    stale_contacts: Annotated[int, Field(ge=0)] = 0
+    parked: Count
+    quarantined: Count
+    waiting: Count  # accepted, not yet delivered
+    stale_contacts: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

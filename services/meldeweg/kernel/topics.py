@@ -65,7 +65,10 @@ def parse_inbox(topic: str) -> tuple[AgencyId, AgencyId]:
     parts = topic.split(".")
     if len(parts) != 3 or parts[0] != "inbox":
         raise Refused("topic-malformed", "not an inbox topic")
-    return AgencyId(parts[1]), AgencyId(parts[2])
+    try:
+        return AgencyId(parts[1]), AgencyId(parts[2])
+    except Refused as exc:
+        raise Refused("topic-malformed", "not two agencies") from exc
 
 
 def of_agency(agency: AgencyId) -> tuple[Topic, ...]:

@@ -14,6 +14,7 @@ from meldeweg.audit.lines import write_text
 from meldeweg.audit.report import FINDINGS_MAX
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
+from meldeweg.cli import audit as command
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import Leaf, genesis
@@ -286,6 +287,36 @@ def test_what_the_recipient_received_and_the_log_lacks_is_shown(tmp_path):
         log.add(EVENTS, heartbeat([], [(OFFICE, 2)]))
     report = check(log.write(tmp_path))
     assert [f.where for f in report.missing] == [f"{OFFICE} to {POLICE}, outbox 0123456789abcdef"]
+
+
+@pytest.mark.parametrize("partner", ["\ud800", "\x1b[2J", "x\u202e", "", "A"])
+@pytest.mark.parametrize("outbox", ["0123456789abcdef", "\x1b[2J\x1b[2J\x1b[2J\x1b[2J"])
+def test_a_heartbeats_words_reach_no_report_and_no_terminal(tmp_path, capsys, partner, outbox):
+    """Whoever may send heartbeats could else steer, or end, the screen of who verifies the log."""
+    log = Log()
+    for _ in range(3):
+        log.add(EVENTS, heartbeat([(partner, 9)], [(partner, 9)], outbox=outbox))
+    report = check(log.write(tmp_path / "log"))
+    command._show(report.as_json(), 0.0)
+    shown = capsys.readouterr().out
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert report.ok
+
+
+def test_a_topics_name_in_a_forged_export_cannot_steer_the_terminal(tmp_path, capsys):
+    log = Log()
+    log.messages(2)
+    out = log.write(tmp_path / "log")
+    lines = (out / "leaves.jsonl").read_bytes()
+    (out / "leaves.jsonl").write_bytes(
+        lines.replace(b'"topic":"inbox', b'"topic":"\\ud800\\u001b[2J', 1)
+    )
+    report = check(out)
+    assert not report.ok
+    command._show(report.as_json(), 0.0)
+    shown = capsys.readouterr().out
+    assert "topic-renamed" in shown
+    assert all(one.isprintable() or one == "\n" for one in shown)
 
 
 def test_the_newest_heartbeats_may_run_ahead_of_the_log(tmp_path):

@@ -131,6 +131,19 @@ class TestStep7:
         record = resealed(world, world.message(), lambda value: value[:-1] + b',"more":1}')
         assert code(world, record) == ("envelope-malformed", False)
 
+    def test_an_officers_copy_of_another_message_is_refused(self, world):
+        """No officer could open it, and that shows without a key."""
+        other = world.message().value
+
+        def change(value):
+            middle = b',"record":'
+            return value[: value.index(middle)] + other[other.index(middle) :]
+
+        assert code(world, resealed(world, world.message(), change)) == (
+            "envelope-aad-mismatch",
+            False,
+        )
+
     def test_ciphertext_that_was_changed_does_not_open(self, world):
         def change(value):
             start = value.index(b'"ciphertext":"') + len(b'"ciphertext":"')

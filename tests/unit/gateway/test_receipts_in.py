@@ -100,7 +100,7 @@ class TestForgery:
             of=known, kind=ReceiptKind.DELIVERED, topic=topics.inbox(NETTETAL, POLICE), offset=0
         )
         better = world.receipt(message, "delivered", signer=NETTETAL, receipt=about)
-        assert await self.quarantined(police, forged, better) == ["receipt-unmatched"] * 2
+        assert await self.quarantined(police, forged, better) == ["receipt-foreign"] * 2
         assert police.sent_state(known) == "sent"
 
     async def test_a_receipt_for_a_message_never_sent(self, police, world):

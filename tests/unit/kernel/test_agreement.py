@@ -160,6 +160,7 @@ def test_every_number_is_invented_and_says_so():
         document_bytes().replace(b'"v":1', b'"v":2'),
         document_bytes(unheard="of"),
         document_bytes(title=""),
+        document_bytes(calendar={"land": "ZZ"}),  # nobody knows its holidays
         document_bytes(keep_months="6"),
         document_bytes(parties=[]),
         b" " * (agreement.document.AGREEMENT_MAX + 1),

@@ -6,8 +6,11 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from meldeweg.kernel import metrics
+from meldeweg.kernel import event, metrics, signing
 from meldeweg.kernel.clock import FixedClock
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import new_message_id
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import ReceiptKind
 from meldeweg.watch import api
 from meldeweg.watch.ledger import Ledger
@@ -82,6 +85,20 @@ async def test_states_choose_messages_and_nothing_says_what_they_are_about(ask, 
     assert set(found["open"]["items"][0]) == {
         "digest", "from", "to", "urgency", "exercise", "since", "ack_by", "delivered", "overdue",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [2**53, 10**400])
+def test_a_heartbeat_never_counts_what_no_gauge_can_hold(count):
+    """One gateway's heartbeat must not end watch, and end it again at each start."""
+    body = event.Heartbeat(
+        v=1, id=new_message_id(), agency="a", at=NOW, sent={}, received={},
+        parked=7, quarantined=0, waiting=0,
+    )  # fmt: skip
+    said = body.bytes().replace(b'"parked":7', b'"parked":%d' % count)
+    token = signing.sign(SigningKey.generate(), signing.Typ.HEARTBEAT, said).encode()
+    with pytest.raises(Refused) as refused:
+        event.parse(token)
+    assert refused.value.code == "heartbeat-malformed"
 
 
 async def test_the_gauges_are_exact(ledger, register):

@@ -59,6 +59,7 @@ class Reader:
         self._next: dict[Place, Position] = {}  # what is assigned, and where it stands
         self._ids: dict[Place, UUID] = {}  # the last that were read, also of places now gone
         self._resets: dict[Place, Reset] = {}  # not yet told
+        self._unplaced: set[Place] = set()  # there, and without a leader that we know
         self._barred: dict[Place, float] = {}  # not allowed; monotonic time of the next attempt
         self._refreshed = 0.0
         self._compared = 0
@@ -122,6 +123,10 @@ class Reader:
             return {}
         return {place: found for place, found in map(self._taken, got.items()) if found}
 
+    def is_whole(self) -> bool:
+        """Say whether everything that the broker lists is being read, as of the last look."""
+        return not self._unplaced
+
     async def ends(self) -> dict[Place, int]:
         """Return the offset to come of each place that is being read."""
         return {place: there[1] for place, there in (await self._bounds(list(self._next))).items()}
@@ -184,6 +189,7 @@ class Reader:
             gone = known.keys() - ids.keys()
             if new or gone:
                 await self._place(client, ids, new, gone)
+            self._unplaced = ids.keys() - self._next.keys()
         self._readmit(client)
         self._refreshed, self._compared = time.monotonic(), handshakes
 

@@ -37,15 +37,21 @@ async def read_all(
 
 async def _drained(reader: Reader) -> dict[Place, list[Record]]:
     found: dict[Place, list[Record]] = {}
-    await reader.poll(timeout=0.0)
-    targets = await reader.ends()
+    targets: dict[Place, int] = {}
+    known = False
     while True:
         for place, records in (await reader.poll()).items():
             if isinstance(records, Reset):
                 raise Unavailable("topic-reset")
             found.setdefault(place, []).extend(records)
         at = reader.places()
-        if all(place in at and at[place].offset >= target for place, target in targets.items()):
+        # Right after connecting, a partition's leader may not be known yet: it has an end too.
+        if not known and reader.is_whole():
+            targets = await reader.ends()
+            known = targets.keys() == at.keys()
+        if known and all(
+            place in at and at[place].offset >= target for place, target in targets.items()
+        ):
             return found
 
 

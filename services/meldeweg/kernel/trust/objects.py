@@ -120,14 +120,20 @@ class Reads(Frozen):
 
     v: Version1
     agency: AgencyId
-    types: Annotated[dict[str, tuple[int, ...]], Field(max_length=100)]
+    types: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=60)],
+            Annotated[tuple[Annotated[int, Field(ge=1, le=999)], ...], Field(max_length=100)],
+        ],
+        Field(max_length=100),
+    ]
     at: Instant
 
 
 class TopicEnd(Frozen):
     """How far a registry topic went: `end` records, chained digest over all of them."""
 
-    end: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0, lt=2**53)]
     digest: Digest
 
 

@@ -1,5 +1,6 @@
 """The reader's races, made certain: what is drained and lost comes again, another topic is told."""
 
+import asyncio
 import time
 from types import SimpleNamespace
 from uuid import UUID
@@ -13,6 +14,7 @@ from meldeweg.kernel.bus import read
 from meldeweg.kernel.bus.inquiry import Listed
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.read import Reader
+from meldeweg.kernel.bus.replay import _drained
 from meldeweg.kernel.errors import Unavailable
 
 OLD, NEW = UUID(int=1), UUID(int=2)
@@ -156,6 +158,25 @@ async def test_a_partition_without_a_leader_is_placed_once_it_has_one(reader, cl
     reader._refreshed = 0.0
     await reader.poll()
     assert standing(client) == {A: 5, B: 5}
+
+
+async def test_a_topic_is_not_read_whole_before_each_of_its_partitions_has_a_leader(
+    reader, client, broker, monkeypatch
+):
+    """On a busy machine the first look knew no leader, and what was read was nothing at all."""
+    monkeypatch.setattr(read, "_REFRESH", 0.0)
+    edges, broker.edges = broker.edges, {}
+    got = {TopicPartition(*each): [record(n) for n in range(5, 100)] for each in (A, B)}
+
+    async def led():
+        await asyncio.sleep(0.3)
+        broker.edges = edges
+        client.gets = [lambda: got]
+
+    leading = asyncio.create_task(led())
+    found = await asyncio.wait_for(_drained(reader), 5)
+    await leading
+    assert {place: len(records) for place, records in found.items()} == {A: 95, B: 95}
 
 
 async def test_a_topic_that_is_gone_and_comes_back_is_placed_by_the_store(reader, client, broker):
