@@ -99,12 +99,16 @@ def open_with(jwe: bytes, keys: Mapping[KeyId, OpenKey], aad: bytes) -> bytes:
     return _decrypt(cek, sealed.iv, sealed.ciphertext, sealed.tag, authenticated)
 
 
-def addressed_to(jwe: bytes) -> tuple[KeyId, ...]:
+def addressed_to(jwe: bytes, aad: bytes) -> tuple[KeyId, ...]:
     """Return the key ids of the recipients, in order; parsed as strictly as for opening.
 
-    Says which of several keys to open with, and whether the oversight keys were left out.
+    Says whether the oversight keys were left out. Raises as `open_sealed` does up to there:
+    `envelope-aad-mismatch` for one that they would have to refuse.
     """
-    return tuple(_parse(jwe).entries)
+    sealed = _parse(jwe)
+    if sealed.aad != aad:
+        raise Refused("envelope-aad-mismatch", "sealed together with another context")
+    return tuple(sealed.entries)
 
 
 @dataclass(frozen=True, slots=True)

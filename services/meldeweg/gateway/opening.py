@@ -61,7 +61,7 @@ class Opener:
         # 7 open with aad; both parts strictly read, the one we can't open too
         content, record = parts(value)
         unsealed = _read(open_with(content, self._keys, statement.aad))
-        self._check_oversight(statement.context, addressed_to(record))
+        self._check_oversight(statement.context, addressed_to(record, statement.aad))
         # 8 the record in the content is the one that the context commits to
         if Digest.of(unsealed.record) != statement.context.record_sha256:
             raise Refused("record-mismatch", "not the record that was signed")
