@@ -5,6 +5,6 @@ import pytest
 from interop.judging import judging
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def second():
     yield from judging("second")

@@ -105,7 +105,7 @@ func (s *session) ask(q question, a *answer) error {
 }
 
 func (s *session) key(q question, a *answer) error {
-	jwk, err := strict(q.Jwk, 1)
+	jwk, err := strict(q.Jwk, 8)
 	if err != nil {
 		return err
 	}

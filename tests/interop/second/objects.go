@@ -205,7 +205,7 @@ var tables = map[string][]column{
 	},
 	"status": {
 		said("v", one), said("agency", agencyID), said("status", anyOf("active", "suspended", "revoked")),
-		said("n", count), said("reason", words), said("at", moment),
+		said("n", integer(1)), said("reason", words), said("at", moment),
 	},
 	"key": {
 		said("v", one), said("agency", agencyID), said("use", anyOf("sign", "seal", "oversight")),
@@ -221,7 +221,7 @@ var tables = map[string][]column{
 	},
 	"agreement-signature": {said("v", one), said("agreement", sum), said("agency", agencyID), said("at", moment)},
 	"snapshot": {
-		said("v", one), said("n", count), said("at", moment),
+		said("v", one), said("n", integer(1)), said("at", moment),
 		said("topics", mapOf(topicForm.MatchString, members(said("end", count), said("digest", sum)))),
 	},
 }

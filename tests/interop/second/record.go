@@ -92,7 +92,7 @@ func parsed(said record) (*jws, value, error) {
 			statements = append(statements, each[1])
 		}
 	}
-	if len(statements) != 1 || statements[0] == nil || *statements[0] == "" {
+	if len(statements) != 1 || statements[0] == nil {
 		return nil, value{}, refused("header-malformed")
 	}
 	if len(*statements[0]) > statementMost {

@@ -33,7 +33,7 @@ type standing struct {
 type register struct {
 	anchor     *signKey
 	agencies   map[string]enrolment
-	services   map[string]value // by kid: the certified body
+	services   map[string]value // by service and kid: the certified body
 	standings  map[string]standing
 	keys       map[string]map[string]certificate
 	revoked    map[string]map[string]bool
@@ -166,13 +166,13 @@ func (r *register) service(token *jws, body value) error {
 	if err != nil || key.key == nil || !from.Before(until) {
 		return refused("object-malformed")
 	}
-	r.services[key.kid] = body
+	r.services[body.str("service")+" "+key.kid] = body
 	return nil
 }
 
 // byService verifies with the certified key of this service, at the object's own time.
 func (r *register) byService(token *jws, service string, at time.Time) error {
-	body, ok := r.services[token.kid]
+	body, ok := r.services[service+" "+token.kid]
 	if !ok {
 		return early
 	}
@@ -183,8 +183,8 @@ func (r *register) byService(token *jws, service string, at time.Time) error {
 	}
 	from, _ := instant(body.str("not_before"))
 	until, _ := instant(body.str("verify_until"))
-	if body.str("service") != service || !within(at, from, until) {
-		return refused("key-use-wrong")
+	if !within(at, from, until) {
+		return refused("key-expired")
 	}
 	return token.verify(key)
 }
@@ -203,19 +203,13 @@ func (r *register) status(token *jws, body value, at time.Time) error {
 		if err := token.verify(r.anchor); err != nil {
 			return err
 		}
-	case token.kid == enrolled.identity.kid:
-		if said != "revoked" {
-			return refused("signer-not-permitted")
-		}
+	case said == "revoked":
 		if err := token.verify(enrolled.identity); err != nil {
 			return err
 		}
 	default:
 		if err := r.byService(token, "registry", at); err != nil {
 			return err
-		}
-		if said == "revoked" {
-			return refused("signer-not-permitted")
 		}
 	}
 	now, known := r.standings[agency]
