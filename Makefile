@@ -37,6 +37,8 @@ bench: venv  ## what the path costs, beside the cryptographic floor of the same 
 vectors: venv  ## derive our own test vectors again; fails when the committed ones differ
 	$(BIN)/python tests/vectors/make_sealed.py
 	$(BIN)/python tests/vectors/make_way.py
+	PYTHONPATH=tests $(BIN)/python -m vectors.make_refused
+	PYTHONPATH=tests $(BIN)/python -m vectors.make_log
 	git diff --exit-code --stat tests/vectors
 
 PINS := --quiet --generate-hashes --no-emit-index-url --no-header

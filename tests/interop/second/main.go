@@ -243,6 +243,8 @@ func log(q question, a *answer) error {
 		a.Bytes = genesisOf(q.Origin, q.Year, q.Previous)
 	case "read-leaf":
 		_, err = parseLeaf(q.Leaf)
+	case "leaf-hash":
+		a.Bytes = leafHash(q.Leaf)
 	case "root":
 		a.Bytes = rootOf(q.Proof)
 	case "inclusion":
