@@ -179,3 +179,37 @@ def test_both_implementations_agree_on_every_changed_bit_of_a_statement(second, 
             assert said["why"] == code
         else:
             assert said["step"] == 2
+
+
+def test_it_takes_the_keys_that_wycheproof_takes(second):
+    from unit.kernel.test_foreign_vectors import ORDINARY_X25519, cases
+
+    for case in cases("wycheproof/mlkem-768-encaps.json"):
+        pub = base64.urlsafe_b64encode(bytes.fromhex(case["ek"]) + ORDINARY_X25519).rstrip(b"=")
+        jwk = {"kty": "AKP", "alg": "HPKE-9-KE", "pub": pub.decode()}
+        said = second.ask("key", Jwk=json.dumps(jwk))
+        assert (case["tcId"], said["ok"]) == (case["tcId"], case["result"] == "valid")
+
+
+def test_it_derives_the_secrets_of_the_hpke_drafts_vectors(second):
+    """KEM and key schedule with SHAKE256; that vector's AEAD is another, so its suite is given."""
+    from unit.envelope.test_foreign_vectors import HPKE
+
+    (case,) = [each for each in HPKE if each["kdf_id"] == 0x11]
+    parts = {name: bytes.fromhex(case[name]) for name in ("skRm", "pkRm", "enc", "info")}
+    jwk = {
+        "kty": "AKP",
+        "alg": "HPKE-9-KE",
+        "pub": base64.urlsafe_b64encode(parts["pkRm"]).rstrip(b"=").decode(),
+        "priv": base64.urlsafe_b64encode(parts["skRm"]).rstrip(b"=").decode(),
+    }
+    said = second.ask(
+        "schedule",
+        Jwk=json.dumps(jwk),
+        Value=parts["enc"],
+        Key=bytes.fromhex(case["suite_id"]),
+        Leaf=parts["info"],
+    )
+    assert base64.b64decode(said["bytes"]).hex() == case["key"]
+    assert base64.b64decode(said["other"]).hex() == case["base_nonce"]
+    assert base64.urlsafe_b64decode(said["text"] + "=").hex() == case["shared_secret"]

@@ -109,27 +109,12 @@ func (e *envelope) open(mine *openKey, aad []byte) ([]byte, error) {
 		return nil, refused("envelope-not-for-this-key")
 	}
 	unreadable := refused("envelope-unreadable")
-	ctM, ctX := e.recipients[at].ek[:1088], e.recipients[at].ek[1088:] // 1
-	ssM, err := mine.m.Decapsulate(ctM)
+	ss, err := mine.decapsulate(e.recipients[at].ek) // 1, 2
 	if err != nil {
 		return nil, unreadable
 	}
-	peer, err := ecdh.X25519().NewPublicKey(ctX)
-	if err != nil {
-		return nil, unreadable
-	}
-	ssX, err := mine.x.ECDH(peer) // refuses zeros
-	if err != nil {
-		return nil, unreadable
-	}
-	label := []byte{0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c}
-	ss := sha3.Sum256(slices.Concat(ssM, ssX, ctX, mine.x.PublicKey().Bytes(), label)) // 2
-	suite := []byte("HPKE\x64\x7a\x00\x11\x00\x02")                                    // 3
-	s := sha3.SumSHAKE256(slices.Concat(                                               // 4
-		lp(nil), lp(ss[:]), []byte("HPKE-v1"), suite, lp([]byte("secret")), []byte{0, 108},
-		[]byte{0}, lp(nil), lp([]byte(info)),
-	), 108)
-	cek, err := openGCM(s[:32], s[32:44], e.recipients[at].key, nil) // 5
+	key, nonce := schedule(ss, []byte("HPKE\x64\x7a\x00\x11\x00\x02"), []byte(info)) // 3, 4
+	cek, err := openGCM(key, nonce, e.recipients[at].key, nil)                       // 5
 	if err != nil || len(cek) != 32 {
 		return nil, unreadable
 	}
@@ -138,6 +123,35 @@ func (e *envelope) open(mine *openKey, aad []byte) ([]byte, error) {
 		return nil, unreadable
 	}
 	return plain, nil
+}
+
+// decapsulate is steps 1 and 2: the shared secret of the KEM.
+func (k *openKey) decapsulate(ek []byte) ([]byte, error) {
+	ctM, ctX := ek[:1088], ek[1088:] // 1
+	ssM, err := k.m.Decapsulate(ctM)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := ecdh.X25519().NewPublicKey(ctX)
+	if err != nil {
+		return nil, err
+	}
+	ssX, err := k.x.ECDH(peer) // refuses zeros
+	if err != nil {
+		return nil, err
+	}
+	label := []byte{0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c}
+	ss := sha3.Sum256(slices.Concat(ssM, ssX, ctX, k.x.PublicKey().Bytes(), label)) // 2
+	return ss[:], nil
+}
+
+// schedule is step 4: key and nonce of HPKE in base mode with SHAKE256, for the suite of step 3.
+func schedule(ss, suite, info []byte) (key, nonce []byte) {
+	s := sha3.SumSHAKE256(slices.Concat(
+		lp(nil), lp(ss), []byte("HPKE-v1"), suite, lp([]byte("secret")), []byte{0, 108},
+		[]byte{0}, lp(nil), lp(info),
+	), 108)
+	return s[:32], s[32:44]
 }
 
 func lp(s []byte) []byte { return append([]byte{byte(len(s) >> 8), byte(len(s))}, s...) }
