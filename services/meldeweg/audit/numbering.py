@@ -8,15 +8,17 @@ claims it.
 Each sender numbers its messages per recipient, 1, 2, 3 …, anew with each `outbox`; a record may
 come twice. A heartbeat says how far a sender got and how far it received. Topics are read
 independently of each other, so the newest heartbeats may run ahead of the log: only those with two
-later ones behind them are held against it. What a sender claims and the log lacks may still wait at
+later ones behind them are held against it. An entry whose bytes were erased stands for one number
+of its pair. What a sender claims and the log lacks may still wait at
 the sender; what a recipient received and the log lacks was left out.
 """
 
 import binascii
 import json
 import re
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from meldeweg.kernel.errors import Refused
@@ -28,10 +30,10 @@ _YOUNG = 2  # heartbeats that may be ahead of the log
 _HOLES_MAX = 10_000  # numbers kept out of order per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
 
-_OUTBOX = re.compile(r"[0-9a-f]{16}")
 _NUMBERS = 2**53  # numbers are below it (docs/spec/message.md, § 5)
 # A context in its one form, as every gateway writes it; another form is read as JSON.
 _SEQ = re.compile(rb'"seq":\{"outbox":"([0-9a-f]{16})","n":([1-9][0-9]{0,15})\}')
+_OUTBOX = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 Line = tuple[str, str, str]
 """(sender, recipient, outbox)"""
@@ -42,7 +44,7 @@ class Hole:
     """Numbers `first` to `last` of `sender` to `recipient` are not in the log.
 
     `claimed_by`: the agency whose heartbeat says they exist; None: a later number is there.
-    `open`: too new to be held against the log.
+    `open`: too new to be held against the log. `erased`: the pair has as many erased entries.
     """
 
     sender: str
@@ -52,6 +54,7 @@ class Hole:
     last: int
     claimed_by: str | None = None
     open: bool = False
+    erased: bool = False
 
 
 class _Writer(NamedTuple):
@@ -103,6 +106,13 @@ class Numbering:
         self._writers: dict[str, _Writer | None] = {}
         self._young: dict[str, deque[dict[Line, int]]] = {}
         self._due: dict[str, dict[Line, int]] = {}
+        self._erased: Counter[tuple[str, str]] = Counter()
+
+    def feed_erased(self, topic: str) -> None:
+        """Take one entry whose bytes were erased: it may have held any number of its pair."""
+        with suppress(Refused):
+            recipient, sender = parse_inbox(topic)
+            self._erased[sender, recipient] += 1
 
     def feed(self, topic: str, statement: bytes) -> None:
         """Take one record's statement; `topic` says who may have written it."""
@@ -138,7 +148,19 @@ class Numbering:
         for agency, beats in sorted(self._young.items()):
             newest = {line: n for beat in beats for line, n in beat.items()}
             found += self._claimed(agency, newest, young=True)
-        return found
+        return self._excused(found)
+
+    def _excused(self, found: list[Hole]) -> list[Hole]:
+        """Mark the holes of each pair that has as many erased entries as it misses numbers."""
+        missing: Counter[tuple[str, str]] = Counter()
+        for hole in found:
+            if _counts(hole):
+                missing[hole.sender, hole.recipient] += hole.last - hole.first + 1
+        excused = {pair for pair, number in missing.items() if number <= self._erased[pair]}
+        return [
+            replace(hole, erased=_counts(hole) and (hole.sender, hole.recipient) in excused)
+            for hole in found
+        ]
 
     def _claimed(self, agency: str, claims: dict[Line, int], *, young: bool) -> list[Hole]:
         found = []
@@ -192,6 +214,11 @@ def _writer(topic: str) -> _Writer | None:
     return _Writer(
         sender, recipient, b'"from":"%s","to":"%s",' % (sender.encode(), recipient.encode())
     )
+
+
+def _counts(hole: Hole) -> bool:
+    """Tell a hole that is held against the log from what is only told."""
+    return not hole.open and hole.claimed_by != hole.sender
 
 
 def _fits(seq: Any) -> bool:

@@ -213,6 +213,7 @@ class _Walk:
         topics[topic] = topics.get(topic, 0) + 1
         if shown.erased:
             self._report.notes("erased", f"entry {index}", "its leaf and proofs remain")
+            self._numbering.feed_erased(topic)
         if shown.statement is not None:
             self._numbering.feed(topic, shown.statement)
 
@@ -229,6 +230,8 @@ class _Walk:
                 # It waits (a suspended partner, a right that is missing), or it is withheld: this
                 # log can't tell. The sender's people can, and are told when it is overdue.
                 self._report.notes("claimed-not-in-log", where, detail)
+            elif hole.erased:
+                self._report.notes("number-erased", where, detail)
             else:
                 self._report.misses("number-missing", where, detail)
 

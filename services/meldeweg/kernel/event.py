@@ -55,7 +55,7 @@ class Event(Frozen):
     code: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
     partner: AgencyId | None = None
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
-    offset: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    offset: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     record_sha256: Digest | None = None
 
 

@@ -108,6 +108,8 @@ def parse_manifest(text: str) -> Manifest:
             Range(topic, bytes.fromhex(topic_id), int(first), int(last), bytes.fromhex(digest))
         )
         at = found.end()
+        if len(ranges) > RANGES_MAX:
+            raise Refused("manifest-malformed", f"more than {RANGES_MAX} ranges")
     made = Manifest(
         origin, int(number), int(start), int(end), bytes.fromhex(previous), genesis, tuple(ranges)
     )

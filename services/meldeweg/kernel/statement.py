@@ -55,7 +55,7 @@ class ReceiptFor(Frozen):
     of: Digest
     kind: ReceiptKind
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-    offset: Annotated[int, Field(ge=0, lt=2**63)]
+    offset: Annotated[int, Field(ge=0, lt=2**53)]
     code: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
-from meldeweg.audit.lines import write_text
+from meldeweg.audit.lines import write_line, write_text
 from meldeweg.audit.report import FINDINGS_MAX
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
@@ -563,3 +563,28 @@ def test_tiles_alone_can_be_verified(out):
     assert check(out, shown=False).ok
     (out / Tile(ENTRIES, 0).path()).write_bytes(encode_bundle([b"x"] * 256))
     assert not check(out, shown=False).ok
+
+
+def erased_log(tmp_path, erased):
+    """Ten numbered messages, of which the entries `erased` lost their bytes."""
+    log = Log()
+    log.messages(10)
+    for index in erased:
+        log.lines[index] = write_line(index, log.leaves[index], TO_OFFICE, None)
+    for _ in range(3):
+        log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 10)], agency=OFFICE))
+    return log, lambda: check(log.write(tmp_path / "erased"), vkeys=[SIGNER.verifier().vkey()])
+
+
+@pytest.mark.parametrize("erased", [[5], [1, 2, 10]])
+def test_an_erased_entry_is_no_missing_number(tmp_path, erased):
+    _, verified = erased_log(tmp_path, erased)
+    report = verified()
+    assert codes(report) == []
+    assert {"erased", "number-erased"} <= {each.code for each in report.notices}
+
+
+def test_an_erased_entry_excuses_one_number_and_not_two(tmp_path):
+    log, verified = erased_log(tmp_path, [5])
+    log.add(TO_OFFICE, message(12))
+    assert [code for code, _ in codes(verified())] == ["number-missing", "number-missing"]

@@ -62,8 +62,8 @@ def test_the_drafts_example_is_no_envelope_of_ours():
 
 def test_our_pinned_envelopes_open():
     one, two = (OURS["pinned"][name].encode() for name in ("one", "two"))
-    assert addressed_to(one) == (RECIPIENT.kid,)
-    assert addressed_to(two) == (RECIPIENT.kid, SECOND.kid)
+    assert addressed_to(one, AAD) == (RECIPIENT.kid,)
+    assert addressed_to(two, AAD) == (RECIPIENT.kid, SECOND.kid)
     for jwe, key in ((one, RECIPIENT), (two, RECIPIENT), (two, SECOND)):
         assert open_sealed(jwe, key, AAD).decode() == OURS["plaintext"]
 

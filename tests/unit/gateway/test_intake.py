@@ -89,7 +89,7 @@ async def test_the_recipient_opens_the_content_and_the_record_that_was_committed
     assert plaintext["record"].encode() == why
     assert Digest.of(why) == statement.context.record_sha256
     assert why == open_sealed(record, world.offices[POLICE].oversight, statement.aad)
-    assert addressed_to(content) == (office.seal.kid,)
+    assert addressed_to(content, statement.aad) == (office.seal.kid,)
     body = RecordBody.read(why, "x")
     assert (body.thread, body.addressee) == ("V-12", "Bereitschaft")
     assert body.labels.model_dump() == LABELS
@@ -476,6 +476,8 @@ async def test_the_newest_signing_and_sealing_keys_are_used(store, world):
     register = world.register(world.certificate(KREIS, newer.public, KeyUse.SEAL, at=NOW))
     police = Sender(store, world, register=register)
     await police.intake.accept(order(), KEY)
-    content, _ = parts(police.rows()[0].value)
-    assert addressed_to(content) == (newer.kid,)
+    (row,) = police.rows()
+    content, _ = parts(row.value)
+    aad = statements.parse(dict(row.headers)["statement"]).aad
+    assert addressed_to(content, aad) == (newer.kid,)
     assert police.rows()[0].open_until == NOW + issue.KEY_LIFE + issue.LONGEST_STAY

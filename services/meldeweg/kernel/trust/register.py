@@ -163,6 +163,8 @@ class Register(View):
         if document is None:
             raise Early("agreement-unknown", "signature before its document")
         pinned = {party.agency: party.identity for party in document.parties}.get(body.agency)
+        if pinned is None:
+            raise Refused("agreement-signature-refused", "no party of it")
         identity = self._identity(body.agency)
         if pinned != identity.kid:
             raise Refused("agreement-signature-refused", "not the identity key that was pinned")

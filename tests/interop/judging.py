@@ -1,0 +1,76 @@
+"""Builds a Go program that stands beside this file, starts it and asks it; skips visibly where Go
+or the program's modules are not to be had."""
+
+import base64
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+
+
+class Judge:
+    """One question per line to a running program, one answer per line."""
+
+    def __init__(self, binary):
+        self._process = subprocess.Popen(
+            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, op, **fields):
+        """Return the judge's answer; bytes travel as base64, as Go's encoding/json has them."""
+        question = {"Op": op} | {name: _plain(value) for name, value in fields.items()}
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+@functools.cache
+def _built(name):
+    """The path of the program, or why there is none."""
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    go = shutil.which("go", path=beside)
+    if go is None:
+        return None, "Go is not installed"
+    target = Path(tempfile.gettempdir()) / f"meldeweg-{name}-judge-{os.getuid()}"
+    built = subprocess.run(
+        [go, "build", "-o", target, "."],
+        cwd=FOLDER / name,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    if built.returncode:
+        return None, "it does not build here: " + built.stderr.strip()[-200:]
+    return target, ""
+
+
+def judging(name):
+    """A fixture's work: the judge of the folder `name`, running, and closed afterwards."""
+    binary, why = _built(name)
+    if binary is None:
+        pytest.skip(f"the Go judge {name} did not start: {why}")
+    running = Judge(binary)
+    yield running
+    running.close()
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"slices"
+	"time"
+	_ "time/tzdata" // Europe/Berlin, wherever this runs
+)
+
+type agreement struct {
+	digest  string
+	body    value
+	parties map[string]string // agency → kid of the identity key that must sign
+}
+
+const agreementMost = 512 << 10
+
+var free = func(value) bool { return true }
+
+// The document need not be in signed form; its members are those of § 12, in any order.
+var agreementMembers = map[string]check{
+	"v": one, "id": words, "title": words, "notice": words, "district": free, "municipalities": free,
+	"parties": free, "term": free, "signing": free, "protects": free, "calendar": free,
+	"keep_months": count, "clauses": free, "provisions": free, "replaces": sum,
+}
+
+var clauseMembers = fields(`id title direction types grounds condition obligation legal_basis purpose
+	labels_required section_65 data_categories replies_to urgency deadlines handover_deadline leads linked_copy
+	runs_off assumed assumed_parts source`)
+
+func only(v value, names ...string) bool {
+	for _, each := range v.members {
+		if !slices.Contains(names, each.name) {
+			return false
+		}
+	}
+	return v.kind == object
+}
+
+func (r *register) document(said string) error {
+	bad := refused("agreement-malformed")
+	if len(said) > agreementMost {
+		return bad
+	}
+	v, err := strict(said, 32)
+	if err != nil || v.kind != object {
+		return bad
+	}
+	for _, each := range v.members {
+		form, known := agreementMembers[each.name]
+		if !known || !form(each.value) {
+			return bad
+		}
+	}
+	for name := range agreementMembers {
+		if _, ok := v.get(name); !ok && name != "replaces" {
+			return bad
+		}
+	}
+	made := &agreement{hexHash([]byte(said)), v, map[string]string{}}
+	parties, _ := v.get("parties")
+	for _, each := range parties.items {
+		identity, _ := each.get("identity")
+		_, twice := made.parties[each.str("agency")]
+		if !only(each, fields("agency name kind municipalities call identity")...) || !keyID(identity) || twice {
+			return bad
+		}
+		made.parties[each.str("agency")] = identity.text
+	}
+	clauses, _ := v.get("clauses")
+	for _, each := range clauses.items {
+		if !only(each, clauseMembers...) {
+			return bad
+		}
+	}
+	if len(made.parties) < 2 || clauses.kind != list || !oneOfEachKind(v) {
+		return bad
+	}
+	term, _ := v.get("term")
+	if !isDay(term.str("from")) {
+		return bad
+	}
+	r.agreements[made.digest] = made
+	return nil
+}
+
+// oneOfEachKind: each municipality belongs to exactly one party of each kind.
+func oneOfEachKind(v value) bool {
+	municipalities, _ := v.get("municipalities")
+	parties, _ := v.get("parties")
+	owners := map[string]int{}
+	for _, party := range parties.items {
+		of, _ := party.get("municipalities")
+		for _, each := range of.items {
+			if _, ok := municipalities.get(each.text); !ok {
+				return false
+			}
+			owners[party.str("kind")+" "+each.text]++
+		}
+	}
+	for _, each := range municipalities.members {
+		if owners["police "+each.name] != 1 || owners["youth-office "+each.name] != 1 {
+			return false
+		}
+	}
+	return len(municipalities.members) > 0
+}
+
+func (r *register) agree(token *jws, body value) error {
+	agency, digest := body.str("agency"), body.str("agreement")
+	document, ok := r.agreements[digest]
+	if !ok {
+		return early
+	}
+	pinned, party := document.parties[agency]
+	if !party {
+		return refused("signer-not-party")
+	}
+	if err := r.byIdentity(token, agency); err != nil {
+		return err
+	}
+	if r.agencies[agency].identity.kid != pinned {
+		return refused("signature-key-mismatch")
+	}
+	if r.signed[digest] == nil {
+		r.signed[digest] = map[string]bool{}
+	}
+	r.signed[digest][agency] = true
+	return nil
+}
+
+func (r *register) allSigned(digest string) bool {
+	for party := range r.agreements[digest].parties {
+		if !r.signed[digest][party] {
+			return false
+		}
+	}
+	return true
+}
+
+// party is what a receipt needs of step 9: an agreement that counts, and both are parties.
+func (r *register) party(context value) error {
+	digest := context.str("agreement")
+	document, ok := r.agreements[digest]
+	if !ok {
+		return refused("agreement-unknown")
+	}
+	if !r.allSigned(digest) {
+		return refused("agreement-unsigned")
+	}
+	if _, ok := document.parties[context.str("from")]; !ok {
+		return refused("sender-not-party")
+	}
+	_, ok = document.parties[context.str("to")]
+	return is(ok, "recipient-not-party")
+}
+
+// covers is as much of step 9 as the page alone tells: standing, parties, and what record and
+// agreement both say.
+func (r *register) covers(context, record value) error {
+	if err := r.party(context); err != nil {
+		return err
+	}
+	document := r.agreements[context.str("agreement")]
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return err
+	}
+	created, _ := instant(context.str("created"))
+	day := created.In(berlin).Format(time.DateOnly)
+	term, _ := document.body.get("term")
+	if day < term.str("from") {
+		return refused("agreement-not-begun")
+	}
+	if until := term.str("until"); until != "" && day > until {
+		last, _ := time.Parse(time.DateOnly, until)
+		if day > last.AddDate(0, 0, int(term.int("run_off_days"))).Format(time.DateOnly) {
+			return refused("agreement-ended")
+		}
+	}
+	clauses, _ := document.body.get("clauses")
+	at := slices.IndexFunc(clauses.items, func(v value) bool { return v.str("id") == record.str("clause") })
+	if at < 0 {
+		return refused("record-contradicts")
+	}
+	clause := clauses.items[at]
+	basis, _ := clause.get("legal_basis")
+	claimed, _ := record.get("legal_basis")
+	same := clause.str("purpose") == record.str("purpose") && len(basis.items) == len(claimed.items)
+	for i := range min(len(basis.items), len(claimed.items)) {
+		same = same && basis.items[i].text == claimed.items[i].text
+	}
+	return is(same, "record-contradicts")
+}

@@ -1,0 +1,427 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// finding is one thing that is wrong with a log; a notice is not wrong by itself.
+type finding struct {
+	Step   int    `json:"step"`
+	Notice bool   `json:"notice,omitempty"`
+	What   string `json:"what"`
+}
+
+const lineMost = 8 << 20
+
+// export is one verification of one exported log (§ 10).
+type export struct {
+	files    fs.FS
+	keys     []*verifier
+	head     *checkpoint
+	leaves   []*leaf
+	hashes   [][]byte
+	topics   map[[16]byte]string
+	lines    []line
+	findings []finding
+}
+
+// line is what a line of leaves.jsonl says.
+type line struct {
+	topic     string
+	statement string
+	shown     bool // it has a statement that is text
+	erased    bool
+}
+
+func (e *export) find(step int, what string, about ...any) {
+	e.findings = append(e.findings, finding{step, false, fmt.Sprintf(what, about...)})
+}
+
+func (e *export) notice(step int, what string, about ...any) {
+	e.findings = append(e.findings, finding{step, true, fmt.Sprintf(what, about...)})
+}
+
+// read returns a file of the export whole, if it has at most this many bytes.
+func (e *export) read(name string, most int64) ([]byte, error) {
+	file, err := e.files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(raw)) > most {
+		err = refused("too-large")
+	}
+	return raw, err
+}
+
+// verify takes the seven steps; a step that later ones stand on ends it.
+func (e *export) verify(vkeys []string, seen []string) {
+	if !e.signed(vkeys) || !e.tree() {
+		return
+	}
+	if e.entries() {
+		e.dense()
+		e.manifests()
+		e.numbers()
+	}
+	for _, each := range seen {
+		e.extends(each)
+	}
+}
+
+// signed is step 1.
+func (e *export) signed(vkeys []string) bool {
+	if len(vkeys) == 0 {
+		raw, err := e.read("vkey", noteMost)
+		if err != nil {
+			e.find(1, "vkey-unreadable")
+			return false
+		}
+		vkeys = strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
+		e.notice(1, "key-from-export")
+	}
+	for _, each := range vkeys {
+		key, err := readVerifier(each)
+		if err != nil {
+			e.find(1, "%v", err)
+			return false
+		}
+		e.keys = append(e.keys, key)
+	}
+	raw, err := e.read("checkpoint", noteMost)
+	if err != nil {
+		e.find(1, "checkpoint-unreadable")
+		return false
+	}
+	if e.head, err = e.checkpoint(string(raw)); err != nil {
+		e.find(1, "%v", err)
+		return false
+	}
+	return true
+}
+
+// checkpoint reads a signed one; the key's name is the origin.
+func (e *export) checkpoint(raw string) (*checkpoint, error) {
+	origin, _, _ := strings.Cut(raw, "\n")
+	said, err := readNote(raw, e.named(origin)...)
+	if err != nil {
+		return nil, err
+	}
+	return readCheckpoint(said)
+}
+
+func (e *export) named(origin string) []*verifier {
+	var keys []*verifier
+	for _, each := range e.keys {
+		if each.name == origin {
+			keys = append(keys, each)
+		}
+	}
+	return keys
+}
+
+// tree is step 2.
+func (e *export) tree() bool {
+	ok := true
+	size := e.head.size
+	for at := int64(0); at < size; at += tileWidth {
+		width := int(min(tileWidth, size-at))
+		raw, err := e.read(tilePath("entries", at/tileWidth, width), int64(width)*(2+1<<16))
+		if err != nil {
+			e.find(2, "bundle-unreadable %d", at/tileWidth)
+			return false
+		}
+		leaves, err := bundle(raw, width)
+		if err != nil {
+			e.find(2, "bundle-malformed %d", at/tileWidth)
+			return false
+		}
+		for _, each := range leaves {
+			made, err := parseLeaf(each)
+			if err != nil {
+				e.find(3, "leaf-malformed %d", len(e.leaves))
+				return false
+			}
+			e.leaves = append(e.leaves, made)
+			e.hashes = append(e.hashes, leafHash(each))
+		}
+	}
+	row := e.hashes
+	for level := 0; len(row) > 0; level++ {
+		var above [][]byte
+		for at := 0; at < len(row); at += tileWidth {
+			part := row[at:min(at+tileWidth, len(row))]
+			path := tilePath(strconv.Itoa(level), int64(at/tileWidth), len(part))
+			raw, err := e.read(path, tileWidth*32)
+			if err != nil || !bytes.Equal(raw, bytes.Join(part, nil)) {
+				e.find(2, "tile-wrong %s", path)
+				ok = false
+			}
+			if len(part) == tileWidth {
+				above = append(above, rootOf(part))
+			}
+		}
+		row = above
+	}
+	if !bytes.Equal(rootOf(e.hashes), e.head.root) {
+		e.find(2, "root-wrong")
+		ok = false
+	}
+	return ok
+}
+
+// entries is step 3: each line is exactly what its leaf commits to.
+func (e *export) entries() bool {
+	file, err := e.files.Open("leaves.jsonl")
+	if err != nil {
+		e.find(3, "leaves-unreadable")
+		return false
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, 1<<16)
+	for index, each := range e.leaves {
+		raw, err := readLine(in)
+		if err != nil {
+			e.find(3, "line-missing %d", index)
+			return false
+		}
+		said, err := readEntry(raw, index, each)
+		if err != nil {
+			e.find(3, "%v %d", err, index)
+			return false
+		}
+		e.lines = append(e.lines, said)
+	}
+	if _, err := in.ReadByte(); err != io.EOF {
+		e.find(3, "line-too-many")
+		return false
+	}
+	return true
+}
+
+func readLine(in *bufio.Reader) (string, error) {
+	var out strings.Builder
+	for out.Len() <= lineMost {
+		part, err := in.ReadSlice('\n')
+		out.Write(part)
+		if err == nil {
+			return strings.TrimSuffix(out.String(), "\n"), nil
+		}
+		if err != bufio.ErrBufferFull {
+			return "", refused("line-malformed")
+		}
+	}
+	return "", refused("line-too-long")
+}
+
+// readEntry reads a line by its members and writes it again: it has exactly one form (§ 9).
+func readEntry(raw string, index int, committed *leaf) (line, error) {
+	bad := refused("line-malformed")
+	v, err := strict(raw, 4)
+	if err != nil {
+		return line{}, bad
+	}
+	begin := fmt.Sprintf(`{"index":%d,"leaf":"%s",`, index, base64.StdEncoding.EncodeToString(committed.bytes()))
+	if committed.genesis {
+		want := fmt.Sprintf(`"genesis":{"year":%d,"previous":"%x"}}`, committed.offset, committed.statement)
+		return line{}, is(raw == begin+want, "line-contradicts")
+	}
+	made := line{topic: v.str("topic")}
+	begin += fmt.Sprintf(`"topic":%s,"offset":%d,`, ascii(made.topic), committed.offset)
+	if gone, ok := v.get("erased"); ok {
+		made.erased = true
+		return made, is(gone.truth && raw == begin+`"erased":true}`, "line-contradicts")
+	}
+	shown, ok := v.get("statement")
+	if !ok {
+		return made, bad
+	}
+	said, written := make([]byte, 32), "null"
+	switch shown.kind {
+	case null:
+	case text:
+		made.statement, made.shown = shown.text, true
+		said, written = hash([]byte(shown.text)), ascii(shown.text)
+	case object:
+		blob, exact := b64(shown.str("b64"))
+		if !exact || utf8.Valid(blob) {
+			return made, bad
+		}
+		said, written = hash(blob), `{"b64":"`+shown.str("b64")+`"}`
+	default:
+		return made, bad
+	}
+	same := bytes.Equal(said, committed.statement) && raw == begin+`"statement":`+written+`}`
+	return made, is(same, "line-contradicts")
+}
+
+// ascii is the JSON string of § 9.
+func ascii(said string) string {
+	var out strings.Builder
+	quote(&out, said)
+	plain := out.String()
+	out.Reset()
+	for _, c := range plain {
+		if c >= 0x20 && c < 0x7f {
+			out.WriteRune(c)
+		} else if c < 0x10000 {
+			fmt.Fprintf(&out, `\u%04x`, c)
+		} else {
+			first, second := utf16.EncodeRune(c)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, first, second)
+		}
+	}
+	return out.String()
+}
+
+// dense is step 4.
+func (e *export) dense() {
+	if len(e.leaves) == 0 {
+		return
+	}
+	e.topics = map[[16]byte]string{}
+	next := map[[16]byte]uint64{}
+	first := e.leaves[0].genesis && bytes.Equal(e.leaves[0].statement, make([]byte, 32))
+	if !e.leaves[0].genesis || !bytes.Equal(e.leaves[0].record, hash([]byte(e.head.origin))) {
+		e.find(4, "genesis-wrong")
+	}
+	for index, each := range e.leaves {
+		if each.genesis {
+			if index > 0 {
+				e.find(4, "genesis-again %d", index)
+			}
+			continue
+		}
+		name, known := e.topics[each.topic]
+		if !known {
+			e.topics[each.topic] = e.lines[index].topic
+		} else if name != e.lines[index].topic {
+			e.find(5, "topic-renamed %d", index)
+		}
+		want, seen := next[each.topic]
+		if (seen || first) && each.offset != want {
+			e.find(4, "offset-gap %d", index)
+		}
+		next[each.topic] = each.offset + 1
+	}
+}
+
+// manifests is step 5.
+func (e *export) manifests() {
+	file, err := e.files.Open("manifests.jsonl")
+	if err != nil {
+		e.find(5, "manifests-unreadable")
+		return
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, 1<<16)
+	previous, index, last, number := make([]byte, 32), int64(0), "", int64(0)
+	for ; ; number++ {
+		if _, err := in.Peek(1); err == io.EOF && index == e.head.size {
+			break
+		}
+		raw, err := readLine(in)
+		if err != nil {
+			e.find(5, "manifest-missing %d", number)
+			return
+		}
+		v, err := strict(raw, 1)
+		if err != nil || v.kind != text || ascii(v.text) != raw {
+			e.find(5, "manifest-malformed %d", number)
+			return
+		}
+		made, err := readManifest(v.text)
+		if err != nil {
+			e.find(5, "%v %d", err, number)
+			return
+		}
+		if made.origin != e.head.origin || made.number != number || made.start != index ||
+			made.end > e.head.size || !bytes.Equal(made.previous, previous) {
+			e.find(5, "manifest-chain %d", number)
+			return
+		}
+		if !e.ranges(made) {
+			e.find(5, "manifest-contradicts %d", number)
+			return
+		}
+		index, last, previous = made.end, v.text, hash([]byte(v.text))
+	}
+	raw, err := e.read("manifest", noteMost)
+	if err != nil {
+		e.find(5, "manifest-unreadable")
+		return
+	}
+	said, err := readNote(string(raw), e.named(e.head.origin)...)
+	if err != nil || said != last {
+		e.find(5, "manifest-unsigned")
+	}
+}
+
+// ranges compares one manifest with the leaves.
+func (e *export) ranges(said *manifest) bool {
+	at := said.start
+	if said.genesis {
+		first := e.leaves[0]
+		if !first.genesis || uint64(said.year) != first.offset || !bytes.Equal(said.genesisCarries, first.statement) {
+			return false
+		}
+		at++
+	}
+	for _, each := range said.spans {
+		if e.topics[each.id] != each.topic {
+			return false
+		}
+		var hashes [][]byte
+		for offset := each.first; offset < each.last; offset++ {
+			if at >= int64(len(e.leaves)) {
+				return false
+			}
+			found := e.leaves[at]
+			if found.genesis || found.topic != each.id || found.offset != uint64(offset) {
+				return false
+			}
+			hashes = append(hashes, e.hashes[at])
+			at++
+		}
+		if !bytes.Equal(hash(hashes...), each.digest) {
+			return false
+		}
+	}
+	return at == said.end
+}
+
+// extends is step 7.
+func (e *export) extends(raw string) {
+	older, err := e.checkpoint(raw)
+	if err != nil {
+		e.find(7, "%v", err)
+		return
+	}
+	if older.origin != e.head.origin || older.size > e.head.size ||
+		!bytes.Equal(rootOf(e.hashes[:min(older.size, e.head.size)]), older.root) {
+		e.find(7, "fork %s", hex.EncodeToString(older.root[:4]))
+	}
+}
+
+func (l *leaf) bytes() []byte {
+	if l.genesis {
+		made := genesisOf("", l.offset, l.statement)
+		copy(made[32:64], l.record)
+		return made
+	}
+	made := leafOf(l.topic[:], l.offset, nil, nil, nil)
+	copy(made[32:64], l.record)
+	copy(made[64:], l.statement)
+	return made
+}

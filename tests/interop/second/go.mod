@@ -1,0 +1,3 @@
+module meldeweg.example/second
+
+go 1.24

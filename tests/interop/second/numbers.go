@@ -1,0 +1,152 @@
+package main
+
+import (
+	"strings"
+)
+
+// counter is one count of one sender: for one recipient, since one start of its gateway.
+type counter struct{ from, to, outbox string }
+
+type pair struct{ from, to string }
+
+type beat struct {
+	agency         string
+	sent, received []claim
+}
+
+type claim struct {
+	counter
+	n int64
+}
+
+// numbers is step 6: each sender's numbers have no holes, and heartbeats claim nothing that is not
+// there.
+func (e *export) numbers() {
+	seen := map[counter]map[int64]bool{}
+	erased, missing := map[pair]int64{}, map[pair]int64{}
+	least, most := map[counter]int64{}, map[counter]int64{}
+	beats := map[string][]beat{}
+	for _, each := range e.lines {
+		if each.erased {
+			if place, ok := strings.CutPrefix(each.topic, "inbox."); ok {
+				to, from, _ := strings.Cut(place, ".")
+				erased[pair{from, to}]++
+			}
+		}
+		if !each.shown {
+			continue
+		}
+		if place, ok := strings.CutPrefix(each.topic, "inbox."); ok {
+			to, from, _ := strings.Cut(place, ".")
+			count, n, ok := numbered(each.statement, from, to)
+			if !ok {
+				continue
+			}
+			if seen[count] == nil {
+				seen[count], least[count], most[count] = map[int64]bool{}, n, n
+			}
+			seen[count][n] = true
+			least[count], most[count] = min(least[count], n), max(most[count], n)
+		}
+		if agency, ok := strings.CutPrefix(each.topic, "events."); ok {
+			if said, ok := heartbeat(each.statement, agency); ok {
+				beats[agency] = append(beats[agency], said)
+			}
+		}
+	}
+	first := len(e.leaves) > 0 && isZero(e.leaves[0].statement)
+	for count, found := range seen {
+		start := least[count]
+		if first {
+			start = 1
+		}
+		missing[pair{count.from, count.to}] += most[count] - start + 1 - int64(len(found))
+	}
+	unseen := map[counter]int64{} // claimed as received beyond the last number that is there
+	for _, said := range beats {
+		for i, each := range said {
+			newest := i >= len(said)-2
+			for _, claimed := range each.received {
+				switch there := seen[claimed.counter][claimed.n]; {
+				case there || !first && (seen[claimed.counter] == nil || claimed.n < least[claimed.counter]):
+				case newest:
+					e.notice(6, "not-yet-in-log")
+				case claimed.n > max(most[claimed.counter], unseen[claimed.counter]): // holes below count already
+					between := pair{claimed.from, claimed.to}
+					missing[between] += claimed.n - max(most[claimed.counter], unseen[claimed.counter])
+					unseen[claimed.counter] = claimed.n
+				}
+			}
+			for _, claimed := range each.sent {
+				if claimed.n <= most[claimed.counter] || !first && seen[claimed.counter] == nil {
+					continue
+				}
+				if newest {
+					e.notice(6, "not-yet-in-log")
+				} else {
+					e.notice(6, "claimed-not-in-log")
+				}
+			}
+		}
+	}
+	e.tell(missing, erased)
+}
+
+// tell says what is missing: an entry whose bytes were erased stands for one number of its pair.
+func (e *export) tell(missing, erased map[pair]int64) {
+	for between, n := range missing {
+		switch {
+		case n == 0:
+		case n <= erased[between]:
+			e.notice(6, "number-erased %s %s %d", between.from, between.to, n)
+		default:
+			e.find(6, "number-missing %s %s %d", between.from, between.to, n)
+		}
+	}
+}
+
+func isZero(raw []byte) bool {
+	return strings.Trim(string(raw), "\x00") == ""
+}
+
+// body reads the payload of a token of this kind, or of any. The log does not judge signatures
+// (§ 11), so neither signature nor form of the rest matters here.
+func body(token, kind string) (value, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return value{}, false
+	}
+	head, err1 := b64u(parts[0])
+	payload, err2 := b64u(parts[1])
+	if err1 != nil || err2 != nil {
+		return value{}, false
+	}
+	header, err1 := strict(string(head), 1)
+	said, err2 := strict(string(payload), payloadDepth)
+	known := kind == "" || header.str("typ") == "meldeweg."+kind+".v1+jws"
+	return said, err1 == nil && err2 == nil && known
+}
+
+func numbered(token, from, to string) (counter, int64, bool) {
+	context, ok := body(token, "")
+	seq, _ := context.get("seq")
+	ok = ok && context.str("from") == from && context.str("to") == to && sequence(seq)
+	return counter{from, to, seq.str("outbox")}, seq.int("n"), ok
+}
+
+func heartbeat(token, agency string) (beat, bool) {
+	said, ok := body(token, "heartbeat")
+	made := beat{agency: agency}
+	sent, _ := said.get("sent")
+	received, _ := said.get("received")
+	if !ok || said.str("agency") != agency || !counters(sent) || !counters(received) {
+		return made, false
+	}
+	for _, each := range sent.members {
+		made.sent = append(made.sent, claim{counter{agency, each.name, each.value.str("outbox")}, each.value.int("n")})
+	}
+	for _, each := range received.members {
+		made.received = append(made.received, claim{counter{each.name, agency, each.value.str("outbox")}, each.value.int("n")})
+	}
+	return made, true
+}

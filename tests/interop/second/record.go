@@ -1,0 +1,355 @@
+package main
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+)
+
+// record is one record of an exchange topic, as the vectors show it.
+type record struct {
+	Topic   string
+	Key     *string
+	Headers [][2]*string
+	Value   *string
+}
+
+// reading is what a recipient has: its name, its view, its keys and its clock.
+type reading struct {
+	me     string
+	view   *register
+	opens  []*openKey
+	now    time.Time
+	digest map[string]string // (from, id) → message digest, of what was accepted before
+}
+
+// found is what an accepted record says.
+type found struct {
+	Digest      string `json:"digest"`
+	Kennzeichen string `json:"kennzeichen"`
+	Kind        string `json:"kind"`
+	Payload     string `json:"payload,omitempty"`
+	Record      string `json:"record,omitempty"`
+	Again       bool   `json:"again,omitempty"`
+}
+
+// judge takes the steps of § 9; the first that fails gives code and step.
+func (r *reading) judge(said record) (*found, error) {
+	step := func(n int, err error) error {
+		if why, ok := err.(*refusal); ok {
+			return &refusal{why.code, n}
+		}
+		return err
+	}
+	token, context, err := parsed(said)
+	if err != nil {
+		return nil, step(1, err)
+	}
+	from := context.str("from")
+	key, err := r.view.signer(from, token.kid, r.now)
+	if err == nil {
+		err = token.verify(key)
+	}
+	if err != nil {
+		return nil, step(2, err)
+	}
+	if err := r.place(said, context); err != nil {
+		return nil, step(3, err)
+	}
+	if err := r.value(said, token, from); err != nil {
+		return nil, step(4, err)
+	}
+	if r.now.UTC().Format(time.DateOnly) >= context.str("delete_after") {
+		return nil, step(5, refused("past-delete-after"))
+	}
+	inner := hash([]byte(*said.Value))
+	made := &found{
+		Digest:      hexHash([]byte(token.payload), inner),
+		Kennzeichen: kennzeichen(context.str("id")),
+		Kind:        context.str("kind"),
+	}
+	place := from + " " + context.str("id")
+	if known, ok := r.digest[place]; ok {
+		made.Again = true
+		return made, step(6, is(known == made.Digest, "duplicate-differs"))
+	}
+	if given, receipt := context.get("receipt"); receipt {
+		made.Kind = given.str("kind")
+	}
+	if n, err := r.sealed(*said.Value, token.payload, context, made); err != nil {
+		return nil, step(n, err)
+	}
+	r.digest[place] = made.Digest
+	return made, nil
+}
+
+// parsed is step 1.
+func parsed(said record) (*jws, value, error) {
+	var statements []*string
+	for _, each := range said.Headers {
+		if each[0] != nil && *each[0] == "statement" {
+			statements = append(statements, each[1])
+		}
+	}
+	if len(statements) != 1 || statements[0] == nil {
+		return nil, value{}, refused("header-malformed")
+	}
+	if len(*statements[0]) > statementMost {
+		return nil, value{}, refused("jws-too-large")
+	}
+	token, err := parseJWS(*statements[0], "statement")
+	if err != nil {
+		return nil, value{}, err
+	}
+	context, err := readContext(token.payload)
+	return token, context, err
+}
+
+// place is step 3.
+func (r *reading) place(said record, context value) error {
+	from, to, id := context.str("from"), context.str("to"), context.str("id")
+	owner, found := strings.CutPrefix(said.Topic, "inbox.")
+	recipient, sender, two := strings.Cut(owner, ".")
+	if !found || !two || !agencyForm.MatchString(recipient) || !agencyForm.MatchString(sender) {
+		return refused("topic-malformed")
+	}
+	if sender != from {
+		return refused("topic-contradicts")
+	}
+	if to != r.me || recipient != r.me {
+		return refused("not-addressed-to-me")
+	}
+	if said.Key == nil || *said.Key != id {
+		return refused("record-key-contradicts")
+	}
+	want := map[string]string{
+		"ce_specversion": "1.0",
+		"ce_id":          id,
+		"ce_source":      "urn:meldeweg:agency:" + from,
+		"ce_type":        "de.meldeweg." + context.str("kind") + ".v1",
+		"content-type":   "application/json",
+	}
+	for _, each := range said.Headers {
+		if each[0] == nil || each[1] == nil {
+			return refused("header-contradicts")
+		}
+		if *each[0] == "statement" {
+			continue
+		}
+		implied, known := want[*each[0]]
+		if !known || implied != *each[1] { // a second one is no longer known
+			return refused("header-contradicts")
+		}
+		delete(want, *each[0])
+	}
+	return is(len(want) == 0, "header-contradicts")
+}
+
+// value is step 4.
+func (r *reading) value(said record, token *jws, from string) error {
+	if said.Value == nil || int64(len(*said.Value)) != token.size || hexHash([]byte(*said.Value)) != token.digest {
+		return refused("value-mismatch")
+	}
+	switch r.view.standings[from].status {
+	case "suspended":
+		return refused("sender-suspended")
+	case "revoked":
+		return refused("sender-revoked")
+	}
+	return nil
+}
+
+// sealed is steps 7 to 9; it returns the step that refuses.
+func (r *reading) sealed(said, contextText string, context value, made *found) (int, error) {
+	given, receipt := context.get("receipt")
+	if receipt {
+		_, committed := context.get("record_sha256")
+		sealed := said != "{}"
+		kind := given.str("kind")
+		if sealed != committed || sealed && kind == "delivered" || !sealed && kind != "delivered" && kind != "refused" {
+			return 7, refused("receipt-contradicts")
+		}
+		if !sealed {
+			return 9, r.view.party(context)
+		}
+	}
+	content, why, err := parts(said)
+	if err != nil {
+		return 7, err
+	}
+	aad := hash([]byte(contextText))
+	mine := slices.IndexFunc(r.opens, func(each *openKey) bool { return slices.Contains(content.kids(), each.kid) })
+	if mine < 0 {
+		return 7, refused("envelope-not-for-this-key")
+	}
+	plain, err := content.open(r.opens[mine], aad)
+	if err != nil {
+		return 7, err
+	}
+	if !slices.Equal(why.aad, aad) {
+		return 7, refused("envelope-aad-mismatch")
+	}
+	if !r.officers(why.kids(), context) {
+		return 7, refused("oversight-contradicts")
+	}
+	payload, text, err := inside(string(plain))
+	if err != nil {
+		return 7, err
+	}
+	if hexHash([]byte(text)) != context.str("record_sha256") {
+		return 8, refused("record-mismatch")
+	}
+	made.Payload, made.Record = payload, text
+	if receipt {
+		if err := r.word(context, payload, text); err != nil {
+			return 8, err
+		}
+		return 9, r.view.party(context)
+	}
+	body, err := readSigned(text, recordTable, "record-malformed")
+	if err != nil {
+		return 8, err
+	}
+	return 9, r.view.covers(context, body)
+}
+
+// officers: oversight keys of the sender's and of mine, and no other.
+func (r *reading) officers(kids []string, context value) bool {
+	var theirs, ours int
+	for _, kid := range kids {
+		switch {
+		case r.view.isOversight(context.str("from"), kid):
+			theirs++
+		case r.view.isOversight(context.str("to"), kid):
+			ours++
+		}
+	}
+	return theirs > 0 && ours > 0 && theirs+ours == len(kids)
+}
+
+// parts takes a value apart into its two envelopes (§ 6).
+func parts(said string) (content, why *envelope, err error) {
+	bad := refused("value-malformed")
+	v, err := strict(said, 5)
+	if err != nil || v.kind != object || v.names() != "content record" {
+		return nil, nil, bad
+	}
+	first, second := v.members[0].value.raw, v.members[1].value.raw
+	if said != `{"content":`+first+`,"record":`+second+`}` {
+		return nil, nil, bad
+	}
+	if content, err = parseEnvelope(first); err != nil {
+		return nil, nil, err
+	}
+	why, err = parseEnvelope(second)
+	return content, why, err
+}
+
+// inside takes the content's plaintext apart into P and the text of the record (§ 6).
+func inside(plain string) (payload, record string, err error) {
+	bad := refused("content-malformed")
+	v, err := strict(plain, 32)
+	if err != nil || v.kind != object || v.names() != "attachments payload record" {
+		return "", "", bad
+	}
+	attached, payloadValue, why := v.members[0].value, v.members[1].value, v.members[2].value
+	if attached.raw != "[]" {
+		return "", "", refused("attachments-unknown")
+	}
+	if why.kind != text || plain != `{"attachments":[],"payload":`+payloadValue.raw+`,"record":`+why.raw+`}` {
+		return "", "", bad
+	}
+	if strings.LastIndex(plain, `,"record":"`) != len(plain)-len(why.raw)-len(`,"record":}`) {
+		return "", "", bad
+	}
+	return payloadValue.raw, why.text, nil
+}
+
+// word is § 8: what a person's receipt seals agrees with what it says openly.
+func (r *reading) word(context value, payload, text string) error {
+	bad := refused("receipt-contradicts")
+	why, err := readSigned(text, receiptRecordTable, "receipt-malformed")
+	if err != nil {
+		return err
+	}
+	body, err := strict(payload, 32)
+	if err != nil || !inForm(ordered(body, receiptPayloadTable), receiptPayloadTable) {
+		return refused("receipt-malformed")
+	}
+	given, _ := context.get("receipt")
+	for _, name := range fields("kind of code") {
+		if given.str(name) != why.str(name) {
+			return bad
+		}
+	}
+	for _, name := range fields("reason responsible") {
+		if body.str(name) != why.str(name) {
+			return bad
+		}
+	}
+	_, named := body.get("responsible")
+	return is(named == (given.str("code") == "not-responsible"), "receipt-contradicts")
+}
+
+// ordered puts members into the table's order: a payload need not be in signed form.
+func ordered(v value, table []column) value {
+	rank := func(name string) int {
+		return slices.IndexFunc(table, func(each column) bool { return each.name == name })
+	}
+	slices.SortStableFunc(v.members, func(a, b member) int { return rank(a.name) - rank(b.name) })
+	return v
+}
+
+// told is § 10: a record of events.<agency>.
+func (r *register) told(said record, now time.Time) (value, error) {
+	agency, ok := strings.CutPrefix(said.Topic, "events.")
+	if !ok || said.Value == nil || *said.Value != "{}" || said.Key == nil {
+		return value{}, refused("header-contradicts")
+	}
+	headers := map[string]string{}
+	for _, each := range said.Headers {
+		if each[0] == nil || each[1] == nil || headers[*each[0]] != "" {
+			return value{}, refused("header-malformed")
+		}
+		headers[*each[0]] = *each[1]
+	}
+	token, err := parseJWS(headers["statement"], "event", "heartbeat")
+	if err != nil {
+		return value{}, err
+	}
+	body, err := readSigned(token.payload, tables[token.kind], "event-malformed")
+	if err != nil {
+		return body, err
+	}
+	key, err := r.signer(agency, token.kid, now)
+	if err == nil {
+		err = token.verify(key)
+	}
+	if err != nil {
+		return body, err
+	}
+	want := map[string]string{
+		"statement": headers["statement"], "ce_specversion": "1.0", "ce_id": body.str("id"),
+		"ce_source": "urn:meldeweg:agency:" + agency, "ce_type": "de.meldeweg." + token.kind + ".v1",
+		"content-type": "application/json",
+	}
+	same := len(headers) == len(want) && body.str("agency") == agency && *said.Key == body.str("id")
+	for name, implied := range want {
+		same = same && headers[name] == implied
+	}
+	return body, is(same, "header-contradicts")
+}
+
+// opened is an auditor's work: the record of a value with an oversight key, against the context.
+func opened(said, contextText, digest string, officer *openKey) (string, error) {
+	_, why, err := parts(said)
+	if err != nil {
+		return "", err
+	}
+	plain, err := why.open(officer, hash([]byte(contextText)))
+	if err != nil {
+		return "", err
+	}
+	return string(plain), is(hex.EncodeToString(hash(plain)) == digest, "record-mismatch")
+}

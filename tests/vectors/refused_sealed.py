@@ -1,0 +1,206 @@
+"""Cases of refused.json (see make_refused) that only show in what is sealed: steps 7 to 9."""
+
+import hashlib
+import json
+from typing import Any
+
+from meldeweg.envelope import open_sealed
+from meldeweg.kernel import topics
+from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps
+from vectors import make_way as way
+from vectors.make_way import OFFICE, SIGN
+from vectors.refused_cases import (
+    ACKNOWLEDGED,
+    DELIVERED,
+    MESSAGE,
+    Cases,
+    context_of,
+    signed,
+    value_of,
+)
+from vectors.refused_trust import WAY, compact, place
+
+
+def seventh_step(cases: Cases) -> None:
+    """What is sealed: the same context, another value, signed by the sender himself."""
+    value = value_of(MESSAGE)
+    first, _, second = value.removeprefix(b'{"content":')[:-1].partition(b',"record":')
+    both = b'{"content":%b,"record":%b}'
+    one, two = json.loads(first), json.loads(second)
+    elsewhere = b64u_encode(bytes(32))
+    cases.value(
+        "a space in the value", value.replace(b',"record"', b', "record"'), "value-malformed"
+    )
+    cases.value(
+        "record before content", b'{"record":%b,"content":%b}' % (second, first), "value-malformed"
+    )
+    cases.value("nothing sealed", b"{}", "value-malformed")
+    cases.value("content and record exchanged", both % (second, first), "envelope-not-for-this-key")
+    cases.value("content twice", both % (first, first), "oversight-contradicts")
+    cases.value(
+        "a third party reads why",
+        both % (first, dumps(two | {"recipients": two["recipients"] + one["recipients"]})),
+        "oversight-contradicts",
+    )
+    cases.value(
+        "an officer left out",
+        both % (first, dumps(two | {"recipients": two["recipients"][:1]})),
+        "oversight-contradicts",
+    )
+    cases.value(
+        "content of another context",
+        both % (dumps(one | {"aad": elsewhere}), second),
+        "envelope-aad-mismatch",
+    )
+    cases.value(
+        "record of another context",
+        both % (first, dumps(two | {"aad": elsewhere})),
+        "envelope-aad-mismatch",
+    )
+    cases.value(
+        "content's tag changed",
+        both % (dumps(one | {"tag": _flipped(one["tag"])}), second),
+        "envelope-unreadable",
+    )
+    cases.value(
+        "record's envelope malformed",
+        both % (first, dumps(two | {"tag": two["tag"] + "=="})),
+        "envelope-malformed",
+    )
+    cases.value("an envelope not in sorted form", both % (json.dumps(one).encode(), second), None)
+
+
+def _flipped(text: str) -> str:
+    octets = bytearray(b64u_decode(text))
+    octets[len(octets) // 2] ^= 1
+    return b64u_encode(bytes(octets))
+
+
+def later_steps(cases: Cases) -> None:
+    """What only shows when it is open: sealed anew, to the right keys and for the right context."""
+    context, payload = context_of(MESSAGE), WAY["pinned"]["payload"].encode()
+    record = opened(MESSAGE)
+
+    def content(record: bytes, attachments: bytes = b"[]") -> bytes:
+        text = dumps(record.decode())
+        return b'{"attachments":%b,"payload":%b,"record":%b}' % (attachments, payload, text)
+
+    def committed(record: bytes, **changes: str) -> bytes:
+        body = json.loads(context) | {"record_sha256": hashlib.sha256(record).hexdigest()}
+        return compact(body | changes)
+
+    def sealed(name: str, code: str, content: bytes, record: bytes, context: bytes) -> None:
+        cases.sealed(name, code, content, record, context, MESSAGE)
+
+    sealed("content is no object", "content-malformed", b"[]", record, context)
+    space = content(record).replace(b',"payload"', b', "payload"')
+    sealed("a space in the content", "content-malformed", space, record, context)
+    attached = content(record, b'[{"name":"x"}]')
+    sealed("an attachment", "attachments-unknown", attached, record, context)
+    other = record.replace(b'"version":1', b'"version":2')
+    sealed(
+        "another record than was committed to", "record-mismatch", content(other), record, context
+    )
+    twice = record.replace(b'"grounds":', b'"grounds":["neglect"],"grounds":')
+    sealed(
+        "a record with a name twice", "record-malformed", content(twice), twice, committed(twice)
+    )
+    spaced = record.replace(b'{"v":1,', b'{"v":1, ')
+    sealed(
+        "a record not in signed form",
+        "record-malformed",
+        content(spaced),
+        spaced,
+        committed(spaced),
+    )
+    purpose = json.loads(record)["purpose"]
+    bent = record.replace(compact(purpose), compact("Ein anderer Zweck (erfunden)"))
+    sealed(
+        "another purpose than the clause's",
+        "record-contradicts",
+        content(bent),
+        bent,
+        committed(bent),
+    )
+    before = committed(record, created="2019-01-01T12:00:00.000Z")
+    sealed("before the term", "agreement-not-begun", content(record), record, before)
+    document = place(topics.REGISTRY_AGREEMENTS)
+    cases.add("agreement not seen yet", "agreement-unknown", drop=[document])
+    cases.add("a signature removed", "agreement-unsigned", drop=[document + 1])
+    receipts(cases)
+
+
+def opened(at: int) -> bytes:
+    """The record inside the pinned value."""
+    second = value_of(at)[:-1].partition(b',"record":')[2]
+    aad = hashlib.sha256(context_of(at)).digest()
+    return open_sealed(second, way.OVERSIGHT[OFFICE], aad)
+
+
+def receipts(cases: Cases) -> None:
+    """Receipts, signed by the agency that gives them."""
+
+    def receipt(
+        name: str, code: str, at: int, old: str, new: str, value: bytes | None = None
+    ) -> None:
+        context = context_of(at).replace(old.encode(), new.encode(), 1)
+        said = value_of(at) if value is None else value
+        given: dict[str, Any] = {} if value is None else {"value": said.decode()}
+        cases.add(name, code, at, statement=signed(context, said, SIGN[OFFICE]), **given)
+
+    delivered, acknowledged = '"kind":"delivered"', '"kind":"acknowledged"'
+    receipt(
+        "delivered with a code",
+        "context-malformed",
+        DELIVERED,
+        '"offset":0',
+        '"offset":0,"code":"too-late"',
+    )
+    receipt("refused without a code", "context-malformed", DELIVERED, delivered, '"kind":"refused"')
+    receipt("an unknown kind", "context-malformed", DELIVERED, delivered, '"kind":"read"')
+    receipt(
+        "a receipt with an urgency",
+        "context-malformed",
+        DELIVERED,
+        '"exercise"',
+        '"urgency":"today","exercise"',
+    )
+    receipt(
+        "an offset of 2^53",
+        "context-malformed",
+        DELIVERED,
+        '"offset":0',
+        '"offset":9007199254740992',
+    )
+    receipt("acknowledged by nobody", "receipt-contradicts", DELIVERED, delivered, acknowledged)
+    receipt(
+        "delivered with a value",
+        "receipt-contradicts",
+        DELIVERED,
+        "xxx",
+        "",
+        value_of(ACKNOWLEDGED),
+    )
+    receipt("acknowledged without its value", "receipt-contradicts", ACKNOWLEDGED, "xxx", "", b"{}")
+    receipt(
+        "acknowledged turned into erased",
+        "envelope-aad-mismatch",
+        ACKNOWLEDGED,
+        acknowledged,
+        '"kind":"erased"',
+    )
+    record, base = opened(ACKNOWLEDGED), json.loads(context_of(ACKNOWLEDGED))
+    who = {"by": "Max Muster (erfunden)", "v": 1}
+    for name, code, payload, said in (
+        ("a receipt whose record names another message", "receipt-contradicts", who,
+         record.replace(b'"of":"d', b'"of":"e')),
+        ("a receipt by nobody", "receipt-malformed", {"v": 1}, record),
+        ("a reason that the record lacks", "receipt-contradicts",
+         who | {"reason": "Erfunden"}, record),
+        ("responsible without its code", "receipt-contradicts",
+         who | {"responsible": "jugendamt-nettetal"},
+         record.replace(b',"nonce"', b',"responsible":"jugendamt-nettetal","nonce"')),
+    ):  # fmt: skip
+        context = compact(base | {"record_sha256": hashlib.sha256(said).hexdigest()})
+        content = dumps({"attachments": [], "payload": payload, "record": said.decode()})
+        cases.sealed(name, code, content, said, context, ACKNOWLEDGED)
