@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from meldeweg.audit.manifest import parse_manifest
 
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
 from meldeweg.kernel import merkle, note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import parse_leaf
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.tiles import decode_bundle
 from vectors import make_log
 
