@@ -14,7 +14,7 @@ import httpx2
 
 from meldeweg.gateway.inclusion.proving import Fetch
 from meldeweg.gateway.settings import LogSettings
-from meldeweg.kernel.errors import Unavailable
+from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.kernel.merkle import HASH_SIZE
 from meldeweg.kernel.tiles import WIDTH, Tile
 
@@ -27,11 +27,15 @@ class Tiles:
 
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
-        verify = ssl.create_default_context(cafile=settings.ca) if settings.ca else True
+        try:
+            verify = ssl.create_default_context(cafile=settings.ca) if settings.ca else True
+        except OSError as exc:  # ssl.SSLError too
+            raise Fatal("setting-invalid", "audit.ca: not a readable certificate") from exc
         self._http = httpx2.Client(
             base_url=settings.url.rstrip("/") + "/",
             timeout=settings.timeout,
             verify=verify,
+            headers={"Accept-Encoding": "identity"},
             trust_env=False,
             follow_redirects=False,
         )
@@ -66,7 +70,7 @@ class Tiles:
             with self._http.stream("GET", tile.path(), params=query) as answer:
                 if answer.status_code != 200:
                     raise Unavailable("log-unreachable", f"status {answer.status_code}")
-                for chunk in answer.iter_bytes(size):
+                for chunk in answer.iter_raw():  # as it comes: nothing is unpacked
                     data += chunk
                     if len(data) > size:
                         raise Unavailable("log-tile-malformed", tile.path())
