@@ -39,7 +39,8 @@ vectors: venv  ## derive our own test vectors again; fails when the committed on
 	$(BIN)/python tests/vectors/make_way.py
 	PYTHONPATH=tests $(BIN)/python -m vectors.make_refused
 	PYTHONPATH=tests $(BIN)/python -m vectors.make_log
-	git diff --exit-code --stat tests/vectors
+	$(BIN)/python tests/vectors/make_holidays.py
+	git diff --exit-code --stat tests/vectors services/meldeweg/kernel/holidays.json
 
 PINS := --quiet --generate-hashes --no-emit-index-url --no-header
 requirements:  ## pin the dependencies again, with hashes
