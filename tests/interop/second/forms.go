@@ -72,7 +72,7 @@ func isHex(text string, digits int) bool { return len(text) == digits && hexForm
 
 func instant(text string) (time.Time, bool) {
 	at, err := time.Parse(instantWrite, text)
-	return at, err == nil && at.Year() > 0 && instantForm.MatchString(text) && at.Format(instantWrite) == text
+	return at, err == nil && at.Year() >= 2000 && at.Year() < 2200 && instantForm.MatchString(text) && at.Format(instantWrite) == text
 }
 
 func isMonth(text string) bool {
