@@ -18,9 +18,10 @@ type signKey struct {
 
 // openKey is a private key of the hybrid, expanded.
 type openKey struct {
-	kid string
-	m   *mlkem.DecapsulationKey768
-	x   *ecdh.PrivateKey
+	kid  string
+	seed []byte
+	m    *mlkem.DecapsulationKey768
+	x    *ecdh.PrivateKey
 }
 
 // thumbprintOf is RFC 7638 over the members that § 2 names.
@@ -105,7 +106,7 @@ func privateKey(jwk value) (*openKey, error) {
 		return nil, err
 	}
 	pub := append(m.EncapsulationKey().Bytes(), x.PublicKey().Bytes()...)
-	return &openKey{thumbprint(jwk), m, x}, is(toB64u(pub) == jwk.str("pub"), "key-malformed")
+	return &openKey{thumbprint(jwk), seed, m, x}, is(toB64u(pub) == jwk.str("pub"), "key-malformed")
 }
 
 var (
@@ -140,8 +141,14 @@ func strongMontgomery(raw []byte) bool {
 
 type point struct{ x, y *big.Int }
 
+// strongBefore remembers keys that passed: this arithmetic is plain, not quick.
+var strongBefore = map[string]bool{}
+
 // strongEdwards: canonical (RFC 8032 § 5.1.3), on the curve, and not of order 1, 2, 4 or 8.
 func strongEdwards(raw []byte) bool {
+	if strongBefore[string(raw)] {
+		return true
+	}
 	encoded := slices.Clone(raw)
 	sign := uint(encoded[31] >> 7)
 	encoded[31] &= 127
@@ -164,7 +171,11 @@ func strongEdwards(raw []byte) bool {
 	for range 3 {
 		p = p.double()
 	}
-	return p.x.Sign() != 0 || p.y.Cmp(big.NewInt(1)) != 0
+	strong := p.x.Sign() != 0 || p.y.Cmp(big.NewInt(1)) != 0
+	if strong {
+		strongBefore[string(raw)] = true
+	}
+	return strong
 }
 
 // double is the addition law x' = 2xy / (1 + dx²y²), y' = (y² + x²) / (1 - dx²y²).
