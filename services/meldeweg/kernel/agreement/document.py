@@ -77,7 +77,6 @@ class Signing(Frozen):
 class Calendar(Frozen):
     """Working days: Monday to Friday without the Land's holidays and without these dates."""
 
-    # The sixteen of ISO 3166-2:DE: whose holidays nobody knows, no deadline can be computed.
     land: Annotated[str, Field(pattern=r"^(B[BEWY]|H[BEH]|MV|N[IW]|RP|S[HLNT]|TH)$")]
     closed: Annotated[
         tuple[Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")], ...],
