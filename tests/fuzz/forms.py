@@ -43,7 +43,7 @@ def base64url(data):
     assert decoded == base64.urlsafe_b64decode(data + b"=" * (-len(data) % 4))
 
 
-@target(lambda: [b"2026-11-22T18:19:43.000Z", b"1600-02-29T00:00:00.000Z"])
+@target(lambda: [b"2026-11-22T18:19:43.000Z", b"2000-02-29T00:00:00.000Z"])
 def instant(data):
     at = clock.from_rfc3339(text_of(data))
     assert clock.to_rfc3339(at).encode() == data
