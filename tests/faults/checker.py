@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from faults import order
 from faults.evidence import Evidence, Finding, Kind, Phase
-from faults.facts import Facts, Message
+from faults.facts import Facts, Message, Name
 
 _SLACK = 30.0  # seconds in which an overdue message must have been noticed
 _ARRIVED = frozenset({"delivered", "acknowledged", "retracted"})
@@ -59,7 +59,7 @@ def _accepted(facts: Facts) -> Iterator[Finding]:
             if row is None:
                 if not facts.restored(sending.agency):  # the older copy lacks it
                     yield Finding(Kind.LOST, each, "answered 201, and not in the sender's store")
-            elif row.recipient != sending.to:
+            elif sending.to not in (None, row.recipient):
                 yield Finding(Kind.MISDELIVERED, each, f"for {sending.to}, kept for another")
 
 
@@ -106,7 +106,7 @@ def _strangers(facts: Facts) -> Iterator[Finding]:
     for agency, received in facts.received.items():
         for name, there in received.items():
             row, sending = rows.get(name), facts.by_id.get(name)
-            named = sending.to if sending else row.recipient if row else None
+            named = sending.to if sending and sending.to else row.recipient if row else None
             if named is not None and named != agency:
                 yield Finding(Kind.MISDELIVERED, there.id, f"for {named}, received by {agency}")
             elif named is None and not facts.restored(name[0]):
@@ -154,7 +154,7 @@ def _inboxes(facts: Facts) -> Iterator[Finding]:
 
 def _readable(facts: Facts) -> Iterator[Finding]:
     """Who received it can open it, and finds what was sent; no content comes twice."""
-    sent = {name: sending.content for name, sending in facts.by_id.items()}
+    sent = {name: s.content for name, s in facts.by_id.items() if s.content is not None}
     explained = {sending.content: sending for sending in facts.sendings.values()}
     ids = defaultdict(set)
     for (call, agency, name), ends in facts.calls.items():
@@ -167,15 +167,22 @@ def _readable(facts: Facts) -> Iterator[Finding]:
             codes = ", ".join(sorted({str(e.code) for e in ends}))
             yield Finding(Kind.UNREADABLE, name[1], f"by {agency}: {codes}")
         for content in seen:
-            if content not in (sent.get(name, content), None) or content not in explained:
+            known = explained.get(content)
+            if content != sent.get(name, content) or (known is None and _owed(facts, name)):
                 yield Finding(Kind.UNREADABLE, name[1], "opened, and not what was sent")
-            elif explained[content].to != agency:
+            elif known is not None and known.to != agency:
                 yield Finding(Kind.MISDELIVERED, name[1], f"opened by {agency}")
             ids[content].add(name)
     for content, names in ids.items():
         if len(names) > 1 and not any(facts.restored(sender) for sender, _ in names):
             both = ", ".join(sorted(each for _, each in names))
             yield Finding(Kind.DUPLICATED, str(content)[:12], f"one content, messages {both}")
+
+
+def _owed(facts: Facts, name: Name) -> bool:
+    """Say whether the history must know this message's content: not of a fault's own message."""
+    sending = facts.by_id.get(name)
+    return sending.content is not None if sending else name[0] not in facts.strangers
 
 
 def _audited(facts: Facts) -> Iterator[Finding]:

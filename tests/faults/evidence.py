@@ -29,7 +29,7 @@ class Entry:
     call: str  # send | pull | open | acknowledge | refuse
     agency: AgencyId  # whose gateway was called
     key: str | None = None  # send: the idempotency key, the same for each further try
-    content: str | None = None  # SHA-256 of a content, as sent or as opened; each is unique
+    content: str | None = None  # SHA-256 as sent or opened; unique; a fault's own message has none
     to: AgencyId | None = None  # send: whom the order names
     thread: str | None = None  # send: with `n` the order within it; n+1 follows the answer to n
     n: int | None = None

@@ -16,8 +16,8 @@ class Sending:
 
     agency: AgencyId
     key: str
-    to: AgencyId
-    content: str
+    to: AgencyId | None
+    content: str | None
     thread: str | None
     n: int
     invoked: float
@@ -51,6 +51,8 @@ class Facts:
         self.evidence = evidence
         self.sendings = _sendings(evidence.history)
         self.by_id = {(s.agency, i): s for s in self.sendings.values() for i in s.ids}
+        # Who let a fault send something that nobody here knows.
+        self.strangers = {s.agency for s in self.sendings.values() if s.content is None}
         self.received: dict[AgencyId, dict[Name, ReceivedRow]] = {
             agency: {(row.sender, row.id): row for row in store.received}
             for agency, store in evidence.stores.items()
@@ -91,8 +93,6 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
             continue
         if entry.phase is Phase.INVOKED:
             assert entry.key
-            assert entry.to
-            assert entry.content
             new = Sending(
                 entry.agency,
                 entry.key,

@@ -32,6 +32,7 @@ class Said:
     lost: bool = False  # with the broker, and produced again
     twice: bool = False  # on the topic
     overdue: bool = False
+    foreign: bool = False  # a fault's own: its content is unknown
     n: int = 0
     sent_at: float = 0.0
     id: str = field(default="", init=False)
@@ -115,6 +116,8 @@ class Run:
             "never": [(None, {})],
         }[m.answer]
         asked = {"key": f"key-{m.n}", "content": m.content, "to": m.to, "urgency": m.urgency}
+        if m.foreign:
+            asked |= {"content": None, "to": m.to if m.answer == "ok" else None}
         self._invoke(m.sent_at, "send", m.sender, ends, thread=m.thread, n=m.n, **asked)
 
     def _looks(self, m, row, pages):

@@ -343,6 +343,7 @@ def messages(draw):
         lost=draw(st.booleans()),
         twice=draw(st.booleans()),
         overdue=draw(st.booleans()) and fate == "delivered",
+        foreign=draw(st.booleans()),
     )
 
 
