@@ -363,10 +363,18 @@ class District:
         return self.described.agencies[AgencyId(process.removeprefix("gateway-"))].url
 
     def bend(self, process, **settings):
-        """Start a process again with other settings; it has read them when this returns."""
+        """Start a process again with other settings; it has read them when this returns.
+
+        What they make of it may end it before it is ready: the next start has none of them.
+        """
+        before = self.pid(process)
         self.set(process, **settings)
-        self.kill(process)
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: self.pid(process) != before)
+        bent = self.pid(process)
+        eventually(lambda: self.pid(process) != bent or self.is_ready(process))
         self.set(process)  # what starts after this one is not bent
+        eventually(lambda: self.is_ready(process), shown=lambda: process)
 
     def set(self, process, **settings):
         """Choose the settings with which a process starts from now on; none: as ever."""

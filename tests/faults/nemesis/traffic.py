@@ -60,9 +60,12 @@ def take(field: Field, agency: AgencyId) -> None:
     with Gateway(entry.url, entry.token, retries=0) as once:
         for _ in range(int(_PATIENCE)):
             field.settle(1.0)
-            with contextlib.suppress(Unreachable, Problem):
-                once.open(sent.id, person_of(agency), sender=sender)
-                once.acknowledge(sent.id, by=person_of(agency), sender=sender)
+            with contextlib.suppress(Problem):  # not there yet
+                try:
+                    once.open(sent.id, person_of(agency), sender=sender)
+                    once.acknowledge(sent.id, by=person_of(agency), sender=sender)
+                except Unreachable:  # it died of this: nobody is there to be asked again
+                    field.say("own-take-failed", agency=agency, id=sent.id)
                 return
 
 
