@@ -31,6 +31,9 @@ check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/check
 
+faults: venv  ## break everything under load, check that nothing was lost or hidden (MINUTES, HOURS, SEED, ONLY)
+	PYTHONPATH=tests $(BIN)/python -m faults
+
 bench: venv  ## what the path costs, beside the cryptographic floor of the same run
 	$(BIN)/python tests/bench/floor.py
 
@@ -48,4 +51,4 @@ requirements:  ## pin the dependencies again, with hashes
 clean:  ## remove what was built
 	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
-.PHONY: help venv demo test check bench vectors requirements clean
+.PHONY: help venv demo test check faults bench vectors requirements clean

@@ -90,9 +90,17 @@ def _ended(facts: Facts) -> Iterator[Finding]:
                 yield Finding(Kind.LOST, message.label, f"{row.state}, and not at the recipient")
             elif row.state in _UNTIL_THEN:
                 yield Finding(Kind.STUCK, message.label, f"still {row.state}")
-        elif row.state not in _AFTER[arrived.state] and not facts.excused(row.recipient):
+        elif row.state not in _after(facts, message) and not facts.excused(row.recipient):
             why = f"{arrived.state} at the recipient, {row.state} at the sender"
             yield Finding(Kind.STUCK, message.label, why)
+
+
+def _after(facts: Facts, message: Message) -> set[str]:
+    """Return the states that the sender may be in; its recipient's older copy may lack a word."""
+    assert message.arrived is not None
+    if facts.restored(message.row.recipient):
+        return set().union(*_AFTER.values())
+    return _AFTER[message.arrived.state]
 
 
 def _came_back(steps: tuple[str, ...]) -> bool:

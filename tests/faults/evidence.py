@@ -4,7 +4,7 @@ Times are seconds since 1970 by the machine's own clock, which no fault bends.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from meldeweg.kernel.ids import AgencyId
@@ -134,6 +134,20 @@ class Evidence:
     at: float = 0.0
     revoked: frozenset[AgencyId] = field(default_factory=frozenset)  # see fault.Told
     restored: frozenset[AgencyId] = field(default_factory=frozenset)
+
+
+def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
+    """Leave out the messages that were taken before a run began; the log stays whole."""
+    old = {(agency, row.id) for agency, store in before.items() for row in store.sent}
+    stores = {
+        agency: replace(
+            store,
+            sent=tuple(row for row in store.sent if (agency, row.id) not in old),
+            received=tuple(row for row in store.received if (row.sender, row.id) not in old),
+        )
+        for agency, store in evidence.stores.items()
+    }
+    return replace(evidence, stores=stores)
 
 
 class Kind(StrEnum):

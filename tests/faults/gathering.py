@@ -55,10 +55,10 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
     store is what still waits there afterwards. Raises Unavailable when broker or audit can't be
     asked.
     """
-    before = _stores(district)
+    before = stores(district)
     topics = tuple(_of_topic(record) for record in _records(district))
     log, problems = _log_with(district, into, {(s.topic_id, s.offset) for s in topics})
-    after = _stores(district)
+    after = stores(district)
     return Evidence(
         history=history,
         stores={agency: _still_waiting(before[agency], after[agency]) for agency in before},
@@ -70,7 +70,8 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
     )
 
 
-def _stores(district: District) -> dict[AgencyId, StoreDump]:
+def stores(district: District) -> dict[AgencyId, StoreDump]:
+    """Read every gateway's store."""
     return {a: store(e.store / FILE) for a, e in district.described.agencies.items()}
 
 

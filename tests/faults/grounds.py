@@ -20,8 +20,9 @@ import psutil
 from e2e.stage import District
 from faults.fault import Ground
 from faults.field import StackField
+from faults.gathering import stores
 from faults.history import History
-from faults.workload import Workload
+from faults.workload import Pace, Workload
 from meldeweg.kernel.agreement import load_district
 from meldeweg.local.backbone import CONTAINERS, KIND_VARIABLE
 
@@ -103,11 +104,13 @@ class Site:
         ground: Mapping[str, Ground],
         rng: random.Random,
         ending: threading.Event,
+        pace: Pace | None = None,
     ) -> None:
         self.directory, self.district, self._ground = directory, district, ground
         self._ending, self._injections = ending, 0
         self.history = History(directory / "history.jsonl")
-        self.workload = Workload(district, self.history, rng)
+        self.workload = Workload(district, self.history, rng, pace)
+        self.before = stores(district)  # what was there already is not judged
         # What the faults of this stack did (see fault.Told).
         self.revoked: frozenset[Any] = frozenset()
         self.restored: frozenset[Any] = frozenset()

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from faults.checker import judge
-from faults.evidence import Evidence, Finding
+from faults.evidence import Evidence, Finding, since
 from faults.gathering import gather
 from faults.grounds import Site
 from meldeweg.kernel.errors import MeldewegError
@@ -39,6 +39,7 @@ def verdict(site: Site, patience: float) -> list[Finding]:
             if late:
                 raise
         else:
+            evidence = since(evidence, site.before)
             found = judge(evidence)
             if not found or late:
                 if found:

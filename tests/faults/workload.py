@@ -48,10 +48,14 @@ class Workload:
         self._named = 0
 
     def start(self) -> None:
-        self._readers = [
-            _Worker(f"reader-{agency}", _Reader(self._caller(agency), agency, self._dice()).turn)
-            for agency in self._agencies()
-        ]
+        """Begin to read where each inbox ends now."""
+        for agency in self._agencies():
+            reader = _Reader(self._caller(agency), agency, self._dice(), self._end(agency))
+            self._readers.append(_Worker(f"reader-{agency}", reader.turn))
+
+    def _end(self, agency: AgencyId) -> str | None:
+        pages = list(self._district[agency].inbox_pages())
+        return pages[-1].next if pages else None
 
     def stop(self) -> None:
         """End the readers; what they have begun they finish."""
@@ -210,10 +214,11 @@ class _Writer:
 class _Reader:
     """One inbox, read with a cursor."""
 
-    def __init__(self, caller: Caller, agency: AgencyId, rng: random.Random) -> None:
-        self._caller, self._rng = caller, rng
+    def __init__(
+        self, caller: Caller, agency: AgencyId, rng: random.Random, cursor: str | None
+    ) -> None:
+        self._caller, self._rng, self._cursor = caller, rng, cursor
         self._person = OFFICER if agency == POLICE else WORKER
-        self._cursor: str | None = None
 
     def turn(self, ended: threading.Event) -> None:
         call = calls.inbox(self._cursor, self._rng.choice(_PAGE))

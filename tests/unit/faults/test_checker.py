@@ -310,6 +310,16 @@ def test_a_restored_store_excuses_its_own_agency_alone(legal):
     assert Kind.LOST in kinds(replace(planted, restored=frozenset({WEST})))
 
 
+def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(legal):
+    back = with_store(legal, WEST, received=changed(0, state="received"))
+    assert kinds(back) == {Kind.LOST, Kind.STUCK}
+    assert judge(replace(back, restored=frozenset({WEST}))) == []
+    gone = replace(with_store(legal, WEST, received=without(0)), restored=frozenset({WEST}))
+    assert only(gone, Kind.LOST)
+    waits = with_store(back, POLICE, sent=changed(0, state="sent"))
+    assert only(replace(waits, restored=frozenset({WEST})), Kind.STUCK)
+
+
 def test_a_revoked_agency_excuses_no_message_between_others(legal):
     planted = with_store(legal, POLICE, sent=changed(0, state="sent"))
     assert kinds(replace(planted, revoked=frozenset({EAST}))) == {Kind.STUCK}
