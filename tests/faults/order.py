@@ -21,7 +21,7 @@ def disordered(facts: Facts) -> Iterator[Finding]:
     for message in facts.messages:
         sending = message.sending
         if sending and message.arrived and sending.thread is not None:
-            threads[sending.agency, sending.to, sending.thread].append(message)
+            threads[sending.agency, message.row.recipient, sending.thread].append(message)
     excuse = _Excuse(facts)
     for sent in threads.values():
         sent.sort(key=_turn)

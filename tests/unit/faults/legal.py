@@ -116,9 +116,10 @@ class Run:
             "never": [(None, {})],
         }[m.answer]
         asked = {"key": f"key-{m.n}", "content": m.content, "to": m.to, "urgency": m.urgency}
+        asked |= {"thread": m.thread, "n": m.n}
         if m.foreign:
-            asked |= {"content": None, "to": m.to if m.answer == "ok" else None}
-        self._invoke(m.sent_at, "send", m.sender, ends, thread=m.thread, n=m.n, **asked)
+            asked = {"key": f"key-{m.n}", "to": m.to if m.answer == "ok" else None}
+        self._invoke(m.sent_at, "send", m.sender, ends, **asked)
 
     def _looks(self, m, row, pages):
         pages.append((m.sender, m.id))

@@ -361,14 +361,14 @@ def messages(draw):
     said=st.lists(messages(), max_size=12),
     broker_lost=st.none() | st.integers(0, 12),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_legal_run_is_never_accused(said, broker_lost):
     evidence = Run(said, broker_lost).evidence()
     assert judge(evidence) == []
 
 
 @given(said=st.lists(messages(), min_size=1, max_size=8), data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_whatever_delivered_message_is_taken_away_it_is_missed(said, data):
     run = Run(said)
     arrived = [m for m in run.said if m.arrives]
