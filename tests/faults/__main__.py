@@ -15,7 +15,7 @@ from faults import table
 from faults.campaign import Campaign, Orders
 from faults.nemesis import FAULTS, GROUNDS
 
-_MINUTES = 15.0
+_MINUTES = 20.0
 _PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 

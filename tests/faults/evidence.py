@@ -74,6 +74,7 @@ class ReceivedRow:
 class OutRow:
     """A row of the outbox; `ref`: the record's own message digest."""
 
+    seq: int
     topic: str
     kind: str
     ref: str | None

@@ -64,12 +64,15 @@ class Field(Protocol):
         """Ended, and not started again before the end of the block; ready again after it."""
 
     def bend(self, process: str, **settings: object) -> None:
-        """kill -9 and start once with other settings (`failpoints="…"`); later starts have none."""
+        """kill -9 and start once with other settings (`failpoints="…"`); later starts have none.
+
+        Returns when they were read: under load an armed process may be dead again by then.
+        """
 
     def bent(self, process: str, **settings: object) -> AbstractContextManager[None]:
         """The same for a while, over any restarts (`clock_offset=86400.0`); healed in the end."""
 
-    def ready(self, process: str, seconds: float = 60.0) -> None:
+    def ready(self, process: str, seconds: float = 180.0) -> None:
         """Wait until it is ready; fails after `seconds`."""
 
     def fired(self, process: str, failpoint: str) -> int:

@@ -25,6 +25,7 @@ from meldeweg.kernel.ids import AgencyId
 from meldeweg.local.output import log_path
 
 _STOP = 30.0  # seconds for a SIGTERM; services have 20
+_START = 180.0  # seconds for a process to be back, on a machine that has much else to do
 
 
 class Ended(Exception):
@@ -87,12 +88,22 @@ class StackField:
     def gateways(self) -> list[str]:
         return [f"gateway-{agency}" for agency in self.agencies]
 
-    def ready(self, process: str, seconds: float = 60.0) -> None:
+    def ready(self, process: str, seconds: float = _START) -> None:
         eventually(lambda: self.district.is_ready(process), seconds, shown=lambda: process)
 
     def kill(self, process: str) -> None:
         self.say("kill", process=process)
-        self.district.kill(process)
+        before = self.pid(process)
+        os.kill(before, signal.SIGKILL)
+        self._back(process, before)
+
+    def _back(self, process: str, before: int) -> None:
+        """Wait until the supervisor has another one up and ready."""
+        self._replaced(process, before)
+        self.ready(process)
+
+    def _replaced(self, process: str, before: int) -> None:
+        eventually(lambda: self.pid(process) != before, _START, shown=lambda: process)
 
     def terminate(self, process: str) -> float:
         self.say("terminate", process=process)
@@ -100,7 +111,7 @@ class StackField:
         os.kill(before, signal.SIGTERM)
         eventually(lambda: _is_gone(before), _STOP, every=0.02, shown=lambda: process)
         took = time.monotonic() - begun
-        self.district.back(process, before)
+        self._back(process, before)
         return took
 
     @contextmanager
@@ -123,23 +134,34 @@ class StackField:
             yield
         finally:
             charge.left_alone = False
-            self.district.back(process, before)
+            self._back(process, before)
             self.say("back", process=process)
 
     def bend(self, process: str, **settings: object) -> None:
+        """Returns as soon as it has read them: under load it may die of them at any moment."""
         self.say("bend", process=process, **settings)
-        self.district.bend(process, **settings)
+        before = self.pid(process)
+        self.district.set(process, **settings)
+        try:
+            os.kill(before, signal.SIGKILL)
+            path = log_path(self.directory / "logs", process)
+            size = path.stat().st_size
+            self._replaced(process, before)
+            # Who says anything has read its settings.
+            eventually(lambda: path.stat().st_size != size, _START, every=0.02)
+        finally:
+            self.district.set(process)
 
     @contextmanager
     def bent(self, process: str, **settings: object) -> Iterator[None]:
         self.say("bend", process=process, **settings)
         self.district.set(process, **settings)
         try:
-            self.district.kill(process)
+            self.kill(process)
             yield
         finally:
             self.district.set(process)
-            self.district.kill(process)
+            self.kill(process)
             self.say("straight", process=process)
 
     def fired(self, process: str, failpoint: str) -> int:

@@ -10,8 +10,9 @@ import base64
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable
+import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,24 +43,56 @@ from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.statement import STATEMENT_HEADER
 
 _EXCHANGE = ("inbox.", "events.")  # what the audit reads
+_LAG = 20.0  # seconds that the log may be behind a topic
+_AGAIN = 0.5  # seconds between two exports
 
 
 def gather(district: District, history: tuple[Entry, ...], into: Path, **told: Any) -> Evidence:
     """Read everything; the export of the log is left in `into`. `told`: what the faults did.
 
-    Raises Unavailable when broker or audit can't be asked.
+    Gateways go on telling events and heartbeats meanwhile. So it is read in the order in which
+    things come to be, the log last and as soon as it has what the topics had; and what waits in a
+    store is what still waits there afterwards. Raises Unavailable when broker or audit can't be
+    asked.
     """
-    shutil.rmtree(into, ignore_errors=True)
-    log, problems = _log(district, into)
+    before = _stores(district)
+    topics = tuple(_of_topic(record) for record in _records(district))
+    log, problems = _log_with(district, into, {(s.topic_id, s.offset) for s in topics})
+    after = _stores(district)
     return Evidence(
         history=history,
-        stores={a: store(e.store / FILE) for a, e in district.described.agencies.items()},
-        topics=tuple(_of_topic(r) for r in _records(district)),
+        stores={agency: _still_waiting(before[agency], after[agency]) for agency in before},
+        topics=topics,
         log=log,
         log_problems=problems,
         at=SystemClock().now().timestamp(),
         **told,
     )
+
+
+def _stores(district: District) -> dict[AgencyId, StoreDump]:
+    return {a: store(e.store / FILE) for a, e in district.described.agencies.items()}
+
+
+def _still_waiting(before: StoreDump, after: StoreDump) -> StoreDump:
+    """Return the first, where only those rows wait that wait in the second, too."""
+    waiting = {row.seq for row in after.outbox if not row.produced}
+    outbox = tuple(replace(row, produced=row.seq not in waiting) for row in before.outbox)
+    parked = tuple(row for row in before.parked if row in after.parked)
+    return replace(before, outbox=outbox, parked=parked)
+
+
+def _log_with(
+    district: District, into: Path, places: set[tuple[str, int]]
+) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
+    """Export the log until it has these places; after `_LAG` whatever it has."""
+    until = time.monotonic() + _LAG
+    while True:
+        shutil.rmtree(into, ignore_errors=True)
+        log, problems = _log(district, into)
+        if places <= {(s.topic_id, s.offset) for s in log} or time.monotonic() > until:
+            return log, problems
+        time.sleep(_AGAIN)
 
 
 # -- stores ---------------------------------------------------------------------------------------
@@ -112,6 +145,7 @@ def _received(row: sqlite3.Row) -> ReceivedRow:
 
 def _out(row: sqlite3.Row) -> OutRow:
     return OutRow(
+        row["seq"],
         row["topic"],
         row["kind"],
         row["ref"],
@@ -215,9 +249,3 @@ def _of_statement(found: statement.Statement) -> dict[str, Any]:
         receipt = context.receipt
         said |= {"of": receipt.of, "what": receipt.kind.value, "code": receipt.code}
     return said
-
-
-def marked(district: District, words: Iterable[str], found_in: Any) -> tuple[str, ...]:
-    """Return the files of the stack that hold one of the words."""
-    root = district.directory
-    return tuple(str(path.relative_to(root)) for path, _ in found_in(root, words))

@@ -30,6 +30,7 @@ _MEMORY = 4 << 30  # bytes that three brokers and the rest must find free
 # Waits that are minutes in earnest. Parking stays longer than any fault: what is only early must
 # not be refused here for want of patience.
 _GATEWAY = {
+    "MELDEWEG_WATCH__HEARTBEAT": "5",
     "MELDEWEG_OUTBOX__AGAIN_FIRST": "8",
     "MELDEWEG_OUTBOX__AGAIN_LONGEST": "30",
     "MELDEWEG_OUTBOX__BACKOFF_LONGEST": "4",

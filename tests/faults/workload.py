@@ -33,7 +33,7 @@ class Pace:
     """How much is sent: `writers` threads for each pair and direction, `pause` seconds between."""
 
     writers: int = 1
-    pause: tuple[float, float] = (0.3, 1.2)
+    pause: tuple[float, float] = (0.8, 3.0)
 
 
 class Workload:

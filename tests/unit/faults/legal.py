@@ -79,7 +79,7 @@ class Run:
                 sent=tuple(self._sent(m) for m in self.said if m.kept and m.sender == agency),
                 received=tuple(self._received[agency]),
                 outbox=tuple(
-                    OutRow(m.topic, "message", m.digest, produced=True, settled=True)
+                    OutRow(m.n, m.topic, "message", m.digest, produced=True, settled=True)
                     for m in self.said
                     if m.kept and m.sender == agency
                 ),

@@ -259,7 +259,7 @@ def test_stuck_a_persons_word_that_never_came_back(legal):
 
 
 def test_stuck_in_the_outbox_or_parked(legal):
-    row = OutRow(f"events.{WEST}", "event", None, produced=False, settled=False)
+    row = OutRow(99, f"events.{WEST}", "event", None, produced=False, settled=False)
     assert only(with_store(legal, WEST, outbox=lambda rows: [*rows, row]), Kind.STUCK)
     aside = Parked(f"inbox.{WEST}.{POLICE}", 3, "signer-unknown")
     assert only(with_store(legal, WEST, parked=lambda rows: [aside]), Kind.STUCK)
