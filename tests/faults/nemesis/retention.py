@@ -31,18 +31,19 @@ class OffPastRetention:
         agency = agency_of(process)
         connection = field.district.super_user()
         with field.away(process):
+            before = asyncio.run(_inboxes(connection, f"inbox.{agency}."))
             for _ in range(3):
                 send(field, partner_of(agency), agency)
             field.settle(self.hold)
             ends = asyncio.run(_inboxes(connection, f"inbox.{agency}."))
             field.settle(_READ_BY_AUDIT)
-            gone = sum(end - start for start, end in ends.values())
-            field.say("expire", agency=agency, records=gone)
-            demand(gone, "there was something to expire")
+            unread = sum(end - before[place][1] for place, (_, end) in ends.items())
+            field.say("expire", agency=agency, unread=unread)
+            demand(unread > 0, "something was written to it while it was away")
             _expire(connection, {place: end for place, (_, end) in ends.items()})
             now = asyncio.run(_inboxes(connection, f"inbox.{agency}."))
             demand(all(now[place][0] >= end for place, (_, end) in ends.items()), "it expired")
-        return Told(what=f"{process} away, {gone} records of its inboxes expired", times=gone)
+        return Told(what=f"{process} away, {unread} records that it had not read expired")
 
 
 async def _inboxes(connection: Connection, prefix: str) -> dict[Place, tuple[int, int]]:
