@@ -40,7 +40,8 @@ bench: venv  ## what the path costs, beside the cryptographic floor of the same 
 vectors: venv  ## derive our own test vectors again; fails when the committed ones differ
 	$(BIN)/python tests/vectors/make_sealed.py
 	$(BIN)/python tests/vectors/make_way.py
-	git diff --exit-code --stat tests/vectors
+	$(BIN)/python tests/vectors/make_holidays.py
+	git diff --exit-code --stat tests/vectors services/meldeweg/kernel/holidays.json
 
 PINS := --quiet --generate-hashes --no-emit-index-url --no-header
 requirements:  ## pin the dependencies again, with hashes

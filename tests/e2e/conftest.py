@@ -1,4 +1,4 @@
-"""One whole district for the session; what ends it, or cannot be undone, comes last."""
+"""One whole district for this directory; what ends it, or cannot be undone, comes last."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items):
         items[n] = item
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it ends with the last file here, and costs the others nothing
 def district(tmp_path_factory):
     running = District(tmp_path_factory.mktemp("district"))
     running.start()

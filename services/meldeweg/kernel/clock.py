@@ -8,7 +8,7 @@ from typing import Protocol
 from meldeweg.kernel.errors import Refused
 
 _RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
+    r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
 )
 
 
@@ -50,7 +50,11 @@ def to_rfc3339(at: datetime) -> str:
 
 
 def from_rfc3339(text: str) -> datetime:
-    """Read exactly the form that `to_rfc3339` writes; anything else is refused."""
+    """Read exactly the form that `to_rfc3339` writes, of the years 2000 to 2199; else refuse.
+
+    The bounds keep what is reckoned from a foreign time (deadlines, months) away from the ends of
+    the calendar.
+    """
     if not _RFC3339.fullmatch(text):
         raise Refused("time-malformed", "expected YYYY-MM-DDTHH:MM:SS.mmmZ")
     try:

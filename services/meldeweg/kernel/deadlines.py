@@ -3,12 +3,14 @@
 Guarantees: given the same clause, calendar and instants, the same answer on every machine; days are
 those of Europe/Berlin, also across the changes of the clocks; telling something by phone first
 never brings a deadline forward, and a call that cannot be true changes nothing.
-Trusts: the clause (checked when the agreement was parsed) and the `holidays` package for the
-Land's public holidays; it costs some 20 MB and half a second, so the first working day loads it.
+Trusts: the clause (checked when the agreement was parsed) and holidays.json, the public holidays
+of each Land from 2020 to 2060; beyond these years only weekends and `closed` are known.
 """
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from meldeweg.kernel.agreement.clause import Clause, Deadline
 from meldeweg.kernel.agreement.document import Calendar
@@ -17,6 +19,7 @@ from meldeweg.kernel.statement import Urgency
 
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
+_HOLIDAYS = Path(__file__).with_name("holidays.json")  # written by `make vectors`
 # A call counts when it was at most a day before the writing, and not after it but for two clocks
 # that differ a little.
 CALL_BEFORE = timedelta(hours=24)
@@ -87,13 +90,14 @@ def _at(day: date, clock: time) -> datetime:
 
 @lru_cache(maxsize=1024)  # every message asks for the same few days
 def _is_working_day(day: date, land: str, closed: tuple[str, ...]) -> bool:
-    if day.weekday() >= _SATURDAY or day.strftime("%m-%d") in closed:
+    in_year = day.strftime("%m-%d")
+    if day.weekday() >= _SATURDAY or in_year in closed:
         return False
-    return day not in _holidays(land, day.year)
+    return in_year not in _holidays(land).get(str(day.year), ())
 
 
-@lru_cache(maxsize=16)
-def _holidays(land: str, year: int) -> frozenset[date]:
-    from holidays import country_holidays  # noqa: PLC0415 - heavy, see above
-
-    return frozenset(country_holidays("DE", subdiv=land, years=year))
+@cache
+def _holidays(land: str) -> dict[str, list[str]]:
+    """Return the holidays of each year as month and day."""
+    every: dict[str, dict[str, list[str]]] = json.loads(_HOLIDAYS.read_bytes())
+    return every[land]

@@ -102,8 +102,20 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [_Libraries(chain)]
     root.setLevel(logging.WARNING)
+    take_over()
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
+
+
+def take_over() -> None:
+    """Lead what libraries log through our handler, also where one brought a handler of its own.
+
+    To be called again after the import of a library that sets up its logging then.
+    """
+    for each in logging.root.manager.loggerDict.values():
+        if isinstance(each, logging.Logger):
+            each.handlers.clear()
+            each.propagate = True
 
 
 class _Chain:

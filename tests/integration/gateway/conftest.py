@@ -5,7 +5,7 @@ import pytest
 from integration.gateway.district import District
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def district(tmp_path_factory):
     with District(tmp_path_factory.mktemp("gateways")) as running:
         yield running

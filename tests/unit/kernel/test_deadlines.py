@@ -1,5 +1,6 @@
 """Deadlines: minutes at any hour, working days of NRW, across the changes of the clocks."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from districts import standing
 from meldeweg.kernel import deadlines
 from meldeweg.kernel.agreement import BERLIN, Calendar, Deadline
 from meldeweg.kernel.statement import Urgency
+from vectors import make_holidays
 
 NRW = Calendar(land="NW", closed=("12-24", "12-31"))
 MINUTES = Deadline(minutes=15)
@@ -156,19 +158,17 @@ def test_who_sends_later_is_never_due_earlier(start, after, deadline):
     assert deadlines.due(start, deadline, NRW) <= deadlines.due(start + after, deadline, NRW)
 
 
-def test_holidays_are_loaded_with_the_first_working_day_only():
-    import subprocess
-    import sys
+def test_the_committed_holidays_are_those_of_the_library():
+    assert json.loads(make_holidays.FILE.read_text()) == make_holidays.build()
 
-    code = (
-        "import sys\n"
-        "from datetime import UTC, datetime\n"
-        "from meldeweg.kernel import deadlines, policy\n"
-        "from meldeweg.kernel.agreement import Calendar, Deadline\n"
-        "now = datetime(2026, 11, 21, tzinfo=UTC)\n"
-        "deadlines.due(now, Deadline(minutes=15), Calendar(land='NW'))\n"
-        "assert 'holidays' not in sys.modules\n"
-        "deadlines.due(now, Deadline(working_days=1, by='16:00'), Calendar(land='NW'))\n"
-        "assert 'holidays' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+def test_beyond_the_years_of_the_table_only_weekends_and_closed_days_are_known():
+    assert deadlines.is_working_day(date(2060, 1, 1), NRW) is False
+    assert deadlines.is_working_day(date(2063, 1, 1), NRW) is True  # a Monday
+
+
+def test_a_land_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="land"):
+        Calendar(land="XX")
+    for land in make_holidays.LAENDER:
+        assert Calendar(land=land)

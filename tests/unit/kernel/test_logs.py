@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import subprocess
 import sys
 import warnings
 
@@ -232,3 +233,27 @@ def test_an_uncaught_exception_is_a_line_too(lines, strict):
 def _refused():
     found = re.search(rb"^meldeweg_log_fields_refused_total (\S+)", render(), re.MULTILINE)
     return float(found[1])
+
+
+@pytest.mark.parametrize("configured", ["before", "after"])
+def test_a_library_that_brings_its_own_handler_does_not_get_past_ours(configured):
+    steps = ["logs.configure(service='test', strict=True)", "import meldeweg.kernel.bus.stream"]
+    if configured == "after":
+        steps.reverse()
+    code = "\n".join(
+        [
+            "import logging",
+            "from meldeweg.kernel import logs",
+            *steps,
+            f"logging.getLogger('faststream').error('hello %s', {SECRET!r})",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.stdout == ""
+    assert json.loads(done.stderr)["template"] == "hello %s"

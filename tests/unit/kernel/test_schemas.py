@@ -89,7 +89,10 @@ def changed(document, path, change):
 
 
 def spoilt(document):
-    """Yield (what was done, document): every value replaced, every member removed or added."""
+    """Yield (what was done, document): every value replaced, every member removed or added.
+
+    Entries of one array follow one schema: a member that several of them have is spoilt once.
+    """
     values = [
         *(None, True, False, 0, -1, 21, 0.5, "", " ", "  \u00a0", "x", "x" * 201, "x" * 4001),
         *("a\x00b", "a\x07b", "a\u202eb", "a\u2066b", "a\nb", "a\tb", " lead", "trail "),
@@ -99,7 +102,10 @@ def spoilt(document):
         *("05166008", "0516600", "47929", "030 23125 001", "abc", "/a/0/b", "/a b", "٠٥١٦٦٠٠٨"),
         *([], {}, [[]], [{}], ["neglect", "neglect"], ["alcohol"] * 8, [{}] * 60),
     ]
-    for path in paths(document):
+    places = {
+        tuple("*" if isinstance(step, int) else step for step in p): p for p in paths(document)
+    }
+    for path in places.values():
         if not path:
             continue
         yield f"{path} removed", changed(document, path, lambda here, last: here.pop(last))
@@ -116,7 +122,7 @@ def spoilt(document):
                     ),
                 ),
             )
-    for path in paths(document):
+    for path in places.values():
         target = document
         for step in path:
             target = target[step]

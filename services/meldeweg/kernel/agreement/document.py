@@ -77,7 +77,7 @@ class Signing(Frozen):
 class Calendar(Frozen):
     """Working days: Monday to Friday without the Land's holidays and without these dates."""
 
-    land: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    land: Annotated[str, Field(pattern=r"^(B[BEWY]|H[BEH]|MV|N[IW]|RP|S[HLNT]|TH)$")]
     closed: Annotated[
         tuple[Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")], ...],
         Field(max_length=20),

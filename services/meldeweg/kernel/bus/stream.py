@@ -32,6 +32,7 @@ _COMMIT = 10.0  # seconds
 _FETCH = 4 * 1024 * 1024  # bytes per partition; above the largest record
 
 log = logs.get()
+logs.take_over()  # the import above gave FastStream's logger a handler of its own
 
 
 class Stream:
