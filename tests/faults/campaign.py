@@ -101,6 +101,7 @@ class Campaign:
                 self._skip(fault, why)
             else:
                 able.append(fault)
+        self._rng.shuffle(able)  # where the time is short, another seed tries others
         for needs in dict.fromkeys(fault.needs & STACK for fault in able):
             alike = [fault for fault in able if fault.needs & STACK == needs]
             self._on_stacks(needs, iter([(fault,) for fault in alike]))

@@ -5,13 +5,16 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from e2e.stage import eventually
 from faults.fault import Field, Told
 from faults.nemesis.effect import demand
+from meldeweg.kernel.errors import Unavailable
 from meldeweg.local.bootstrap import bootstrap
 from meldeweg.local.broker import Broker
 from meldeweg.local.ports import is_free
 
 _BROKER = "broker-1"
+_EMPTY = 120.0  # seconds until an empty broker takes its first rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,19 @@ class DataLost:
             left = [each.name for each in storage.iterdir() if each.name.startswith("inbox.")]
             demand(not left, "nothing of it was left")
         # The first rights of an empty broker are the super user's to give; the rest is not.
-        bootstrap(
-            field.district.described.broker.bootstrap,
-            stack.super_user,
-            stack.pki.service("registry"),
-        )
+        eventually(lambda: _given_rights(field), _EMPTY)
         field.ready("registry", 120.0)
         return Told(what=f"the broker's data deleted ({topics} inboxes), started again empty")
+
+
+def _given_rights(field: Field) -> bool:
+    stack, described = field.district.stack, field.district.described
+    try:
+        bootstrap(described.broker.bootstrap, stack.super_user, stack.pki.service("registry"))
+    except Unavailable as exc:  # it answers, and is not quite there yet
+        field.say("rights-not-given-yet", code=exc.code)
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
