@@ -45,6 +45,7 @@ class Workload:
         self._district, self._history, self._rng = district, history, rng
         self._pace = pace or Pace()
         self._readers: list[_Worker] = []
+        self._callers: list[Caller] = []
         self._named = 0
 
     def start(self) -> None:
@@ -63,6 +64,8 @@ class Workload:
             reader.stop()
         for reader in self._readers:
             reader.join()
+        for caller in self._callers:
+            caller.close()
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -88,7 +91,8 @@ class Workload:
 
     def _caller(self, agency: AgencyId) -> Caller:
         entry = self._district.described.agencies[agency]
-        return Caller(agency, entry.url, entry.token, self._history)
+        self._callers.append(Caller(agency, entry.url, entry.token, self._history))
+        return self._callers[-1]
 
     def _dice(self) -> random.Random:
         return random.Random(self._rng.getrandbits(64))
