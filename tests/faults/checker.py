@@ -151,10 +151,8 @@ def _inboxes(facts: Facts) -> Iterator[Finding]:
         if entry.call == "pull" and entry.phase is Phase.OK:
             shown[entry.agency].update(entry.items)
     for agency, counts in shown.items():
-        if facts.restored(agency):
-            continue  # a cursor may be beyond what the older copy holds
         for name, count in counts.items():
-            if count > 1:
+            if count > 1 and not facts.restored(agency):  # what the copy lacks may come again
                 yield Finding(Kind.DUPLICATED, name[1], f"shown {count} times by {agency}")
         for name in facts.received.get(agency, {}).keys() - counts.keys():
             yield Finding(Kind.LOST, name[1], f"stored by {agency}, never shown in its inbox")

@@ -310,6 +310,17 @@ def test_a_restored_store_excuses_its_own_agency_alone(legal):
     assert Kind.LOST in kinds(replace(planted, restored=frozenset({WEST})))
 
 
+def test_a_restored_recipient_may_show_again_and_may_hide_nothing(legal):
+    page = next(e for e in legal.history if e.call == "pull" and e.items)
+    again = (replace(page, op=9000, phase=Phase.INVOKED, items=()), replace(page, op=9000))
+    restored = replace(legal, restored=frozenset({page.agency}))
+    assert judge(replace(restored, history=(*legal.history, *again))) == []
+    hidden = tuple(
+        replace(e, items=tuple(i for i in e.items if i[1] != "id-1")) for e in legal.history
+    )
+    assert only(replace(restored, history=hidden), Kind.LOST)
+
+
 def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(legal):
     back = with_store(legal, WEST, received=changed(0, state="received"))
     assert kinds(back) == {Kind.LOST, Kind.STUCK}
