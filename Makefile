@@ -40,6 +40,9 @@ $(VENV)/.fuzz: tests/fuzz/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+faults: venv  ## break everything under load, check that nothing was lost or hidden (MINUTES, HOURS, SEED, ONLY)
+	PYTHONPATH=tests $(BIN)/python -m faults
+
 bench: venv  ## what the path costs, beside the cryptographic floor of the same run
 	$(BIN)/python tests/bench/floor.py
 
@@ -61,4 +64,4 @@ requirements:  ## pin the dependencies again, with hashes
 clean:  ## remove what was built
 	rm -rf $(VENV) .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
-.PHONY: help venv demo test check fuzz bench vectors requirements clean
+.PHONY: help venv demo test check faults fuzz bench vectors requirements clean

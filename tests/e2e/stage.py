@@ -125,10 +125,14 @@ def _read(parse, token):
 
 
 class District:
-    """The running stack, and a client for each of its gateways."""
+    """The running stack, and a client for each of its gateways.
 
-    def __init__(self, directory):
+    `brokers`: 1 or 3. `extra`: process → environment it gets besides.
+    """
+
+    def __init__(self, directory, *, brokers=1, extra=None):
         self.directory = directory
+        self._brokers, self._extra = brokers, extra or {}
         self.places = Places(directory / "trust")
         self._config = directory / "config"
         self._config.mkdir(parents=True)
@@ -141,7 +145,9 @@ class District:
         for name, environment in extra.items():
             self._toml(name).touch()
             environment["MELDEWEG_CONFIG"] = str(self._toml(name))
-        options = Options(directory=self.directory, extra=extra)
+        for name, environment in self._extra.items():
+            extra[name] = extra.get(name, {}) | dict(environment)
+        options = Options(directory=self.directory, brokers=self._brokers, extra=extra)
         self.stack = Stack(options, DistrictPlan("kreis-viersen")).start()
         self.described = self.stack.description()
 
@@ -340,12 +346,16 @@ class District:
             if process == "postgres":
                 psycopg.connect(known.postgres.uri).close()
                 return True
-            if process == "broker-1":
-                kafka_answers(int(known.broker.bootstrap.rsplit(":", 1)[1]), self.stack.super_user)
+            if process.startswith("broker-"):
+                kafka_answers(self._broker_port(process), self.stack.super_user)
                 return True
             return httpx2.get(f"{self._url(process)}/readyz", trust_env=False).status_code == 200
         except (httpx2.TransportError, Unavailable, psycopg.OperationalError):
             return False
+
+    def _broker_port(self, process):
+        addresses = self.described.broker.bootstrap.split(",")
+        return int(addresses[int(process.removeprefix("broker-")) - 1].rsplit(":", 1)[1])
 
     def _url(self, process):
         if process in self.described.services:
@@ -353,11 +363,23 @@ class District:
         return self.described.agencies[AgencyId(process.removeprefix("gateway-"))].url
 
     def bend(self, process, **settings):
-        """Start a process again with other settings; it has read them when this returns."""
+        """Start a process again with other settings; it has read them when this returns.
+
+        What they make of it may end it before it is ready: the next start has none of them.
+        """
+        before = self.pid(process)
+        self.set(process, **settings)
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: self.pid(process) != before)
+        bent = self.pid(process)
+        eventually(lambda: self.pid(process) != bent or self.is_ready(process))
+        self.set(process)  # what starts after this one is not bent
+        eventually(lambda: self.is_ready(process), shown=lambda: process)
+
+    def set(self, process, **settings):
+        """Choose the settings with which a process starts from now on; none: as ever."""
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         self._toml(process).write_text("\n".join(lines))
-        self.kill(process)
-        self._toml(process).write_text("")  # what starts after this one is not bent
 
     @contextmanager
     def frozen(self, process):

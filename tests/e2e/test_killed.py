@@ -9,11 +9,24 @@ import uuid
 
 import pytest
 
-from e2e.stage import KREIS, NETTETAL, OFFICER, POLICE, STADT, WILLICH, WORKER, eventually
+from e2e.stage import (
+    KREIS,
+    NETTETAL,
+    OFFICER,
+    PATIENCE,
+    POLICE,
+    STADT,
+    WILLICH,
+    WORKER,
+    eventually,
+)
+from faults import history
+from faults.evidence import Phase
+from faults.grounds import Site
+from faults.verdict import verdict
+from faults.workload import Pace
 from meldeweg.client import NotAvailable, Unreachable
 from meldeweg.kernel.schemas import examples
-
-_AT_REST = {"delivered", "acknowledged"}
 
 
 def _inquiry(district, sender, key, content):
@@ -61,31 +74,25 @@ def test_the_recipients_gateway_killed_before_its_commit_loses_nothing_and_repea
     assert kinds == ["sent", "delivered"]
 
 
-def test_gateways_killed_at_random_while_messages_flow_lose_nothing(district):
-    """Each message has one effect; what was answered 201 arrives, whoever died when."""
+def test_gateways_killed_at_random_under_load_break_no_promise(district, tmp_path):
+    """The campaign of `make faults` in small: its workload, its checker, one kind of fault."""
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
-    sent, stop = {}, threading.Event()
-
-    def flow():
-        while not stop.is_set():
-            key, content = str(uuid.uuid4()), district.content(examples.INQUIRY)
-            sent[key] = _inquiry(district, STADT, key, content).id
-
-    flowing = threading.Thread(target=flow)
-    flowing.start()
+    site = Site(tmp_path, district, {}, dice, threading.Event(), Pace(pause=(0.3, 1.0)))
+    field = site.field("killed")
+    site.workload.start()
     try:
-        for process in (f"gateway-{STADT}", f"gateway-{POLICE}", f"gateway-{STADT}"):
-            time.sleep(dice.uniform(0.05, 0.8))
-            district.kill(process)
+        with site.workload.sending():
+            for process in dice.sample(field.gateways(), 3):
+                time.sleep(dice.uniform(0.3, 1.5))
+                field.kill(process)
+        found = verdict(site, PATIENCE)
     finally:
-        stop.set()
-        flowing.join()
-    assert len(sent) == len(set(sent.values()))
-    for message in sent.values():
-        district.becomes(message, *_AT_REST, sender=STADT)
-    arrived = [i.id for i in district.inbox(POLICE).values() if i.sender == STADT]
-    assert sorted(arrived) == sorted(sent.values()), seed
+        site.workload.stop()
+        site.history.close()
+    assert found == [], seed
+    calls = [entry for entry in history.read(tmp_path / "history.jsonl") if entry.phase is Phase.OK]
+    assert {each.call for each in calls} >= {"send", "pull", "open", "acknowledge"}
 
 
 def test_right_after_201_the_gateway_is_killed_and_the_message_arrives(district):

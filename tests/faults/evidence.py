@@ -1,0 +1,174 @@
+"""What a run left behind, as values: all that the checker looks at, and nothing that it could ask.
+
+Times are seconds since 1970 by the machine's own clock, which no fault bends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from meldeweg.kernel.ids import AgencyId
+
+
+class Phase(StrEnum):
+    """How a call stands. `unknown`: it may have happened, and nobody was told."""
+
+    INVOKED = "invoked"
+    OK = "ok"
+    FAIL = "fail"  # surely nothing was kept
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the history: one of two for each call of an API."""
+
+    at: float
+    op: int  # joins the two
+    phase: Phase
+    call: str  # send | pull | open | acknowledge | refuse
+    agency: AgencyId  # whose gateway was called
+    key: str | None = None  # send: the idempotency key, the same for each further try
+    content: str | None = None  # SHA-256 as sent or opened; unique; a fault's own message has none
+    to: AgencyId | None = None  # send: whom the order names
+    thread: str | None = None  # send: with `n` the order within it; n+1 follows the answer to n
+    n: int | None = None
+    urgency: str | None = None
+    id: str | None = None  # the message
+    sender: AgencyId | None = None  # open, acknowledge, refuse: whose message
+    code: str | None = None  # fail, unknown: why
+    items: tuple[tuple[AgencyId, str], ...] = ()  # pull: (sender, id), in the order shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRow:
+    """A row of the sender's store; `steps` are the kinds of its timeline."""
+
+    id: str
+    recipient: AgencyId
+    digest: str
+    urgency: str
+    ack_by: float
+    state: str
+    linked_to: str | None = None
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedRow:
+    """A row of the recipient's store; `seq` is the order of arrival."""
+
+    seq: int
+    id: str
+    sender: AgencyId
+    digest: str
+    urgency: str
+    ack_by: float
+    state: str
+    topic: str
+    offset: int
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutRow:
+    """A row of the outbox; `ref`: the record's own message digest."""
+
+    seq: int
+    topic: str
+    kind: str
+    ref: str | None
+    produced: bool
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A record that is parked or in quarantine."""
+
+    topic: str
+    offset: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDump:
+    """One gateway's store."""
+
+    sent: tuple[SentRow, ...] = ()
+    received: tuple[ReceivedRow, ...] = ()
+    outbox: tuple[OutRow, ...] = ()
+    parked: tuple[Aside, ...] = ()
+    quarantined: tuple[Aside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A record as a topic or the log shows it. Without `kind` it could not be read."""
+
+    topic: str
+    topic_id: str
+    offset: int
+    leaf: str  # hex; commits to the record's very bytes
+    at: float = 0.0  # the broker's time; the log has none
+    kind: str | None = None  # message | receipt | event | heartbeat
+    sender: AgencyId | None = None
+    to: AgencyId | None = None
+    id: str | None = None
+    digest: str | None = None  # its own; of an event: the message that it tells of
+    of: str | None = None  # a receipt: the digest that it answers
+    what: str | None = None  # kind of the receipt or event
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything, read after the last fault was healed and patience was had."""
+
+    history: tuple[Entry, ...]
+    stores: Mapping[AgencyId, StoreDump]
+    topics: tuple[Seen, ...]  # what the broker still has
+    log: tuple[Seen, ...]  # in its order
+    log_problems: tuple[str, ...] = ()  # what the offline verifier found
+    marked: tuple[str, ...] = ()  # files that hold a word of a content
+    at: float = 0.0
+    revoked: frozenset[AgencyId] = field(default_factory=frozenset)  # see fault.Told
+    restored: frozenset[AgencyId] = field(default_factory=frozenset)
+
+
+def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
+    """Leave out the messages that were taken before a run began; the log stays whole."""
+    old = {(agency, row.id) for agency, store in before.items() for row in store.sent}
+    stores = {
+        agency: replace(
+            store,
+            sent=tuple(row for row in store.sent if (agency, row.id) not in old),
+            received=tuple(row for row in store.received if (row.sender, row.id) not in old),
+        )
+        for agency, store in evidence.stores.items()
+    }
+    return replace(evidence, stores=stores)
+
+
+class Kind(StrEnum):
+    """What must never be."""
+
+    LOST = "lost"
+    DUPLICATED = "duplicated"
+    DISORDERED = "out of order"
+    MISDELIVERED = "misdelivered"
+    INVENTED = "invented"  # an effect that nobody's call explains
+    UNAUDITED = "unaudited"
+    UNREADABLE = "unreadable"
+    STUCK = "stuck"
+    SILENT = "immediate and silent"
+    PLAINTEXT = "plaintext"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One violation; `about` names a message, a key, a place or a file."""
+
+    kind: Kind
+    about: str
+    why: str

@@ -1,0 +1,143 @@
+"""The evidence, sorted once for all questions. Pure; it judges nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from faults.evidence import Entry, Evidence, Phase, ReceivedRow, Seen, SentRow
+from meldeweg.kernel.ids import AgencyId
+
+Name = tuple[AgencyId, str]  # a message: its sender and id
+
+
+@dataclass(slots=True)
+class Sending:
+    """All tries with one key."""
+
+    agency: AgencyId
+    key: str
+    to: AgencyId | None
+    content: str | None
+    thread: str | None
+    n: int
+    invoked: float
+    answered: float | None = None  # the first answer that it is kept
+    ids: set[str] = field(default_factory=set)
+    open: bool = False  # a try may have happened unheard
+
+    @property
+    def label(self) -> str:
+        return f"{self.agency} key {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that its sender's gateway took."""
+
+    name: Name
+    row: SentRow
+    sending: Sending | None  # None: kept by a try that got no answer
+    arrived: ReceivedRow | None  # at its recipient
+
+    @property
+    def label(self) -> str:
+        return f"{self.row.id} {self.name[0]} → {self.row.recipient}"
+
+
+class Facts:
+    """`evidence`, and what follows from it without any judgement."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.sendings = _sendings(evidence.history)
+        self.by_id = {(s.agency, i): s for s in self.sendings.values() for i in s.ids}
+        # Who let a fault send something that nobody here knows.
+        self.strangers = {s.agency for s in self.sendings.values() if s.content is None}
+        self.received: dict[AgencyId, dict[Name, ReceivedRow]] = {
+            agency: {(row.sender, row.id): row for row in store.received}
+            for agency, store in evidence.stores.items()
+        }
+        self.messages = list(self._messages())
+        self.logged = _by_digest(evidence.log, "message")
+        self.receipts = {(s.sender, s.of, s.what) for s in evidence.log if s.kind == "receipt"}
+        self.events: dict[tuple[AgencyId | None, str | None, str | None], int] = defaultdict(int)
+        for seen in evidence.log:
+            if seen.kind == "event":
+                self.events[seen.sender, seen.what, seen.digest] += 1
+        self.calls = _calls(evidence.history)
+
+    def told(self, agency: AgencyId, what: str, digest: str) -> bool:
+        """Say whether the log has an event of that kind about that message."""
+        return self.events.get((agency, what, digest), 0) > 0
+
+    def excused(self, *agencies: AgencyId) -> bool:
+        """Say whether one of them was revoked for good in this run."""
+        return not self.evidence.revoked.isdisjoint(agencies)
+
+    def restored(self, agency: AgencyId) -> bool:
+        return agency in self.evidence.restored
+
+    def _messages(self) -> Iterable[Message]:
+        for agency, store in self.evidence.stores.items():
+            for row in store.sent:
+                name = (agency, row.id)
+                there = self.received.get(row.recipient, {}).get(name)
+                yield Message(name, row, self.by_id.get(name), there)
+
+
+def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
+    found: dict[tuple[AgencyId, str], Sending] = {}
+    of: dict[int, Sending] = {}
+    for entry in history:
+        if entry.call != "send":
+            continue
+        if entry.phase is Phase.INVOKED:
+            assert entry.key
+            new = Sending(
+                entry.agency,
+                entry.key,
+                entry.to,
+                entry.content,
+                entry.thread,
+                entry.n or 0,
+                entry.at,
+            )
+            of[entry.op] = found.setdefault((entry.agency, entry.key), new)
+        elif entry.phase is Phase.OK:
+            assert entry.id
+            sending = of.pop(entry.op)
+            sending.ids.add(entry.id)
+            if sending.answered is None:
+                sending.answered = entry.at
+        elif entry.phase is Phase.UNKNOWN:
+            of.pop(entry.op).open = True
+        else:
+            del of[entry.op]
+    for unanswered in of.values():  # the run ended before its second line
+        unanswered.open = True
+    return found
+
+
+def _calls(history: Iterable[Entry]) -> dict[tuple[str, AgencyId, Name], list[Entry]]:
+    """(call, recipient, message) → how the calls about it ended."""
+    asked: dict[int, Entry] = {}
+    found: dict[tuple[str, AgencyId, Name], list[Entry]] = defaultdict(list)
+    for entry in history:
+        if entry.call not in ("open", "acknowledge", "refuse"):
+            continue
+        if entry.phase is Phase.INVOKED:
+            asked[entry.op] = entry
+        else:
+            first = asked.pop(entry.op)
+            assert first.sender
+            assert first.id
+            found[entry.call, entry.agency, (first.sender, first.id)].append(entry)
+    return found
+
+
+def _by_digest(seen: Iterable[Seen], kind: str) -> dict[str, list[Seen]]:
+    found: dict[str, list[Seen]] = defaultdict(list)
+    for each in seen:
+        if each.kind == kind and each.digest:
+            found[each.digest].append(each)
+    return found

@@ -1,0 +1,252 @@
+"""Gathers the evidence of a run: history, stores, topics, the exported log, verified offline.
+
+Guarantees: stores are read from their files, topics by the broker's super user, the log as anybody
+could who has an export; no service is asked what it believes. Trusts that nobody writes any more;
+where somebody does, a later gathering tells it right.
+"""
+
+import asyncio
+import base64
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from e2e.stage import District
+from faults.evidence import (
+    Aside,
+    Entry,
+    Evidence,
+    OutRow,
+    ReceivedRow,
+    Seen,
+    SentRow,
+    StoreDump,
+)
+from meldeweg.audit import verify
+from meldeweg.audit.sources import open_source
+from meldeweg.gateway.store.database import FILE
+from meldeweg.kernel import event, signing, statement
+from meldeweg.kernel.bus.records import Record
+from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import MeldewegError
+from meldeweg.kernel.event import Event
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.leaf import GENESIS, leaf_of_record, parse_leaf
+from meldeweg.kernel.signing import Typ
+from meldeweg.kernel.statement import STATEMENT_HEADER
+
+_EXCHANGE = ("inbox.", "events.")  # what the audit reads
+_LAG = 20.0  # seconds that the log may be behind a topic
+_AGAIN = 0.5  # seconds between two exports
+
+
+def gather(district: District, history: tuple[Entry, ...], into: Path, **told: Any) -> Evidence:
+    """Read everything; the export of the log is left in `into`. `told`: what the faults did.
+
+    Gateways go on telling events and heartbeats meanwhile. So it is read in the order in which
+    things come to be, the log last and as soon as it has what the topics had; and what waits in a
+    store is what still waits there afterwards. Raises Unavailable when broker or audit can't be
+    asked.
+    """
+    before = stores(district)
+    topics = tuple(_of_topic(record) for record in _records(district))
+    log, problems = _log_with(district, into, {(s.topic_id, s.offset) for s in topics})
+    after = stores(district)
+    return Evidence(
+        history=history,
+        stores={agency: _still_waiting(before[agency], after[agency]) for agency in before},
+        topics=topics,
+        log=log,
+        log_problems=problems,
+        at=SystemClock().now().timestamp(),
+        **told,
+    )
+
+
+def stores(district: District) -> dict[AgencyId, StoreDump]:
+    """Read every gateway's store."""
+    return {a: store(e.store / FILE) for a, e in district.described.agencies.items()}
+
+
+def _still_waiting(before: StoreDump, after: StoreDump) -> StoreDump:
+    """Return the first, where only those rows wait that wait in the second, too."""
+    waiting = {row.seq for row in after.outbox if not row.produced}
+    outbox = tuple(replace(row, produced=row.seq not in waiting) for row in before.outbox)
+    parked = tuple(row for row in before.parked if row in after.parked)
+    return replace(before, outbox=outbox, parked=parked)
+
+
+def _log_with(
+    district: District, into: Path, places: set[tuple[str, int]]
+) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
+    """Export the log until it has these places; after `_LAG` whatever it has."""
+    until = time.monotonic() + _LAG
+    while True:
+        shutil.rmtree(into, ignore_errors=True)
+        log, problems = _log(district, into)
+        if places <= {(s.topic_id, s.offset) for s in log} or time.monotonic() > until:
+            return log, problems
+        time.sleep(_AGAIN)
+
+
+# -- stores ---------------------------------------------------------------------------------------
+
+
+def store(path: Path) -> StoreDump:
+    """Read a gateway's store as of its last commit."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        db.row_factory = sqlite3.Row
+        db.execute("BEGIN")  # one moment for all tables
+        steps: dict[int, list[str]] = {}
+        for row in db.execute("SELECT sent, kind FROM sent_timeline ORDER BY sent, n"):
+            steps.setdefault(row["sent"], []).append(row["kind"])
+        return StoreDump(
+            sent=tuple(_sent(r, steps) for r in db.execute("SELECT * FROM sent ORDER BY n")),
+            received=tuple(map(_received, db.execute("SELECT * FROM received ORDER BY seq"))),
+            outbox=tuple(map(_out, db.execute("SELECT * FROM outbox ORDER BY seq"))),
+            parked=tuple(map(_aside, db.execute("SELECT * FROM parked ORDER BY seq"))),
+            quarantined=tuple(map(_aside, db.execute("SELECT * FROM quarantine ORDER BY seq"))),
+        )
+
+
+def _sent(row: sqlite3.Row, steps: dict[int, list[str]]) -> SentRow:
+    return SentRow(
+        id=row["id"],
+        recipient=AgencyId(row["recipient"]),
+        digest=row["digest"],
+        urgency=row["urgency"],
+        ack_by=_seconds(row["ack_by"]),
+        state=row["state"],
+        linked_to=row["linked_to"],
+        steps=tuple(steps.get(row["n"], ())),
+    )
+
+
+def _received(row: sqlite3.Row) -> ReceivedRow:
+    return ReceivedRow(
+        seq=row["seq"],
+        id=row["id"],
+        sender=AgencyId(row["sender"]),
+        digest=row["digest"],
+        urgency=row["urgency"],
+        ack_by=_seconds(row["ack_by"]),
+        state=row["state"],
+        topic=row["topic"],
+        offset=row["topic_offset"],
+        overdue=row["overdue_at"] is not None,
+    )
+
+
+def _out(row: sqlite3.Row) -> OutRow:
+    return OutRow(
+        row["seq"],
+        row["topic"],
+        row["kind"],
+        row["ref"],
+        produced=row["produced_at"] is not None,
+        settled=row["settled_at"] is not None,
+    )
+
+
+def _aside(row: sqlite3.Row) -> Aside:
+    return Aside(row["topic"], row["topic_offset"], row["code"])
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+# -- topics and log -------------------------------------------------------------------------------
+
+
+def _records(district: District) -> list[Record]:
+    return asyncio.run(read_all(district.super_user(), prefixes=_EXCHANGE))
+
+
+def _of_topic(record: Record) -> Seen:
+    leaf = leaf_of_record(
+        record.topic_id.bytes, record.offset, record.key, record.headers, record.value
+    )
+    return Seen(
+        topic=record.topic,
+        topic_id=str(record.topic_id),
+        offset=record.offset,
+        leaf=leaf.encode().hex(),
+        at=record.timestamp / 1000,
+        **_said(record.header(STATEMENT_HEADER)),
+    )
+
+
+def _log(district: District, into: Path) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
+    """Export, then read and verify nothing but the export."""
+    district.log(into)
+    with open_source(str(into)) as source:
+        report = verify.verify(source)
+    problems = [*report.broken, *report.missing]
+    lines = (into / "leaves.jsonl").read_bytes().splitlines()
+    found = tuple(filter(None, map(_of_line, map(json.loads, lines))))
+    return found, tuple(f"{p.code} {p.where} {p.detail}".strip() for p in problems)
+
+
+def _of_line(line: dict[str, Any]) -> Seen | None:
+    raw = base64.b64decode(line["leaf"])
+    leaf = parse_leaf(raw)
+    if leaf.kind == GENESIS:
+        return None
+    token = line.get("statement")
+    return Seen(
+        topic=line["topic"],
+        topic_id=_uuid(raw[8:24]),
+        offset=leaf.offset,
+        leaf=raw.hex(),
+        **_said(token.encode() if isinstance(token, str) else None),
+    )
+
+
+def _uuid(raw: bytes) -> str:
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _said(token: bytes | None) -> dict[str, Any]:
+    """Return what a statement says of itself; nothing where it can't be read."""
+    if token is None:
+        return {}
+    try:
+        if signing.typ_of(token) is Typ.STATEMENT:
+            return _of_statement(statement.parse(token))
+        told = event.parse(token).body
+    except MeldewegError:  # poison is logged as well
+        return {}
+    if not isinstance(told, Event):
+        return {"kind": "heartbeat", "sender": told.agency}
+    return {
+        "kind": "event",
+        "sender": told.agency,
+        "id": told.id,
+        "digest": told.message,
+        "what": told.kind.value,
+        "code": told.code,
+    }
+
+
+def _of_statement(found: statement.Statement) -> dict[str, Any]:
+    context = found.context
+    said = {
+        "kind": context.kind,
+        "sender": context.sender,
+        "to": context.to,
+        "id": context.id,
+        "digest": found.digest,
+    }
+    if context.receipt is not None:
+        receipt = context.receipt
+        said |= {"of": receipt.of, "what": receipt.kind.value, "code": receipt.code}
+    return said

@@ -1,0 +1,110 @@
+"""What happens to the exchange itself: killed, emptied, and nodes of a cluster that are gone."""
+
+import random
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from e2e.stage import eventually
+from faults.fault import Field, Told
+from faults.nemesis.effect import demand
+from meldeweg.kernel.errors import Unavailable
+from meldeweg.local.bootstrap import bootstrap
+from meldeweg.local.broker import Broker
+from meldeweg.local.ports import is_free
+
+_BROKER = "broker-1"
+_EMPTY = 120.0  # seconds until an empty broker takes its first rights
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The one broker dies and comes back with what it had on disk."""
+
+    name: str = "broker-killed"
+    needs: frozenset[str] = frozenset()
+    invariant: str = "no accepted message is lost; duplicates are removed; order per thread"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        del rng
+        before = field.pid(_BROKER)
+        field.say("kill", process=_BROKER)
+        field.kill(_BROKER)
+        demand(field.pid(_BROKER) != before, "the broker has another pid")
+        return Told(what="kill -9 of the broker, started again")
+
+
+@dataclass(frozen=True, slots=True)
+class DataLost:
+    """The broker's disk is lost: it comes back empty, knows no topic and gives no right."""
+
+    hold: float = 10.0
+    name: str = "broker-data-lost"
+    needs: frozenset[str] = frozenset()
+    invariant: str = (
+        "owners publish keys and agreements again; what was not delivered or not audited is "
+        "produced again"
+    )
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        del rng
+        stack = field.district.stack
+        with field.away(_BROKER):
+            storage = field.directory / "broker" / "1" / "data"
+            topics = sum(1 for each in storage.iterdir() if each.name.startswith("inbox."))
+            field.say("lose-data", process=_BROKER, inboxes=topics)
+            demand(topics, "there was something to lose")
+            field.settle(self.hold)
+            shutil.rmtree(storage)
+            Broker(field.directory, pki=stack.pki).prepare()  # formats it, as an operator would
+            left = [each.name for each in storage.iterdir() if each.name.startswith("inbox.")]
+            demand(not left, "nothing of it was left")
+        # The first rights of an empty broker are the super user's to give; the rest is not.
+        eventually(lambda: _given_rights(field), _EMPTY)
+        field.ready("registry", 120.0)
+        return Told(what=f"the broker's data deleted ({topics} inboxes), started again empty")
+
+
+def _given_rights(field: Field) -> bool:
+    stack, described = field.district.stack, field.district.described
+    try:
+        bootstrap(described.broker.bootstrap, stack.super_user, stack.pki.service("registry"))
+    except Unavailable as exc:  # it answers, and is not quite there yet
+        field.say("rights-not-given-yet", code=exc.code)
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class NodesDown:
+    """Of three nodes some are gone for a while."""
+
+    count: int
+    hold: float = 20.0
+    needs: frozenset[str] = frozenset({"three-brokers"})
+
+    @property
+    def name(self) -> str:
+        return {1: "one-of-three-brokers-down", 2: "two-of-three-brokers-down"}[self.count]
+
+    @property
+    def invariant(self) -> str:
+        if self.count == 1:
+            return "progress goes on"
+        return "a clean refusal or the outbox, never a false success; then progress"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        nodes = field.district.described.broker.nodes
+        chosen = rng.sample(range(1, len(nodes) + 1), self.count)
+        field.say("nodes-away", nodes=chosen)
+        with ExitStack() as away:
+            for number in chosen:
+                away.enter_context(field.away(f"broker-{number}"))
+            for number in chosen:
+                port = int(nodes[number - 1].address.rsplit(":", 1)[1])
+                demand(is_free(port), f"nobody listens at broker-{number}")
+            field.settle(self.hold)
+        return Told(what=f"{self.count} of {len(nodes)} brokers away for {self.hold:.0f} s")
+
+
+FAULTS = (Killed(), DataLost(), NodesDown(1), NodesDown(2))

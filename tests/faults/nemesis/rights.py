@@ -1,0 +1,66 @@
+"""ACLs taken from a connection that lives, and given back."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from faults.fault import Field, Told
+from faults.nemesis.effect import demand
+from faults.nemesis.traffic import agency_of, partner_of, send
+from meldeweg.kernel.bus.admin import Acl, Admin
+
+_GIVEN_BACK = 60  # looks, one a second, until the registry must have given all back
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRemoved:
+    """Somebody removes every right of one gateway; the registry is frozen for so long."""
+
+    hold: float = 15.0
+    name: str = "rights-removed-and-given-back"
+    needs: frozenset[str] = frozenset()
+    invariant: str = "nothing moves without a right, nothing is lost; all goes on once it is back"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        process = rng.choice(field.gateways())
+        agency = agency_of(process)
+        pid = field.pid(process)
+        mine = {each for each in self._given(field) if each.principal == f"gw-{agency}"}
+        demand(mine, f"{process} has rights to lose")
+        with field.frozen("registry"):  # or it would give them back within seconds
+            field.say("remove-rights", process=process, rights=len(mine))
+            asyncio.run(_remove(field, mine))
+            demand(not mine & self._given(field), f"the rights of {process} are gone")
+            send(field, agency)
+            send(field, partner_of(agency), agency)
+            field.settle(self.hold)
+            demand(not mine & self._given(field), f"the rights of {process} are still gone")
+        for _ in range(_GIVEN_BACK):
+            if mine <= self._given(field):
+                break
+            field.settle(1.0)
+        demand(mine <= self._given(field), f"the registry gave {process} its rights back")
+        demand(field.pid(process) == pid, f"{process} lived through it")
+        return Told(what=f"{len(mine)} ACLs of {process} removed for {self.hold:.0f} s")
+
+    def _given(self, field: Field) -> set[Acl]:
+        return asyncio.run(_given(field))
+
+
+async def _given(field: Field) -> set[Acl]:
+    admin = Admin(field.district.super_user())
+    try:
+        return await admin.acls()
+    finally:
+        await admin.close()
+
+
+async def _remove(field: Field, rights: set[Acl]) -> None:
+    admin = Admin(field.district.super_user())
+    try:
+        await admin.delete_acls(sorted(rights))
+    finally:
+        await admin.close()
+
+
+FAULTS = (RightsRemoved(),)

@@ -1,0 +1,73 @@
+"""A few messages of a fault's own, so that what it armed is reached even when nobody else sends.
+
+Guarantees: each is written into the run's log of faults with its id, so that the checker knows it;
+a gateway that dies under a call is no error here: that is often the purpose.
+"""
+
+import contextlib
+
+from e2e.stage import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
+from faults.fault import Field
+from meldeweg.client import Accepted, Gateway, Problem, Unreachable
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.schemas import examples
+
+_PATIENCE = 20.0  # seconds for a message of ours to arrive before it is given up
+
+
+def agency_of(process: str) -> AgencyId:
+    """`gateway-jugendamt-kempen` → `jugendamt-kempen`."""
+    return AgencyId(process.removeprefix("gateway-"))
+
+
+def partner_of(agency: AgencyId) -> AgencyId:
+    """Whom it exchanges messages with: everybody the police, the police an office."""
+    return KREIS if agency == POLICE else POLICE
+
+
+def person_of(agency: AgencyId) -> str:
+    return OFFICER if agency == POLICE else WORKER
+
+
+def send(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted | None:
+    """Send one message once, without a second try; None if that was not to be."""
+    district = field.district
+    recipient = to or partner_of(sender)
+    entry = district.described.agencies[sender]
+    police = sender == POLICE
+    kind = "notification" if police else "inquiry"
+    content = district.content() if police else district.content(examples.INQUIRY)
+    more = {"labels": LABELS} if police else {}
+    with Gateway(entry.url, entry.token, retries=0) as once:
+        try:
+            accepted = once.send(
+                kind, _address(recipient), content, acting_person=person_of(sender), **more
+            )
+        except (Unreachable, Problem) as exc:
+            field.say("own-message-failed", agency=sender, why=type(exc).__name__)
+            return None
+    field.say("own-message", agency=sender, to=recipient, id=accepted.id)
+    return accepted
+
+
+def take(field: Field, agency: AgencyId) -> None:
+    """Have a message sent to the agency, opened and acknowledged there, as far as it goes."""
+    sender = partner_of(agency)
+    sent = send(field, sender, agency)
+    if sent is None:
+        return
+    entry = field.district.described.agencies[agency]
+    with Gateway(entry.url, entry.token, retries=0) as once:
+        for _ in range(int(_PATIENCE)):
+            field.settle(1.0)
+            with contextlib.suppress(Problem):  # not there yet
+                try:
+                    once.open(sent.id, person_of(agency), sender=sender)
+                    once.acknowledge(sent.id, by=person_of(agency), sender=sender)
+                except Unreachable:  # it died of this: nobody is there to be asked again
+                    field.say("own-take-failed", agency=agency, id=sent.id)
+                return
+
+
+def _address(recipient: AgencyId) -> dict[str, str]:
+    return {"agency": recipient} if recipient == POLICE else {"place": PLACES[recipient]}

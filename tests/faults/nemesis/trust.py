@@ -1,0 +1,117 @@
+"""Keys and standing that change with messages in flight: rotated, suspended, resumed, revoked."""
+
+import random
+from dataclasses import dataclass
+
+from e2e.stage import eventually, status_of
+from faults.fault import Field, Told
+from faults.nemesis.effect import demand
+from faults.nemesis.traffic import partner_of, send
+from meldeweg.ceremony import keys
+from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.keyfile import read_signing_key
+from meldeweg.kernel.trust.objects import AgencyStatus
+
+_SEEN = 30.0  # seconds until every gateway must have read it
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """An agency gets new online keys; what was sealed and signed before is still under way."""
+
+    hold: float = 10.0
+    name: str = "keys-rotated"
+    needs: frozenset[str] = frozenset()
+    invariant: str = "the old key serves until what was sealed to it is there; nothing is lost"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        agency = rng.choice(field.agencies)
+        places, district = field.district.places, field.district
+        identity = read_signing_key(places.offline(f"identity-{agency}.jwk"))
+        with field.frozen(f"gateway-{agency}"):  # in flight: sealed to the old key, and waiting
+            for _ in range(3):
+                send(field, partner_of(agency), agency)
+            new = set(keys.rotate(identity, agency, places.keys(agency), district.now()).values())
+            field.say("rotate", agency=agency)
+        eventually(lambda: new <= _published(field, agency), _SEEN, shown=lambda: "new keys")
+        field.settle(self.hold)
+        return Told(what=f"signing and encryption key of {agency} rotated")
+
+
+def _published(field: Field, agency: AgencyId) -> set[str]:
+    with field.district.desk() as desk:
+        return {
+            key["kid"]
+            for each in desk.agencies()
+            if each["agency"] == agency
+            for key in each["keys"]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The brake is pulled, and released again."""
+
+    hold: float = 15.0
+    name: str = "agency-suspended-and-resumed"
+    needs: frozenset[str] = frozenset()
+    invariant: str = "nothing of it moves at once, at the broker too; what waits arrives afterwards"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        agency = rng.choice(_braked(field))
+        field.say("suspend", agency=agency)
+        with field.district.desk() as desk:
+            desk.set_status(agency, AgencyStatus.SUSPENDED, "Verdacht (Übung)")
+            try:
+                _all_see(field, agency, "suspended")
+                send(field, agency)
+                send(field, partner_of(agency), agency)
+                field.settle(self.hold)
+            finally:
+                field.say("resume", agency=agency)
+                desk.set_status(agency, AgencyStatus.ACTIVE, "geklärt (Übung)")
+        _all_see(field, agency, "active")
+        return Told(what=f"{agency} suspended for {self.hold:.0f} s, then resumed")
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """An agency is taken out of the district for good."""
+
+    hold: float = 15.0
+    name: str = "agency-revoked"
+    needs: frozenset[str] = frozenset()
+    invariant: str = "nothing moves at once, at the broker too; what waits is reported, and ends"
+
+    def run(self, field: Field, rng: random.Random) -> Told:
+        del rng
+        left = _braked(field)
+        demand(left, "there is an office left to revoke")
+        agency = left[-1]
+        for _ in range(3):  # in flight
+            send(field, agency)
+            send(field, partner_of(agency), agency)
+        field.say("revoke", agency=agency)
+        anchor = field.district.places.offline("anchor.jwk")
+        order = ("registry", "revoke", agency, "--reason", "Übung", "--yes")
+        field.district.cli(*order, "--key", anchor, "--dir", field.directory)
+        others = [each for each in field.agencies if each != agency]
+        eventually(lambda: status_of(field.district, agency, others[0]) == "revoked", _SEEN)
+        field.settle(self.hold)
+        return Told(what=f"{agency} revoked for good", revoked=frozenset({agency}))
+
+
+def _braked(field: Field) -> list[AgencyId]:
+    """Return the offices that are active; the police is everybody's partner, and stays."""
+    with field.district.desk() as desk:
+        active = {each["agency"] for each in desk.agencies() if each["status"] == "active"}
+    return [each for each in field.agencies[1:] if each in active]
+
+
+def _all_see(field: Field, agency: AgencyId, status: str) -> None:
+    for other in field.agencies:
+        if other == field.agencies[0] or other == agency:
+            eventually(lambda seen_by=other: status_of(field.district, agency, seen_by) == status)
+
+
+FAULTS = (Rotated(), Suspended(), Revoked())

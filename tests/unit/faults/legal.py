@@ -1,0 +1,250 @@
+"""Runs as they may be: a small model of the path that makes evidence in which nothing is wrong."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from faults.evidence import Entry, Evidence, OutRow, Phase, ReceivedRow, Seen, SentRow, StoreDump
+from meldeweg.kernel.ids import AgencyId
+
+POLICE, WEST, EAST = map(AgencyId, ("polizei-probe", "jugendamt-west", "jugendamt-ost"))
+AGENCIES = (POLICE, WEST, EAST)
+END = 10_000.0  # when the evidence is read
+FATES = ("delivered", "acknowledged", "refused", "turned-away", "undeliverable", "erased")
+ANSWERS = ("ok", "again", "late", "unheard", "failed", "never")
+
+
+def _hex(*parts):
+    return sha256("/".join(map(str, parts)).encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Said:
+    """One message: how its sender's call went, and what became of it."""
+
+    sender: AgencyId = POLICE
+    to: AgencyId = WEST
+    thread: str = "t"
+    urgency: str = "today"
+    answer: str = "ok"  # of ANSWERS
+    fate: str = "acknowledged"  # of FATES
+    parked: int = 0  # for how many later messages it waits
+    lost: bool = False  # with the broker, and produced again
+    twice: bool = False  # on the topic
+    overdue: bool = False
+    foreign: bool = False  # a fault's own: its content is unknown
+    n: int = 0
+    sent_at: float = 0.0
+    id: str = field(default="", init=False)
+
+    @property
+    def kept(self):
+        return self.answer not in ("failed", "never")
+
+    @property
+    def arrives(self):
+        return self.kept and self.fate not in ("turned-away", "undeliverable")
+
+    @property
+    def digest(self):
+        return _hex("digest", self.id)
+
+    @property
+    def content(self):
+        return _hex("content", self.n)
+
+    @property
+    def topic(self):
+        return f"inbox.{self.to}.{self.sender}"
+
+
+class Run:
+    """All messages of a run, in the order sent; `broker_lost` before the message of that number."""
+
+    def __init__(self, said, broker_lost=None):
+        self.said, self._broker_lost = list(said), broker_lost
+        self._history, self._op = [], 0
+        self._log, self._topics, self._next = [], [], defaultdict(int)
+        self._newest = 1 if broker_lost is None else 2  # generation of the topics
+        for n, each in enumerate(self.said):
+            each.n, each.sent_at, each.id = n, 100.0 + 10 * n, f"id-{n}"
+        self._produce()
+        for each in self.said:
+            self._call(each)
+        self._receive()
+
+    def evidence(self):
+        stores = {
+            agency: StoreDump(
+                sent=tuple(self._sent(m) for m in self.said if m.kept and m.sender == agency),
+                received=tuple(self._received[agency]),
+                outbox=tuple(
+                    OutRow(m.n, m.topic, "message", m.digest, produced=True, settled=True)
+                    for m in self.said
+                    if m.kept and m.sender == agency
+                ),
+            )
+            for agency in AGENCIES
+        }
+        return Evidence(
+            history=tuple(self._history),
+            stores=stores,
+            topics=tuple(self._topics),
+            log=tuple(self._log),
+            at=END,
+        )
+
+    # -- calls -------------------------------------------------------------------------------
+
+    def _invoke(self, at, call, agency, ends, **asked):
+        for phase, told in ends:
+            self._op += 1
+            first = {"op": self._op, "call": call, "agency": agency}
+            self._history.append(Entry(at=at, phase=Phase.INVOKED, **first, **asked))
+            if phase is not None:
+                self._history.append(Entry(at=at + 1, phase=phase, **first, **told))
+            at += 2
+
+    def _call(self, m):
+        ok, unknown = (Phase.OK, {"id": m.id}), (Phase.UNKNOWN, {"code": "unreachable"})
+        ends = {
+            "ok": [ok],
+            "again": [ok, ok],
+            "late": [unknown, unknown, ok],
+            "unheard": [unknown],
+            "failed": [(Phase.FAIL, {"code": "store-busy"})],
+            "never": [(None, {})],
+        }[m.answer]
+        asked = {"key": f"key-{m.n}", "content": m.content, "to": m.to, "urgency": m.urgency}
+        asked |= {"thread": m.thread, "n": m.n}
+        if m.foreign:
+            asked = {"key": f"key-{m.n}", "to": m.to if m.answer == "ok" else None}
+        self._invoke(m.sent_at, "send", m.sender, ends, **asked)
+
+    def _looks(self, m, row, pages):
+        pages.append((m.sender, m.id))
+        opened = {"id": m.id, "sender": m.sender}
+        look = [(Phase.UNKNOWN, {"code": "unreachable"}), (Phase.OK, {"content": m.content})]
+        if m.fate == "delivered":
+            return
+        self._invoke(END - 500, "open", m.to, look, **opened)
+        for _ in range(2):  # the unheard one happened, too
+            self._event(m.to, "opened", m)
+        if m.fate in ("acknowledged", "refused"):
+            call = {"acknowledged": "acknowledge", "refused": "refuse"}[m.fate]
+            self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened)
+            self._receipt(m, m.fate)
+
+    # -- the bus -----------------------------------------------------------------------------
+
+    def _record(self, topic, generation, at, there, **told):
+        topic_id = f"{topic}#{generation}"
+        offset = self._next[topic_id]
+        self._next[topic_id] += 1
+        seen = Seen(
+            topic=topic,
+            topic_id=topic_id,
+            offset=offset,
+            leaf=_hex(topic_id, offset),
+            at=at,
+            **told,
+        )
+        self._log.append(seen)
+        if there:
+            self._topics.append(seen)
+        return seen
+
+    def _message(self, m, generation, at, there):
+        told = {"kind": "message", "sender": m.sender, "to": m.to, "id": m.id, "digest": m.digest}
+        return self._record(m.topic, generation, at, there, **told)
+
+    def _event(self, agency, what, m, code=None):
+        told = {"kind": "event", "sender": agency, "digest": m.digest, "what": what, "code": code}
+        self._record(f"events.{agency}", 1, END, True, **told)
+
+    def _receipt(self, m, what):
+        told = {"kind": "receipt", "sender": m.to, "to": m.sender, "of": m.digest, "what": what}
+        digest = _hex("receipt", what, m.id)
+        self._record(f"inbox.{m.sender}.{m.to}", self._newest, END, True, digest=digest, **told)
+
+    def _produce(self):
+        self._places, again = {}, []
+        for m in (m for m in self.said if m.kept):
+            before = self._broker_lost is not None and m.n < self._broker_lost
+            m.lost = m.lost and before
+            generation = 1 if before else self._newest
+            at = END - 5000 + m.n
+            self._places[m.n] = self._message(m, generation, at, not before)
+            if m.twice:
+                self._message(m, generation, at, not before)
+            if m.lost:
+                again.append(m)
+        for m in again:
+            self._places[m.n] = self._message(m, 2, END - 4000 + m.n, True)
+
+    # -- both ends ---------------------------------------------------------------------------
+
+    def _receive(self):
+        self._received, pages = defaultdict(list), defaultdict(list)
+
+        def turn(m):
+            return (m.lost, m.n + m.parked + (0.5 if m.parked else 0.0))
+
+        for m in sorted((m for m in self.said if m.kept), key=turn):
+            self._apart(m)
+            if not m.arrives:
+                continue
+            self._receipt(m, "delivered")
+            if m.fate == "erased":
+                state = "erased"
+            else:
+                state = "received" if m.fate == "delivered" else m.fate
+            row = ReceivedRow(
+                seq=len(self._received[m.to]) + 1,
+                id=m.id,
+                sender=m.sender,
+                digest=m.digest,
+                urgency=m.urgency,
+                ack_by=self._ack_by(m),
+                state=state,
+                topic=m.topic,
+                offset=self._places[m.n].offset,
+                overdue=m.overdue,
+            )
+            self._received[m.to].append(row)
+            self._looks(m, row, pages[m.to])
+        for agency, shown in pages.items():
+            half = len(shown) // 2
+            for part in (shown[:half], shown[half:], []):
+                self._invoke(END - 600, "pull", agency, [(Phase.OK, {"items": tuple(part)})])
+
+    def _apart(self, m):
+        if m.parked and m.fate != "undeliverable":
+            self._event(m.to, "parked", m, "signer-unknown")
+            self._event(m.to, "alarm", m, "signer-unknown")
+            self._event(m.to, "released", m, "signer-unknown")
+        if m.fate == "turned-away":
+            self._event(m.to, "quarantined", m, "content-invalid")
+            self._event(m.to, "alarm", m, "content-invalid")
+            self._receipt(m, "refused")
+        if m.fate in ("turned-away", "refused"):
+            self._event(m.sender, "alarm", m, "content-invalid")
+        if m.fate == "undeliverable":
+            self._event(m.sender, "undeliverable", m, "key-expired")
+
+    def _ack_by(self, m):
+        return END - 100 if m.overdue else END + 100
+
+    def _sent(self, m):
+        state = {"turned-away": "refused", "erased": "acknowledged"}.get(m.fate, m.fate)
+        if m.overdue and state == "delivered":
+            state = "overdue"
+        return SentRow(
+            id=m.id,
+            recipient=m.to,
+            digest=m.digest,
+            urgency=m.urgency,
+            ack_by=self._ack_by(m),
+            state=state,
+            steps=("sent", "delivered", state) if m.arrives else ("sent", state),
+        )

@@ -1,0 +1,214 @@
+"""The campaign's order of things: what fails it, what is left out and told, what is kept."""
+
+import contextlib
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from faults import campaign, history, table
+from faults.campaign import Campaign, Orders
+from faults.evidence import Entry, Finding, Kind, Phase
+from faults.fault import Told
+from faults.history import History, digest_of
+from meldeweg.kernel.ids import AgencyId
+
+POLICE = AgencyId("polizei-probe")
+
+
+class Fault:
+    invariant = "nothing is lost"
+
+    def __init__(self, name, needs=(), does=lambda field, rng: Told(what="broke something")):
+        self.name, self.needs, self.run = name, frozenset(needs), does
+
+
+class Site:
+    """A stack that is none; the workload sends one message for each `sending`."""
+
+    def __init__(self, directory):
+        (directory / "stack").mkdir(parents=True)
+        self.directory, self.history = directory, History(directory / "history.jsonl")
+        self.district = SimpleNamespace(directory=directory / "stack", stop=lambda: None)
+        self.workload = SimpleNamespace(sending=self._sending, stop=lambda: None)
+        self.revoked = self.restored = frozenset()
+
+    @contextlib.contextmanager
+    def _sending(self):
+        op = self.history.invoke("send", POLICE, key="k", content="c", to=POLICE)
+        self.history.end(op, Phase.OK, "send", POLICE, id=f"id-{op}")
+        yield
+
+    def field(self, name):
+        return SimpleNamespace(settle=lambda seconds: None, name=name)
+
+
+@pytest.fixture
+def stack():
+    with contextlib.ExitStack() as open_:
+        yield open_
+
+
+@pytest.fixture
+def stage(monkeypatch, tmp_path):
+    """Run a campaign of given faults on stacks that are none; returns it and what was started."""
+    stacks, found = [], {}
+
+    @contextlib.contextmanager
+    def site(directory, needs, *_):
+        stacks.append(needs)
+        here = Site(directory)
+        with contextlib.closing(here.history):
+            yield here
+
+    monkeypatch.setattr(campaign, "site", site)
+    monkeypatch.setattr(campaign, "verdict", lambda here, _: found.get(len(stacks), []))
+    monkeypatch.setattr(
+        campaign, "missing", lambda needs: "netns: none here" if "netns" in needs else None
+    )
+
+    def run(*faults, seed=1, seconds=600.0, only=("a", "b", "c", "d")):
+        orders = Orders(directory=tmp_path, seed=seed, seconds=seconds, only=frozenset(only))
+        return Campaign(orders, faults, {}, lambda text: None).run()
+
+    return SimpleNamespace(run=run, stacks=stacks, found=found, directory=tmp_path)
+
+
+def test_each_fault_is_injected_and_a_sound_campaign_keeps_nothing(stage):
+    result = stage.run(Fault("a"), Fault("b"))
+    assert result.ok
+    assert {each.faults for each in result.rounds} == {("a",), ("b",)}
+    assert [each.messages for each in result.rounds] == [1, 1]
+    assert len(stage.stacks) == 1
+    assert list(stage.directory.iterdir()) == []
+
+
+def test_a_finding_fails_it_keeps_the_stack_and_the_next_fault_has_a_fresh_one(stage):
+    stage.found[1] = [Finding(Kind.LOST, "id-1", "gone")]
+    result = stage.run(Fault("a"), Fault("b"))
+    assert not result.ok
+    assert [each.ok for each in result.rounds] == [False, True]
+    assert len(stage.stacks) == 2
+    assert result.rounds[0].kept == stage.directory / "1"
+    assert (stage.directory / "1" / "history.jsonl").exists()
+    assert not (stage.directory / "2").exists()
+
+
+def test_a_fault_that_had_no_effect_fails_it(stage):
+    def nothing(field, rng):
+        raise AssertionError("a reply was met")
+
+    result = stage.run(Fault("a", does=nothing), Fault("b"))
+    assert not result.ok
+    (failed,) = [each for each in result.rounds if not each.ok]
+    assert failed.faults == ("a",)
+    assert "a reply was met" in failed.broken
+    assert "a reply was met" in (failed.kept / "trace.txt").read_text()
+
+
+def test_a_stack_that_does_not_start_is_no_pass(stage, monkeypatch):
+    @contextlib.contextmanager
+    def broken(*_):
+        raise OSError("no port")
+        yield
+
+    monkeypatch.setattr(campaign, "site", broken)
+    result = stage.run(Fault("a"))
+    assert not result.ok
+    assert "no port" in result.rounds[0].broken
+
+
+def test_a_word_of_a_content_in_a_file_of_the_stack_fails_it(stage, monkeypatch):
+    leak = stage.directory / "1" / "stack" / "x.log"
+    monkeypatch.setattr(campaign, "found_in", lambda root, words: [(leak, "word")])
+    (finding,) = stage.run(Fault("a")).rounds[0].findings
+    assert (finding.kind, finding.about) == (Kind.PLAINTEXT, "x.log")
+
+
+def test_what_this_machine_lacks_is_skipped_and_said(stage):
+    result = stage.run(Fault("a", needs={"netns"}), Fault("b"))
+    assert result.skipped == {"a": "netns: none here"}
+    assert [each.faults for each in result.rounds] == [("b",)]
+
+
+def test_what_there_was_no_time_for_is_said(stage):
+    result = stage.run(Fault("a"), seconds=0.0)
+    assert result.skipped == {"a": "the time was over"}
+    assert not result.ok  # it proved nothing
+
+
+def test_faults_with_other_needs_get_a_stack_of_their_own(stage):
+    stage.run(Fault("a"), Fault("b", needs={"proxy"}), Fault("c"), Fault("d", needs={"root"}))
+    assert set(stage.stacks) == {frozenset(), frozenset({"proxy"})}
+    assert len(stage.stacks) == 2
+
+
+def test_after_a_revocation_or_a_restored_store_the_next_fault_has_a_fresh_stack(stage):
+    told = Told(what="revoked", revoked=frozenset({POLICE}))
+    first = Fault("a", does=lambda field, rng: told)
+    stage.run(first, Fault("b", does=first.run))
+    assert len(stage.stacks) == 2
+
+
+def test_the_same_seed_gives_each_fault_the_same_dice(stage):
+    thrown = []
+    for _ in range(2):
+        stage.run(Fault("a", does=lambda f, rng: thrown.append(rng.random()) or Told(what="x")))
+    assert thrown[0] == thrown[1]
+
+
+def test_mixes_fill_the_time_until_it_is_ended(stage):
+    ending, counted = threading.Event(), []
+
+    def count(field, rng):
+        counted.append(field.name)
+        if len(counted) > 20:
+            ending.set()
+        return Told(what="x")
+
+    orders = Orders(directory=stage.directory, seed=1, seconds=600.0)
+    faults = [Fault("a", does=count), Fault("b", does=count)]
+    result = Campaign(orders, faults, {}, lambda text: None, ending).run()
+    assert {len(each.faults) for each in result.rounds} == {1, 2, 3}
+
+
+def test_the_table_tells_seed_versions_findings_and_what_was_left_out(stage):
+    stage.found[1] = [Finding(Kind.LOST, "id-1", "gone")]
+    faults = (Fault("a"), Fault("b"), Fault("c", needs={"netns"}))
+    page = table.page(stage.run(*faults, seed=4711), faults)
+    assert "| seed | 4711 |" in page
+    assert "| findings | **1** |" in page
+    assert "| nothing is lost | 1 | 1 | 1 lost |" in page
+    assert "| nothing is lost | 1 | 1 | 0 |" in page
+    assert "| c | netns: none here |" in page
+    assert "Apache Kafka 4" in page
+    assert str(stage.directory) not in page
+
+
+def test_a_call_stands_in_the_history_before_it_is_made_and_is_read_back_equal(tmp_path, stack):
+    written = stack.enter_context(contextlib.closing(History(tmp_path / "h.jsonl")))
+    op = written.invoke("pull", POLICE)
+    assert [e.phase for e in history.read(tmp_path / "h.jsonl")] == [Phase.INVOKED]
+    items = ((POLICE, "id-1"), (POLICE, "id-2"))
+    written.end(op, Phase.OK, "pull", POLICE, items=items)
+    written.invoke("send", POLICE, key="k", content=digest_of({"a": 1}), to=POLICE, n=3)
+    read = history.read(tmp_path / "h.jsonl")
+    assert read == written.entries()
+    assert read[1] == Entry(
+        at=read[1].at, op=op, phase=Phase.OK, call="pull", agency=POLICE, items=items
+    )
+
+
+def test_a_line_of_the_history_that_was_cut_short_is_none(tmp_path, stack):
+    written = stack.enter_context(contextlib.closing(History(tmp_path / "h.jsonl")))
+    written.invoke("pull", POLICE)
+    with (tmp_path / "h.jsonl").open("a") as file:
+        file.write('{"at": 1, "op"')
+    assert len(history.read(tmp_path / "h.jsonl")) == 1
+
+
+def test_no_content_is_in_its_digest_and_members_in_another_order_give_the_same():
+    words = {"a": "Erfunden", "b": [1, 2]}
+    assert digest_of(words) == digest_of(dict(reversed(words.items())))
+    assert digest_of(words) != digest_of(words | {"b": [2, 1]})
+    assert "Erfunden" not in digest_of(words)

@@ -1,0 +1,397 @@
+"""The campaign's checker: finds each violation that is planted, and accuses no legal run."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faults.checker import judge
+from faults.evidence import Aside as Parked
+from faults.evidence import Entry, Finding, Kind, OutRow, Phase, StoreDump
+from unit.faults.legal import AGENCIES, ANSWERS, EAST, END, FATES, POLICE, WEST, Run, Said
+
+
+def kinds(evidence):
+    return {finding.kind for finding in judge(evidence)}
+
+
+def only(evidence, kind):
+    """Judge it; all findings must be of that kind. Returns them."""
+    found = judge(evidence)
+    assert {finding.kind for finding in found} == {kind}, found
+    return found
+
+
+@pytest.fixture
+def run():
+    """Six messages, five in one thread; one urgent, one the other way."""
+    return Run(
+        [
+            Said(),
+            Said(answer="late"),
+            Said(urgency="immediate", fate="delivered"),
+            Said(fate="refused"),
+            Said(fate="erased"),
+            Said(sender=WEST, to=POLICE, thread="back"),
+        ]
+    )
+
+
+@pytest.fixture
+def legal(run):
+    evidence = run.evidence()
+    assert judge(evidence) == []
+    return evidence
+
+
+def with_store(evidence, agency, **changes):
+    """Return the evidence with another store: each change maps a tuple of rows to another."""
+    store = evidence.stores[agency]
+    changed = {name: tuple(change(getattr(store, name))) for name, change in changes.items()}
+    return replace(evidence, stores={**evidence.stores, agency: replace(store, **changed)})
+
+
+def without(n):
+    return lambda rows: [row for i, row in enumerate(rows) if i != n]
+
+
+def changed(n, **more):
+    return lambda rows: [replace(row, **more) if i == n else row for i, row in enumerate(rows)]
+
+
+def not_logged(evidence, gone):
+    return replace(evidence, log=tuple(seen for seen in evidence.log if not gone(seen)))
+
+
+# -- each violation, planted --------------------------------------------------------------------
+
+
+def test_lost_at_the_sender_what_was_answered_201(legal):
+    planted = with_store(legal, POLICE, sent=without(0))
+    (finding,) = [f for f in judge(planted) if f.kind is Kind.LOST]
+    assert finding.about == "id-0"
+
+
+def test_lost_on_the_way_what_the_sender_was_told_is_delivered(legal):
+    planted = with_store(legal, WEST, received=without(2))
+    (finding,) = only(planted, Kind.LOST)
+    assert "id-2" in finding.about
+
+
+def test_lost_what_is_stored_and_no_pull_ever_showed(legal):
+    history = tuple(
+        replace(e, items=tuple(i for i in e.items if i[1] != "id-1")) for e in legal.history
+    )
+    assert only(replace(legal, history=history), Kind.LOST)
+
+
+def test_lost_a_persons_word_that_was_answered(legal):
+    back = with_store(legal, WEST, received=changed(0, state="opened"))
+    both = with_store(back, POLICE, sent=changed(0, state="delivered"))
+    (finding,) = only(both, Kind.LOST)
+    assert "acknowledge" in finding.why
+
+
+def test_duplicated_two_messages_under_one_key(legal):
+    first = next(e for e in legal.history if e.call == "send")
+    again = [
+        replace(first, op=9000),
+        Entry(at=END, op=9000, phase=Phase.OK, call="send", agency=POLICE, id="id-1"),
+    ]
+    found = only(replace(legal, history=(*legal.history, *again)), Kind.DUPLICATED)
+    assert any("key-0" in f.about for f in found)
+
+
+def test_duplicated_one_try_without_an_answer_kept_twice(legal):
+    legal = Run([Said(answer="unheard"), Said(answer="unheard", fate="undeliverable")]).evidence()
+    assert judge(legal) == []
+    twin = replace(legal.stores[POLICE].sent[1], id="id-8")
+    planted = with_store(legal, POLICE, sent=lambda rows: [*rows, twin])
+    assert only(planted, Kind.DUPLICATED)
+
+
+def test_duplicated_one_content_in_two_messages_at_the_recipient(legal):
+    one, other = [e for e in legal.history if e.call == "open" and e.phase is Phase.OK][:2]
+    history = tuple(replace(e, content=one.content) if e is other else e for e in legal.history)
+    assert Kind.DUPLICATED in kinds(replace(legal, history=history))
+
+
+def test_duplicated_shown_twice_to_one_who_pulls_with_a_cursor(legal):
+    page = next(e for e in legal.history if e.call == "pull" and e.items)
+    again = [replace(page, op=9000, phase=Phase.INVOKED, items=()), replace(page, op=9000)]
+    assert only(replace(legal, history=(*legal.history, *again)), Kind.DUPLICATED)
+
+
+def test_duplicated_a_person_acknowledged_once_and_two_receipts_went_out(legal):
+    receipt = next(s for s in legal.log if s.what == "acknowledged")
+    twin = replace(receipt, digest="other", offset=900)
+    assert only(replace(legal, log=(*legal.log, twin)), Kind.DUPLICATED)
+
+
+def test_out_of_order_within_a_thread(legal):
+    rows = legal.stores[WEST].received
+    swapped = {rows[0].seq: rows[1].seq, rows[1].seq: rows[0].seq}
+    planted = with_store(
+        legal,
+        WEST,
+        received=lambda rows: [replace(r, seq=swapped.get(r.seq, r.seq)) for r in rows],
+    )
+    (finding,) = only(planted, Kind.DISORDERED)
+    assert "id-0" in finding.about
+
+
+def test_out_of_order_is_not_excused_by_another_messages_parking(legal):
+    run = Run([Said(), Said(), Said(parked=1), Said()])
+    assert judge(run.evidence()) == []
+    swapped = {1: 2, 2: 1}
+    planted = with_store(
+        run.evidence(),
+        WEST,
+        received=lambda rows: [replace(r, seq=swapped.get(r.seq, r.seq)) for r in rows],
+    )
+    assert only(planted, Kind.DISORDERED)
+
+
+def test_out_of_order_is_not_excused_by_a_broker_that_was_lost_before_it_was_sent():
+    run = Run([Said(), Said(), Said()], broker_lost=1)
+    planted = with_store(
+        run.evidence(),
+        WEST,
+        received=lambda rows: [replace(r, seq={2: 3, 3: 2}.get(r.seq, r.seq)) for r in rows],
+    )
+    # Both of them were answered after the new topic had its first record.
+    late = tuple(replace(s, at=1.0) for s in planted.topics)
+    assert only(replace(planted, topics=late), Kind.DISORDERED)
+
+
+def test_misdelivered_to_another_than_the_named_recipient(legal):
+    row = legal.stores[WEST].received[0]
+    planted = with_store(legal, EAST, received=lambda rows: [row])
+    assert Kind.MISDELIVERED in kinds(planted)
+
+
+def test_misdelivered_kept_for_another_than_the_order_named(legal):
+    planted = with_store(legal, POLICE, sent=changed(2, recipient=EAST))
+    assert Kind.MISDELIVERED in kinds(planted)
+
+
+def test_misdelivered_opened_by_another(legal):
+    opened = next(e for e in legal.history if e.call == "open" and e.phase is Phase.OK)
+    asked = next(e for e in legal.history if e.op == opened.op)
+    more = (replace(asked, op=9000, agency=EAST), replace(opened, op=9000, agency=EAST))
+    assert Kind.MISDELIVERED in kinds(replace(legal, history=(*legal.history, *more)))
+
+
+def test_invented_what_nobody_sent(legal):
+    row = replace(legal.stores[WEST].received[0], id="id-77", digest="d77", seq=77)
+    planted = with_store(legal, WEST, received=lambda rows: [*rows, row])
+    assert Kind.INVENTED in kinds(planted)
+
+
+def test_invented_other_bytes_under_a_known_id(legal):
+    planted = with_store(legal, WEST, received=changed(2, digest="other"))
+    assert Kind.INVENTED in kinds(planted)
+
+
+def test_unaudited_a_message_a_receipt_a_look_and_a_record(legal):
+    def gone(**having):
+        return lambda seen: all(getattr(seen, name) == value for name, value in having.items())
+
+    a_message = legal.stores[WEST].received[0].digest
+    for having in (
+        {"kind": "message", "digest": a_message},
+        {"kind": "receipt", "of": a_message, "what": "acknowledged"},
+        {"kind": "event", "digest": a_message, "what": "opened"},
+    ):
+        for topics in (legal.topics, ()):  # the broker may have dropped it, and it counts still
+            planted = replace(not_logged(legal, gone(**having)), topics=topics)
+            assert only(planted, Kind.UNAUDITED), having
+    heartbeat = replace(legal.topics[0], offset=500, leaf="x", kind="heartbeat", digest=None)
+    assert only(replace(legal, topics=(*legal.topics, heartbeat)), Kind.UNAUDITED)
+
+
+def test_unaudited_the_log_has_other_bytes_than_the_topic(legal):
+    log = (replace(legal.log[0], leaf="other"), *legal.log[1:])
+    assert only(replace(legal, log=log), Kind.UNAUDITED)
+
+
+def test_unaudited_the_log_does_not_verify(legal):
+    assert only(replace(legal, log_problems=("root-differs",)), Kind.UNAUDITED)
+
+
+def test_unaudited_what_the_broker_took_and_nobody_received():
+    legal = Run([Said(fate="undeliverable")]).evidence()
+    gone = not_logged(legal, lambda seen: seen.kind == "message")
+    assert only(replace(gone, topics=()), Kind.UNAUDITED)
+
+
+def test_unreadable_by_its_recipient(legal):
+    message = legal.stores[WEST].received[0].id
+    asked = {
+        e.op
+        for e in legal.history
+        if e.call == "open" and e.phase is Phase.INVOKED and e.id == message
+    }
+    history = tuple(
+        replace(e, phase=Phase.FAIL, code="message-unopenable", content=None)
+        if e.op in asked and e.phase is Phase.OK
+        else e
+        for e in legal.history
+    )
+    (finding,) = only(replace(legal, history=history), Kind.UNREADABLE)
+    assert "message-unopenable" in finding.why
+
+
+def test_unreadable_opened_and_not_what_was_sent(legal):
+    opened = next(e for e in legal.history if e.call == "open" and e.phase is Phase.OK)
+    history = tuple(replace(e, content="f" * 64) if e is opened else e for e in legal.history)
+    assert only(replace(legal, history=history), Kind.UNREADABLE)
+
+
+def test_stuck_at_the_sender(legal):
+    back = with_store(legal, POLICE, sent=changed(0, state="sent"))
+    assert only(back, Kind.STUCK)
+
+
+def test_stuck_a_persons_word_that_never_came_back(legal):
+    assert only(with_store(legal, POLICE, sent=changed(0, state="delivered")), Kind.STUCK)
+
+
+def test_stuck_in_the_outbox_or_parked(legal):
+    row = OutRow(99, f"events.{WEST}", "event", None, produced=False, settled=False)
+    assert only(with_store(legal, WEST, outbox=lambda rows: [*rows, row]), Kind.STUCK)
+    aside = Parked(f"inbox.{WEST}.{POLICE}", 3, "signer-unknown")
+    assert only(with_store(legal, WEST, parked=lambda rows: [aside]), Kind.STUCK)
+
+
+@pytest.mark.parametrize(
+    ("fate", "agency", "what"),
+    [
+        ("turned-away", WEST, "alarm"),
+        ("turned-away", POLICE, "alarm"),
+        ("refused", POLICE, "alarm"),
+        ("undeliverable", POLICE, "undeliverable"),
+    ],
+)
+def test_silent_an_immediate_message_that_ended_untold(fate, agency, what):
+    legal = Run([Said(urgency="immediate", fate=fate)]).evidence()
+    assert judge(legal) == []
+    kept = not_logged(legal, lambda s: s.kind == "event" and (s.sender, s.what) == (agency, what))
+    assert only(replace(kept, topics=()), Kind.SILENT)
+
+
+def test_silent_an_immediate_message_parked_without_an_alarm():
+    legal = Run([Said(urgency="immediate", parked=1)]).evidence()
+    kept = not_logged(legal, lambda s: s.kind == "event" and s.what == "alarm")
+    assert only(replace(kept, topics=()), Kind.SILENT)
+
+
+def test_silent_a_deadline_that_passed_unnoticed_at_either_end():
+    legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    assert judge(legal) == []
+    assert only(with_store(legal, POLICE, sent=changed(0, state="delivered")), Kind.SILENT)
+    assert only(with_store(legal, WEST, received=changed(0, overdue=False)), Kind.SILENT)
+
+
+def test_plaintext_in_any_file(legal):
+    planted = replace(legal, marked=("logs/gateway.jsonl",))
+    assert judge(planted) == [
+        Finding(Kind.PLAINTEXT, "logs/gateway.jsonl", "holds a word of a content")
+    ]
+
+
+# -- excuses: as far as they go, and no further ---------------------------------------------------
+
+
+def test_a_restored_store_excuses_its_own_agency_alone(legal):
+    planted = with_store(legal, POLICE, sent=without(0))
+    assert Kind.LOST not in kinds(replace(planted, restored=frozenset({POLICE})))
+    assert Kind.LOST in kinds(replace(planted, restored=frozenset({WEST})))
+
+
+def test_a_restored_recipient_may_show_again_and_may_hide_nothing(legal):
+    page = next(e for e in legal.history if e.call == "pull" and e.items)
+    again = (replace(page, op=9000, phase=Phase.INVOKED, items=()), replace(page, op=9000))
+    restored = replace(legal, restored=frozenset({page.agency}))
+    assert judge(replace(restored, history=(*legal.history, *again))) == []
+    hidden = tuple(
+        replace(e, items=tuple(i for i in e.items if i[1] != "id-1")) for e in legal.history
+    )
+    assert only(replace(restored, history=hidden), Kind.LOST)
+
+
+def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(legal):
+    back = with_store(legal, WEST, received=changed(0, state="received"))
+    assert kinds(back) == {Kind.LOST, Kind.STUCK}
+    assert judge(replace(back, restored=frozenset({WEST}))) == []
+    gone = replace(with_store(legal, WEST, received=without(0)), restored=frozenset({WEST}))
+    assert only(gone, Kind.LOST)
+    waits = with_store(back, POLICE, sent=changed(0, state="sent"))
+    assert only(replace(waits, restored=frozenset({WEST})), Kind.STUCK)
+
+
+def test_a_revoked_agency_excuses_no_message_between_others(legal):
+    planted = with_store(legal, POLICE, sent=changed(0, state="sent"))
+    assert kinds(replace(planted, revoked=frozenset({EAST}))) == {Kind.STUCK}
+    assert kinds(replace(planted, revoked=frozenset({POLICE}))) == set()
+
+
+def test_a_message_to_a_revoked_agency_must_still_end(legal):
+    run = Run([Said(to=EAST, fate="undeliverable")]).evidence()
+    revoked = replace(run, revoked=frozenset({EAST}))
+    assert judge(revoked) == []
+    assert only(with_store(revoked, POLICE, sent=changed(0, state="queued")), Kind.STUCK)
+
+
+# -- legal runs -----------------------------------------------------------------------------------
+
+_pairs = st.sampled_from([(a, b) for a in AGENCIES for b in AGENCIES if a != b])
+
+
+@st.composite
+def messages(draw):
+    sender, to = draw(_pairs)
+    fate = draw(st.sampled_from(FATES))
+    return Said(
+        sender=sender,
+        to=to,
+        thread=draw(st.sampled_from("ab")),
+        urgency=draw(st.sampled_from(("immediate", "today", "routine"))),
+        answer=draw(st.sampled_from(ANSWERS)),
+        fate=fate,
+        parked=draw(st.sampled_from((0, 0, 1, 3))),
+        lost=draw(st.booleans()),
+        twice=draw(st.booleans()),
+        overdue=draw(st.booleans()) and fate == "delivered",
+        foreign=draw(st.booleans()),
+    )
+
+
+@given(
+    said=st.lists(messages(), max_size=12),
+    broker_lost=st.none() | st.integers(0, 12),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_legal_run_is_never_accused(said, broker_lost):
+    evidence = Run(said, broker_lost).evidence()
+    assert judge(evidence) == []
+
+
+@given(said=st.lists(messages(), min_size=1, max_size=8), data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_whatever_delivered_message_is_taken_away_it_is_missed(said, data):
+    run = Run(said)
+    arrived = [m for m in run.said if m.arrives]
+    if not arrived:
+        return
+    gone = data.draw(st.sampled_from(arrived))
+    planted = with_store(
+        run.evidence(), gone.to, received=lambda rows: [r for r in rows if r.id != gone.id]
+    )
+    assert Kind.LOST in kinds(planted)
+
+
+def test_an_empty_run_is_legal():
+    evidence = replace(Run([]).evidence(), stores=dict.fromkeys(AGENCIES, StoreDump()))
+    assert judge(evidence) == []
