@@ -10,8 +10,8 @@ from meldeweg.client.errors import UnexpectedAnswer
 from meldeweg.client.reading import value as read_value
 from meldeweg.gateway import order as orders
 from meldeweg.gateway.api import auth, reading
+from meldeweg.gateway.api.arrived import ReceiptOrder
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import ReceiptOrder
 from meldeweg.gateway.store import headers as packed
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Fatal, Refused
