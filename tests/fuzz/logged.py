@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fuzz import stage
 from fuzz.harness import target, text_of
-from meldeweg.audit import lines, manifest, project
+from meldeweg.audit import lines, project
 from meldeweg.audit import verify as offline
 from meldeweg.audit.numbering import Numbering
 from meldeweg.audit.sources import LINE_MAX, open_source
@@ -19,7 +19,7 @@ from meldeweg.cli import audit as command
 from meldeweg.cli.showing import as_json
 from meldeweg.gateway.store import headers as packed
 from meldeweg.kernel import leaf as leaves
-from meldeweg.kernel import note, tiles
+from meldeweg.kernel import manifest, note, tiles
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Fatal, Refused
 from unit.audit.synthetic import EVENTS, SIGNER, TO_OFFICE, Log, heartbeat, message
