@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 from fuzz import stage
 from fuzz.harness import target
@@ -112,7 +113,7 @@ def watched(data):
     extra = {} if which else {"value_sha256": "ab" * 32, "value_size": 2}
     token = signing.sign(stage.SIGN[agency], typ, rest, **extra).encode()
     topic = topics.events(agency) if which else topics.inbox(stage.OFFICE, stage.POLICE)
-    ledger, clock = Ledger(), FixedClock(stage.NOW)
+    ledger, clock = Ledger(timedelta(minutes=3)), FixedClock(stage.NOW)
     feed = Feed(stage.register(), ledger, clock)
     read = Record(topic, 0, 0, 1_795_371_583_000, b"k", b"{}", (("statement", token),))
     asyncio.run(feed.exchange([read]))
