@@ -9,6 +9,7 @@ from meldeweg.gateway import vault
 from meldeweg.gateway.api import app
 from meldeweg.gateway.api.ports import Ports
 from meldeweg.gateway.arrivals import Arrivals
+from meldeweg.gateway.cursor import Cursors
 from meldeweg.gateway.custody import Custody
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.directory import Directory
@@ -111,6 +112,7 @@ def wire() -> Service:
     service = Service("gateway", settings, app.build(ports))
     service.part("store", store)
     service.part("custody", Custody(store, safe))
+    service.part("cursors", Cursors(store, clock))
     service.part("trust", trust)
     service.part("producer", producer)
     service.consumer("trust-topics", trust_consumer)
