@@ -43,8 +43,8 @@ $(VENV)/.fuzz: tests/fuzz/requirements.txt
 faults: venv  ## break everything under load, check that nothing was lost or hidden (MINUTES, HOURS, SEED, ONLY)
 	PYTHONPATH=tests $(BIN)/python -m faults
 
-bench: venv  ## what the path costs, beside the cryptographic floor of the same run
-	$(BIN)/python tests/bench/floor.py
+bench: venv  ## what the path costs, each figure beside its aim (QUICK=1 about 3 min; ONLY, MESSAGES, ROWS, ENTRIES)
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 vectors: venv  ## derive our own test vectors again; fails when the committed ones differ
 	$(BIN)/python tests/vectors/make_sealed.py

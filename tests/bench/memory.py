@@ -1,0 +1,66 @@
+"""(g) Memory of every process: at rest, half way, and after all the messages.
+
+Resident, descendants included; what PostgreSQL's processes share counts once. Flat is: between half
+way and the end no process of ours grew by more than a tenth. Java's heap may fill up to its limit.
+"""
+
+import asyncio
+import time
+
+from bench import calls
+from bench.figures import Aim, Figures
+from bench.orders import Orders
+from bench.path import CLIENTS
+from bench.stand import Stand, arrived
+from meldeweg.local.timings import memory_of
+
+_REST = 5.0  # seconds of silence before a look
+_MIB = 1024 * 1024
+_FLAT = 1.1
+
+
+def at_rest(stand: Stand) -> dict[str, float]:
+    """Return process → MiB, some seconds after the last thing happened."""
+    time.sleep(_REST)
+    return {name: memory_of(pid) / _MIB for name, pid in stand.pids.items()}
+
+
+def measure(stand: Stand, orders: Orders, rest: dict[str, float], figures: Figures) -> None:
+    with stand.store(stand.recipient) as db:
+        before = arrived(db)
+    half = _after(stand, before, orders.messages // 2)
+    full = _after(stand, before, orders.messages)
+    note = _after_how_many(orders)
+    for name, size in rest.items():
+        figures.add("g", f"memory at rest: {name}", size, "MiB")
+    for name, size in full.items():
+        figures.add("g", f"memory after: {name}", size, "MiB", note=note)
+    ours = [name for name in full if not name.startswith(("broker", "postgres"))]
+    worst = max(full[name] / half[name] for name in ours)
+    figures.add(
+        "g", "memory: most that one of ours grew, half to end", worst, "times", Aim(_FLAT), note
+    )
+
+
+def _after_how_many(orders: Orders) -> str:
+    text = f"after {orders.messages:,} messages"
+    return text if orders.messages >= 1_000_000 else f"{text} (MESSAGES=1000000 for a million)"
+
+
+def _after(stand: Stand, before: int, count: int) -> dict[str, float]:
+    """Send until `count` have arrived since `before`; return memory then."""
+    with stand.store(stand.recipient) as db:
+        send(stand, before + count - arrived(db))
+    stand.settled()
+    return at_rest(stand)
+
+
+def send(stand: Stand, count: int) -> None:
+    """Send `count` messages over all clients."""
+    asyncio.run(_send(stand, count))
+
+
+async def _send(stand: Stand, count: int) -> None:
+    sender = stand.sender
+    async with calls.lines(stand.url(sender), stand.token(sender), CLIENTS) as opened:
+        await calls.send_all(opened, calls.report(stand.recipient), count)
