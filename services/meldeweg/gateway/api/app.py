@@ -5,6 +5,8 @@ what nobody expected is the guard's, which logs its type and place and answers 5
 Trusts: `kernel.service` for connections, TLS, readiness and drain.
 """
 
+from functools import partial
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,6 +14,7 @@ from starlette.exceptions import HTTPException
 from meldeweg import __version__
 from meldeweg.gateway.api import inbox, messages, quarantine, register, service
 from meldeweg.gateway.api.auth import TokenBook
+from meldeweg.gateway.api.direct import Direct
 from meldeweg.gateway.api.guard import Guard
 from meldeweg.gateway.api.ports import Ports, Rejected
 from meldeweg.gateway.api.problems import answer, of_outcome
@@ -40,6 +43,7 @@ def build(ports: Ports) -> FastAPI:
     for part in (messages, inbox, register, quarantine):
         app.include_router(part.router(ports))
     app.include_router(service.router(app))
+    app.add_middleware(Direct, accept=partial(messages.accept, ports), outcome=_outcome)
     app.add_middleware(Guard, book=TokenBook(ports.tokens))
     return app
 

@@ -43,10 +43,7 @@ def router(ports: Ports) -> APIRouter:
         if dry_run == "true":
             preview = await ports.intake.check(await reading.body(request, MESSAGE_MAX))
             return json(preview.bytes())
-        key = reading.idempotency_key(request)
-        accepted = await ports.intake.accept(await reading.body(request, MESSAGE_MAX), key)
-        location = {"Location": f"/v1/messages/{accepted.id}"}
-        return json(accepted.answer, status=201, headers=location)
+        return await accept(ports, request)
 
     @api.get(
         "/v1/messages",
@@ -71,6 +68,14 @@ def router(ports: Ports) -> APIRouter:
         return json((await ports.sent.get(id)).bytes())
 
     return api
+
+
+async def accept(ports: Ports, request: Request) -> Response:
+    """Take a message for sending: behind the route, and before it (`direct`)."""
+    key = reading.idempotency_key(request)
+    accepted = await ports.intake.accept(await reading.body(request, MESSAGE_MAX), key)
+    location = {"Location": f"/v1/messages/{accepted.id}"}
+    return json(accepted.answer, status=201, headers=location)
 
 
 def json(data: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

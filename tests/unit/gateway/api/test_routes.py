@@ -6,8 +6,10 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from meldeweg.gateway.api.app import build
+from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.api.routes import OPEN, ROUTES
 from meldeweg.gateway.states import SentState
+from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.service import http
 from meldeweg.kernel.statement import ReceiptKind
 from unit.gateway.api.fake import ANSWER, ID, ME, Flows, application, bearer, client
@@ -30,6 +32,33 @@ async def test_a_message_is_handed_over_byte_by_byte_and_answered_with_the_flows
     assert answer.content == ANSWER.bytes()
     assert answer.headers["location"] == f"/v1/messages/{ID}"
     assert ("accept", body, "11111111-2222") in flows.asked
+
+
+@pytest.mark.parametrize(
+    ("key", "raised", "status"),
+    [
+        (KEY, None, 201),
+        ({}, None, 400),
+        (KEY, Rejected("not-covered", rule="type-not-covered"), 403),
+        (KEY, Unavailable("store-full", ""), 503),
+        (KEY, OSError("not expected"), 500),
+    ],
+)
+async def test_the_direct_way_answers_as_the_route_does(flows, key, raised, status):
+    async def accept(body, idempotency_key):
+        raise raised
+
+    if raised is not None:
+        flows.accept = accept
+    answers = []
+    async with client(flows) as http:
+        for query in ("", "?dry_run=false"):
+            headers = bearer("send") | key | JSON
+            answer = await http.post(f"/v1/messages{query}", content=b"{}", headers=headers)
+            answers.append((answer.status_code, answer.content, sorted(answer.headers.items())))
+    direct, routed = answers
+    assert direct == routed
+    assert direct[0] == status
 
 
 async def test_a_dry_run_accepts_nothing_and_needs_no_key(flows):
