@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from bench import calls, floor, plain
 from bench.figures import Aim, Figures
 from bench.orders import Orders
-from bench.stand import BROKER, Stand, arrived, eventually
+from bench.stand import BROKER, Late, Stand, arrived, eventually
 
 CLIENTS = 32
 INTAKE_CPU, DRAIN_CPU = "intake: CPU per message", "drain: CPU of both gateways per message"
@@ -33,6 +33,7 @@ class _Round:
     messages: int
     intake_rate: float
     intake_cpu: float
+    shared: float  # messages that one transaction of the sender's store took
     drain_rate: float
     drain_cpu: float
 
@@ -50,6 +51,7 @@ def measure(stand: Stand, orders: Orders, figures: Figures) -> None:
         figures.add("c", "intake: messages", middle("intake_rate"), "/s", note=count)
         spent = figures.add("c", INTAKE_CPU, middle("intake_cpu"), "µs")
         figures.ratio("c", "intake: CPU ÷ its floor", spent, intake, Aim(5))
+        figures.add("c", "intake: messages per transaction of the store", middle("shared"), "")
     if orders.wants("d"):
         figures.add("d", "drain: messages", middle("drain_rate"), "/s", note=count)
         spent = figures.add("d", DRAIN_CPU, middle("drain_cpu"), "µs")
@@ -78,14 +80,26 @@ async def _round(stand: Stand, opened: list[calls.Line], body: bytes, seconds: f
     with stand.store(stand.recipient) as db:
         before = arrived(db)
         with stand.frozen(BROKER):
+            commits = await _commits(opened[0])
             spent = stand.cpu(stand.sender)
             count, took = await calls.send_for(opened, body, seconds)
             intake = stand.cpu(stand.sender) - spent
+            shared = count / max(1, await _commits(opened[0]) - commits)
             spent = stand.cpu(*both)
         rate = await asyncio.to_thread(_stored, stand, before, count)
     await asyncio.to_thread(stand.settled)
     drained = stand.cpu(*both) - spent
-    return _Round(count, count / took, intake / count * 1e6, rate, drained / count * 1e6)
+    of_intake, of_drain = intake / count * 1e6, drained / count * 1e6
+    return _Round(count, count / took, of_intake, shared, rate, of_drain)
+
+
+async def _commits(line: calls.Line) -> float:
+    """Return how many transactions the sender's store has had since it started."""
+    for each in (await line.get("/metrics")).decode().splitlines():
+        name, _, value = each.partition(" ")
+        if name == "meldeweg_store_commits_total":
+            return float(value)
+    raise Late("the metric of commits")
 
 
 def _stored(stand: Stand, before: int, count: int) -> float:

@@ -9,7 +9,7 @@ from rich.table import Table
 from bench.figures import Figure, Figures, shown
 from bench.orders import Machine, Orders
 
-_BEGIN, _END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 _COLUMNS = ("", "figure", "value", "aim", "", "of")
 
 
@@ -61,15 +61,15 @@ def keep(path: Path, orders: Orders, machine: Machine, figures: Figures) -> None
 
 def write_page(path: Path, orders: Orders, machine: Machine, figures: Figures) -> None:
     """Put the figures of this run between the page's marks; the rest of it is left alone."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
     if not end:
         raise ValueError(f"{path}: the marks are gone")
-    lines = [_BEGIN, "", *(f"- {line}" for line in _about(orders, machine)), ""]
+    lines = [BEGIN, "", *(f"- {line}" for line in _about(orders, machine)), ""]
     lines += ["| | figure | value | aim | | of |", "|---|---|---|---|---|---|"]
     lines += ["| " + " | ".join(_row(each, machine)) + " |" for each in figures]
     lines += ["", *(f"- ({letter}) not measured: {why}" for letter, why in figures.missed.items())]
-    path.write_text(before + "\n".join(lines).rstrip() + "\n\n" + _END + after, encoding="utf-8")
+    path.write_text(before + "\n".join(lines).rstrip() + "\n\n" + END + after, encoding="utf-8")
 
 
 def _row(figure: Figure, machine: Machine) -> tuple[str, ...]:
