@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from meldeweg.gateway.store import Store, meta
+from meldeweg.gateway.store import Store, meta, writer
 from meldeweg.kernel import failpoints
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 
@@ -50,6 +50,17 @@ async def test_many_writers_in_turn_share_their_commits(store):
     await asyncio.gather(*(writer(number) for number in range(32)))
     assert len(_values(store)) == 320
     assert store.writer.commits - before <= 60
+
+
+def test_company_that_was_found_once_is_waited_for_and_never_for_long():
+    arriving = 475  # a second, as measured under 32 clients
+    jobs = 2
+    for _ in range(5):
+        assert writer.spacing(jobs) * arriving > 1  # the next commit is shared too
+        jobs = max(1, round(writer.spacing(jobs) * arriving))
+    assert jobs >= 5
+    assert writer.spacing(1) == 0.002
+    assert writer.spacing(1000) == 0.012
 
 
 async def test_a_job_that_raises_undoes_itself_alone(store):
