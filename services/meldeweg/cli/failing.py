@@ -77,6 +77,8 @@ def _problem(exc: "Problem") -> str:
     if exc.rule:
         lines.append(f"Regel: {exc.rule_text or exc.rule}")
     lines += [f"  {pointer or '/'}: {rule}" for pointer, rule in exc.errors]
+    # What the gateway's text points at ("unter scope steht …").
+    lines += [f"{name}: {one}" for name in ("scope", "reason") if (one := getattr(exc, name))]
     if exc.responsible:
         lines.append(f"Zuständig: {exc.responsible}")
     if exc.call:
