@@ -37,6 +37,7 @@ def run(directory: Path, district: str, *, once: bool, brokers: int = 1) -> int:
             with stack:
                 _play(stack, cast, tell)
                 if not once:
+                    tell.look(stack.directory, cast.office)
                     tell.headline("Alles läuft weiter. Strg-C beendet es. / Ctrl-C ends it.")
                     signals.wait()
         except StepFailedError as exc:
@@ -85,3 +86,4 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
         attempts.officer_opens(description, out, digest, key, tell)
     stack.timings.measure_memory(stack.pids)
     tell.table(description, stack.timings.memory, stack.timings.phases)
+    tell.where(directory)
