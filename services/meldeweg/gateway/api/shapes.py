@@ -75,7 +75,7 @@ class MessageOrder(Frozen):
     in_reply_to: MessageId | None = None
     addressee: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     urgency: Urgency | None = None
-    labels: Mapping[str, str] = {}
+    labels: Mapping[str, Any] = {}  # judged by `Labels`, whose names alone may be shown
     exercise: bool = False
     override: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     content: Mapping[str, Any]

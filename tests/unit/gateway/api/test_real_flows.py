@@ -171,6 +171,7 @@ async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to
         ({MARKER: MARKER}, 422, "schema-violated"),
         ({"acting_person": None}, 422, "schema-violated"),
         ({"labels": LABELS | {"means": 4711}}, 422, "schema-violated"),
+        ({"labels": LABELS | {MARKER.lower(): 4711}}, 422, "schema-violated"),
     ],
 )
 async def test_each_wrong_order_gets_its_problem_and_keeps_nothing(http, changes, status, code):
