@@ -338,6 +338,7 @@ async def test_a_wrong_content_is_refused_with_pointers_and_without_values(polic
     [
         ({"acting_person": None}, "/acting_person"),
         ({"acting_person": ""}, "/acting_person"),
+        ({"acting_person": " "}, "/acting_person"),
         ({"urgency": "sofort"}, "/urgency"),
         ({"thread": "nicht erlaubt!"}, "/thread"),
         ({"addressee": "zwei\nZeilen"}, "/addressee"),

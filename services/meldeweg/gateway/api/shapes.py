@@ -5,20 +5,31 @@ that go out come from one place; times are UTC with three decimals. Absent optio
 What a person in an agency reads (`text`, `note`, `explanation`) is German.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meldeweg.gateway.states import SentState
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.schemas.record import ThreadId
+from meldeweg.kernel.schemas.values import LINE_PATTERN
 from meldeweg.kernel.statement import Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Person = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def as_named(name: Any) -> Any:
+    """Return a person's name in the one form in which it is kept and compared."""
+    return unicodedata.normalize("NFC", name.strip()) if isinstance(name, str) else name
+
+
+Person = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN), BeforeValidator(as_named)
+]
 Place = Annotated[str, Field(min_length=1, max_length=100)]
 
 
