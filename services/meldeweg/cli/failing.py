@@ -68,6 +68,8 @@ def _of_ours(exc: "MeldewegError") -> Exit:
             return Exit.USAGE if exc.code.endswith("-not-named") else Exit.FAILED
         case errors.Unavailable():
             return Exit.UNREACHABLE
+        case _ if exc.code.startswith("key-file-"):
+            return Exit.FAILED  # for a service fatal; here a file that somebody named
         case _:
             return Exit.USAGE if exc.code.startswith("setting-") else Exit.UNHEALTHY
 
