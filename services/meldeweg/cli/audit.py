@@ -81,8 +81,9 @@ def open_(
 
     if (index is None) == (digest is None):
         raise typer.BadParameter("one of the two: an index, or --digest")
-    entry = entries(auditor, index) if index is not None else _found(auditor, digest)
-    opened = open_entry(entry, read_open_key(key))
+    private = read_open_key(key)
+    entry = entries(auditor, _found(auditor, digest) if index is None else index)
+    opened = open_entry(entry, private)
     context = json.loads(opened.statement.context_bytes)
     found = {"index": opened.index, "context": context, "record": opened.record}
     if as_json:
@@ -91,8 +92,8 @@ def open_(
         pairs([*context.items(), *opened.record.items()])
 
 
-def _found(auditor: Auditor, digest: str | None) -> dict[str, Any]:
-    """Look through the log for the transfer with this message digest."""
+def _found(auditor: Auditor, digest: str | None) -> int:
+    """Return the index of the transfer with this message digest; a list has no sealed records."""
     from meldeweg.cli.audit_open import has_digest  # noqa: PLC0415 - loaded when asked for
 
     start: int | None = 0
@@ -100,8 +101,7 @@ def _found(auditor: Auditor, digest: str | None) -> dict[str, Any]:
         page = auditor.get(f"/v1/entries?start={start}")
         for entry in page["items"]:
             if has_digest(entry, digest):
-                found: dict[str, Any] = entry
-                return found
+                return int(entry["index"])
         start = page["next"]
     raise Refused("entry-unknown", "no transfer with this digest in the log")
 

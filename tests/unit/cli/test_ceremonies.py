@@ -231,6 +231,8 @@ def test_a_failed_signing_leaves_no_file(run, tmp_path):
         (("agreement", "list", "--dir", "/nowhere"), 3),
         (("audit", "export", "/tmp/x", "--dir", "/nowhere"), 3),
         (("audit", "open", "--key", "/nowhere", "--dir", "/nowhere"), 3),
+        (("audit", "open", "1", "--key", "/nowhere", "--dir", "STACK"), 1),
+        (("audit", "export", "STACK", "--dir", "STACK"), 1),
         (("audit", "verify", "/nowhere", "--json"), None),
         (("doctor",), 2),
         (("doctor", "--dir", "/nowhere"), 3),
@@ -239,7 +241,10 @@ def test_a_failed_signing_leaves_no_file(run, tmp_path):
 )
 def test_exit_codes_are_those_of_the_api(run, tmp_path, command, code):
     (tmp_path / "token").write_text("x\n")
-    command = [tmp_path / "token" if each == "TOKEN" else each for each in command]
+    audit = {"services": {"audit": {"url": "http://127.0.0.1:1", "token": "x"}}}
+    (tmp_path / "stack.json").write_text(json.dumps(audit))
+    named = {"TOKEN": tmp_path / "token", "STACK": tmp_path}
+    command = [named.get(each, each) for each in command]
     assert run(*command)[0] == code or (code is None and run(*command)[0] in (1, 3))
 
 
