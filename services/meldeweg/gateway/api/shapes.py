@@ -22,13 +22,17 @@ from meldeweg.kernel.statement import Urgency
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 
 
-def as_named(name: Any) -> Any:
+def as_named(name: str) -> str:
     """Return a person's name in the one form in which it is kept and compared."""
-    return unicodedata.normalize("NFC", name.strip()) if isinstance(name, str) else name
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _named(value: Any) -> Any:
+    return as_named(value) if isinstance(value, str) else value
 
 
 Person = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN), BeforeValidator(as_named)
+    str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN), BeforeValidator(_named)
 ]
 Place = Annotated[str, Field(min_length=1, max_length=100)]
 
