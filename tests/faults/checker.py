@@ -22,6 +22,7 @@ _AFTER = {
     "opened": {"delivered", "overdue", "retracted"},
     "acknowledged": {"acknowledged", "retracted"},
     "refused": {"refused", "retracted"},
+    "retracted": {"retracted"},
     "erased": {"delivered", "overdue", "acknowledged", "refused", "retracted"},
 }
 
