@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from meldeweg.cli.local import Brokers
+
 app = typer.Typer(help="Die Vorführung / the demonstration")
 
 
@@ -18,7 +20,7 @@ def demo(
     directory: Annotated[
         Path | None, typer.Option("--dir", help="directory of the stack; a new one by default")
     ] = None,
-    brokers: Annotated[int, typer.Option(min=1, max=3, help="1 or 3")] = 1,
+    brokers: Brokers = 1,
 ) -> None:
     """Start everything, play the story, show what must not work; exit 0 only if all held."""
     from meldeweg.demo.run import run  # noqa: PLC0415 - loaded when asked for

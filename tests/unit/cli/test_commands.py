@@ -7,9 +7,11 @@ import sys
 import pytest
 from structlog.testing import capture_logs
 
+from meldeweg import local
 from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import commands, showing
 from meldeweg.client import calls
+from meldeweg.demo import run as story
 from meldeweg.gateway.api import arrived
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.kernel.errors import Refused, Unavailable
@@ -380,3 +382,15 @@ def test_a_module_may_register_itself(monkeypatch):
 
 def test_a_state_of_a_newer_gateway_is_shown_as_it_is():
     assert showing.word(showing.STATES, "brand-new") == "brand-new"
+
+
+@pytest.mark.parametrize("command", [("local", "up", "--dir", "nowhere"), ("demo",)])
+def test_two_brokers_are_refused_and_not_taken_for_one(run, monkeypatch, command):
+    def never(*arguments, **named):
+        raise AssertionError("started")
+
+    monkeypatch.setattr(local, "up", never)
+    monkeypatch.setattr(story, "run", never)
+    code, out, err = run(*command, "--brokers", "2", at=None)
+    assert (code, out) == (2, "")
+    assert "--brokers" in err
