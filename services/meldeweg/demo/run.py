@@ -80,7 +80,7 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
         attempts.nothing_readable(directory, tell)
         tell.headline("Der Nachweis / the proof")
         digest = story.police.sent(accepted.id).digest
-        out = attempts.log_proves(description, digest, tell)
+        out = attempts.log_proves(description, directory, digest, tell)
         attempts.one_byte(out, tell)
         key = next(oversight.glob("*.jwk"))
         attempts.officer_opens(description, out, digest, key, tell)

@@ -4,13 +4,16 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from structlog.testing import capture_logs
 
+from meldeweg import local
 from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import commands, showing
 from meldeweg.client import calls
+from meldeweg.demo import run as story
 from meldeweg.gateway.api import arrived, shapes
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.kernel.errors import Refused, Unavailable
@@ -427,3 +430,31 @@ def test_a_module_may_register_itself(monkeypatch):
 
 def test_a_state_of_a_newer_gateway_is_shown_as_it_is():
     assert showing.word(showing.STATES, "brand-new") == "brand-new"
+
+
+@pytest.mark.parametrize("command", [("local", "up", "--dir", "nowhere"), ("demo",)])
+def test_two_brokers_are_refused_and_not_taken_for_one(run, monkeypatch, command):
+    def never(*arguments, **named):
+        raise AssertionError("started")
+
+    monkeypatch.setattr(local, "up", never)
+    monkeypatch.setattr(story, "run", never)
+    code, out, err = run(*command, "--brokers", "2", at=None)
+    assert (code, out) == (2, "")
+    assert "--brokers" in err
+
+
+@pytest.mark.parametrize(("code", "stays"), [(0, False), (1, True)])
+def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
+    run, monkeypatch, tmp_path, code, stays
+):
+    places = []
+
+    def played(place, district, *, once, brokers):
+        places.append(place)
+        return code
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(story, "run", played)
+    assert run("demo", "--once", at=None)[0] == code
+    assert places[0].exists() == stays
