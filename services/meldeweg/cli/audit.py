@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from meldeweg.cli import audit_decide, files
-from meldeweg.cli.asking import Auditor, TokenFile, as_auditor, read_token
+from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor, read_token
 from meldeweg.cli.showing import Json, echo_json, pairs, safe
 from meldeweg.kernel.errors import Refused
 
@@ -28,7 +28,7 @@ def export(
     from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
-    with open_source(auditor.url, auditor.token) as source:
+    with open_source(auditor.url, auditor.token, auditor.ca) as source:
         head = write(source, out)
     found = {"directory": str(out), "origin": head.origin, "size": head.size}
     if as_json:
@@ -47,6 +47,7 @@ def verify(
         list[Path] | None, typer.Option(help="a checkpoint seen before, which must be extended")
     ] = None,
     token_file: TokenFile = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Verify a whole log, trusting nobody. Exit code 0 only if all of it is consistent."""
@@ -55,7 +56,7 @@ def verify(
 
     token = read_token(token_file) if token_file else None
     started = time.monotonic()
-    with open_source(place, token) as source:
+    with open_source(place, token, ca) as source:
         report = offline.verify(
             source, vkeys=vkey or (), earlier=[files.read(path) for path in earlier or ()]
         )

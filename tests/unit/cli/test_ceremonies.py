@@ -101,6 +101,20 @@ def test_a_registry_behind_tls_is_asked_with_its_own_authority(run, tmp_path):
     assert (code, out) == (0, "create_topics: inbox.a.b\n"), err
 
 
+def test_an_audit_behind_tls_is_asked_and_verified_with_its_own_authority(run, tmp_path):
+    own = DemoPki(tmp_path / "pki").server("127.0.0.1")
+    (tmp_path / "token").write_text("an invented token\n")
+    with https(own, {"/v1/alarms?everything=false": [], "/checkpoint": "no note"}) as url:
+        asked = ("audit", "alarms", "--url", url, "--token-file", tmp_path / "token")
+        verified = ("audit", "verify", url)
+        for given, code in ((asked, 0), (verified, 1)):
+            assert run(*given)[0] == 3, "not trusted by itself"
+            assert run(*given, "--ca", tmp_path / "gone")[0] == 1
+            found, _, err = run(*given, "--ca", own.ca)
+            assert found == code, err
+        assert "ca-unreadable" not in err
+
+
 def test_the_auditor_sees_alarms_and_decides_by_name_and_reason(run, tmp_path, monkeypatch):
     asked = []
     answers = {
