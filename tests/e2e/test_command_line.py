@@ -104,6 +104,7 @@ def test_the_log_is_exported_verified_and_opened(district, here, reported, tmp_p
     key = next(district.places.oversight(KREIS).glob("*.jwk"))
     opened = district.cli_json("audit", "open", line["index"], "--key", key, *here)
     assert opened["record"]["clause"] == "haeusliche-gewalt"
+    assert district.cli_json("audit", "open", "--digest", digest, "--key", key, *here) == opened
     other = next(district.places.oversight(KEMPEN).glob("*.jwk"))
     said = district.cli("audit", "open", line["index"], "--key", other, *here, code=1)
     assert "envelope-not-for-this-key" in said

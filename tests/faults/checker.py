@@ -22,6 +22,7 @@ _AFTER = {
     "opened": {"delivered", "overdue", "retracted"},
     "acknowledged": {"acknowledged", "retracted"},
     "refused": {"refused", "retracted"},
+    "retracted": {"retracted"},
     "erased": {"delivered", "overdue", "acknowledged", "refused", "retracted"},
 }
 
@@ -132,7 +133,7 @@ def _people(facts: Facts) -> Iterator[Finding]:
             continue
         if row is None:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is gone")
-        elif call in became and row.state not in (became[call], "erased"):
+        elif call in became and not {became[call], "erased"} & {row.state, *row.steps}:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is {row.state}")
     given = defaultdict(set)
     for seen in facts.evidence.log:

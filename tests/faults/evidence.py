@@ -56,7 +56,7 @@ class SentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedRow:
-    """A row of the recipient's store; `seq` is the order of arrival."""
+    """A row of the recipient's store; `seq`: order of arrival; `steps`: its timeline."""
 
     seq: int
     id: str
@@ -68,6 +68,7 @@ class ReceivedRow:
     topic: str
     offset: int
     overdue: bool = False
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

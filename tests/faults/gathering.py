@@ -104,16 +104,24 @@ def store(path: Path) -> StoreDump:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as db:
         db.row_factory = sqlite3.Row
         db.execute("BEGIN")  # one moment for all tables
-        steps: dict[int, list[str]] = {}
-        for row in db.execute("SELECT sent, kind FROM sent_timeline ORDER BY sent, n"):
-            steps.setdefault(row["sent"], []).append(row["kind"])
+        out, back = _steps(db, "sent"), _steps(db, "received")
         return StoreDump(
-            sent=tuple(_sent(r, steps) for r in db.execute("SELECT * FROM sent ORDER BY n")),
-            received=tuple(map(_received, db.execute("SELECT * FROM received ORDER BY seq"))),
+            sent=tuple(_sent(r, out) for r in db.execute("SELECT * FROM sent ORDER BY n")),
+            received=tuple(
+                _received(r, back) for r in db.execute("SELECT * FROM received ORDER BY seq")
+            ),
             outbox=tuple(map(_out, db.execute("SELECT * FROM outbox ORDER BY seq"))),
             parked=tuple(map(_aside, db.execute("SELECT * FROM parked ORDER BY seq"))),
             quarantined=tuple(map(_aside, db.execute("SELECT * FROM quarantine ORDER BY seq"))),
         )
+
+
+def _steps(db: sqlite3.Connection, table: str) -> dict[int, list[str]]:
+    """Return the timeline of each message in order; `table`: sent or received."""
+    steps: dict[int, list[str]] = {}
+    for name, kind in db.execute(f"SELECT {table}, kind FROM {table}_timeline ORDER BY {table}, n"):
+        steps.setdefault(name, []).append(kind)
+    return steps
 
 
 def _sent(row: sqlite3.Row, steps: dict[int, list[str]]) -> SentRow:
@@ -129,7 +137,7 @@ def _sent(row: sqlite3.Row, steps: dict[int, list[str]]) -> SentRow:
     )
 
 
-def _received(row: sqlite3.Row) -> ReceivedRow:
+def _received(row: sqlite3.Row, steps: dict[int, list[str]]) -> ReceivedRow:
     return ReceivedRow(
         seq=row["seq"],
         id=row["id"],
@@ -141,6 +149,7 @@ def _received(row: sqlite3.Row) -> ReceivedRow:
         topic=row["topic"],
         offset=row["topic_offset"],
         overdue=row["overdue_at"] is not None,
+        steps=tuple(steps.get(row["seq"], ())),
     )
 
 

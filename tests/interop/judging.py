@@ -45,8 +45,9 @@ def _built(name):
     if go is None:
         return None, "Go is not installed"
     target = Path(tempfile.gettempdir()) / f"meldeweg-{name}-judge-{os.getuid()}"
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")  # others may be running the old one
     built = subprocess.run(
-        [go, "build", "-o", target, "."],
+        [go, "build", "-o", fresh, "."],
         cwd=FOLDER / name,
         capture_output=True,
         text=True,
@@ -55,6 +56,7 @@ def _built(name):
     )
     if built.returncode:
         return None, "it does not build here: " + built.stderr.strip()[-200:]
+    fresh.replace(target)
     return target, ""
 
 

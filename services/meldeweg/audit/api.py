@@ -23,6 +23,8 @@ from meldeweg.kernel import note
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
 from meldeweg.kernel.leaf import parse_canonical, statement_of
+from meldeweg.kernel.service.operators import answer_problems
+from meldeweg.kernel.service.problem import MEDIA_TYPE
 
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _NOW = {"Cache-Control": "no-cache"}
@@ -30,6 +32,8 @@ _TEXT = "text/plain; charset=utf-8"
 _PAGE = 200  # entries at once
 _STATUS = {"token-missing": 401, "token-refused": 403, "index-out-of-range": 422,
            "size-out-of-range": 422, "tile-path-malformed": 404} | deciding.STATUS  # fmt: skip
+
+_PROBLEM: dict[str, Any] = {"description": "Problem (RFC 9457)", "content": {MEDIA_TYPE: {}}}
 
 Year = Annotated[int | None, Query(ge=2000, le=9999, description="the log of this year")]
 Size = Annotated[int | None, Query(ge=0, description="a size that was signed; else the newest")]
@@ -48,7 +52,9 @@ def build(
         description="The tamper-evident log of all transfers. See docs/spec/audit-log.md.",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
+    answer_problems(app)  # what FastAPI itself refuses: its own words would quote the request
     app.add_exception_handler(MeldewegError, _problem)
     served = _Files(reading, signer)
     _public(app, served)
@@ -219,6 +225,4 @@ def _problem(request: Request, exc: Exception) -> JSONResponse:
         status = 500
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     body = {"type": f"/problems/{exc.code}", "title": exc.code, "status": status, "code": exc.code}
-    return JSONResponse(
-        body, status_code=status, headers=headers, media_type="application/problem+json"
-    )
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from meldeweg.audit.sources import Source
 from meldeweg.kernel import note
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import LEAF_SIZE
 from meldeweg.kernel.merkle import HASH_SIZE
 from meldeweg.kernel.tiles import ENTRIES, WIDTH, Tile, levels_of, tiles_of
@@ -32,11 +32,11 @@ def export(
 ) -> note.Checkpoint:
     """Copy a whole log from `source` to the new directory `out`; returns its checkpoint.
 
-    `progress(done, size)` is called after each tile. Raises `Fatal("export-exists")` when `out` is
-    there and not empty, `Refused` or `Unavailable` as the source does.
+    `progress(done, size)` is called after each tile. Raises `Refused("export-exists")` when `out`
+    is there and not empty, and what the source raises: `Refused`, `Unavailable`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise Fatal("export-exists", str(out))
+        raise Refused("export-exists", str(out))
     building = out.with_name(f".{out.name}.{os.getpid()}")
     building.mkdir(parents=True)
     try:

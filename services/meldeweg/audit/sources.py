@@ -19,6 +19,7 @@ from typing import IO, Protocol
 import httpx2
 
 from meldeweg.kernel import note
+from meldeweg.kernel.authority import trusting
 from meldeweg.kernel.errors import Refused, Unavailable
 
 LINE_MAX = 16 * 1024 * 1024  # bytes; a record's headers are at most 2 MiB, base64 and JSON included
@@ -55,11 +56,14 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(place: str, token: str | None = None) -> Iterator[Source]:
-    """Open DIR, ZIP or URL. `Refused("export-missing")`, `Refused("zip-malformed")`."""
+def open_source(place: str, token: str | None = None, ca: Path | None = None) -> Iterator[Source]:
+    """Open DIR, ZIP or URL; `ca`: the URL's private authority (PEM).
+
+    `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`.
+    """
     path = Path(place)
     if re.match(r"https?://", place):
-        with closing(Url(place, token)) as url:
+        with closing(Url(place, token, ca)) as url:
             yield url
     elif path.is_dir():
         yield Directory(path)
@@ -145,10 +149,14 @@ class Url:
     A running log grows: what has no size in its name is asked for at the checkpoint's size.
     """
 
-    def __init__(self, base: str, token: str | None = None) -> None:
+    def __init__(self, base: str, token: str | None = None, ca: Path | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx2.Client(
-            base_url=base.rstrip("/") + "/", headers=headers, timeout=_TIMEOUT, trust_env=False
+            base_url=base.rstrip("/") + "/",
+            headers=headers,
+            timeout=_TIMEOUT,
+            verify=trusting(ca),
+            trust_env=False,
         )
         self._size: int | None = None
 

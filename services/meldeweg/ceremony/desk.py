@@ -1,12 +1,12 @@
 """The registry's desk over HTTP: hand in signed objects, pull the brake, ask."""
 
 import json
-import ssl
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 
+from meldeweg.kernel.authority import trusting
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.settings import read_secret
@@ -23,7 +23,7 @@ class Desk:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
-            verify=_trusting(ca) if ca else True,
+            verify=trusting(ca),
             trust_env=False,
         )
 
@@ -89,13 +89,6 @@ class Desk:
                 raise Unavailable(code, detail)
             case _:
                 raise Refused(code, detail)
-
-
-def _trusting(ca: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as exc:
-        raise Refused("ca-unreadable", str(ca)) from exc
 
 
 def desk_of(

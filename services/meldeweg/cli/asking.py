@@ -15,6 +15,7 @@ import typer
 
 from meldeweg.cli import files
 from meldeweg.cli.target import Dir, connected
+from meldeweg.kernel.authority import trusting
 from meldeweg.kernel.errors import Refused, Unavailable
 
 _TIMEOUT = 30.0  # seconds; a decision waits for its turn at the log
@@ -26,6 +27,7 @@ class Auditor:
 
     url: str
     token: str
+    ca: Path | None = None
 
     def get(self, path: str) -> Any:
         return self._asked("GET", path)
@@ -42,6 +44,7 @@ class Auditor:
                 self.url + path,
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=_TIMEOUT,
+                verify=trusting(self.ca),
                 trust_env=False,
                 **content,
             )
@@ -60,11 +63,11 @@ class Auditor:
 
 @contextmanager
 def auditor_of(
-    directory: Path | None, url: str | None, token_file: Path | None
+    directory: Path | None, url: str | None, token_file: Path | None, ca: Path | None
 ) -> Iterator[Auditor]:
     """Find the audit service: by address and token file, or in a local stack's `stack.json`."""
     if url is not None and token_file is not None:
-        yield Auditor(url, read_token(token_file))
+        yield Auditor(url, read_token(token_file), ca)
         return
     if directory is None:
         raise Refused("audit-not-named", "--dir, or --url and --token-file")
@@ -84,6 +87,7 @@ def read_token(path: Path) -> str:
 TokenFile = Annotated[
     Path | None, typer.Option("--token-file", help="file with an auditor's token")
 ]
+Ca = Annotated[Path | None, typer.Option("--ca", help="CA-Zertifikate des Dienstes (PEM)")]
 as_auditor = connected(
     {
         "directory": Dir,
@@ -91,6 +95,7 @@ as_auditor = connected(
             str | None, typer.Option("--url", help="address of the audit service, instead of --dir")
         ],
         "token_file": TokenFile,
+        "ca": Ca,
     },
     auditor_of,
 )

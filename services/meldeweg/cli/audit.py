@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from meldeweg.cli import audit_decide, files
-from meldeweg.cli.asking import Auditor, TokenFile, as_auditor, read_token
+from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor, read_token
 from meldeweg.cli.showing import Json, echo_json, pairs, safe
 from meldeweg.kernel.errors import Refused
 
@@ -28,7 +28,7 @@ def export(
     from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
-    with open_source(auditor.url, auditor.token) as source:
+    with open_source(auditor.url, auditor.token, auditor.ca) as source:
         head = write(source, out)
     found = {"directory": str(out), "origin": head.origin, "size": head.size}
     if as_json:
@@ -47,6 +47,7 @@ def verify(
         list[Path] | None, typer.Option(help="a checkpoint seen before, which must be extended")
     ] = None,
     token_file: TokenFile = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Verify a whole log, trusting nobody. Exit code 0 only if all of it is consistent."""
@@ -55,7 +56,7 @@ def verify(
 
     token = read_token(token_file) if token_file else None
     started = time.monotonic()
-    with open_source(place, token) as source:
+    with open_source(place, token, ca) as source:
         report = offline.verify(
             source, vkeys=vkey or (), earlier=[files.read(path) for path in earlier or ()]
         )
@@ -81,8 +82,9 @@ def open_(
 
     if (index is None) == (digest is None):
         raise typer.BadParameter("one of the two: an index, or --digest")
-    entry = entries(auditor, index) if index is not None else _found(auditor, digest)
-    opened = open_entry(entry, read_open_key(key))
+    private = read_open_key(key)
+    entry = entries(auditor, _found(auditor, digest) if index is None else index)
+    opened = open_entry(entry, private)
     context = json.loads(opened.statement.context_bytes)
     found = {"index": opened.index, "context": context, "record": opened.record}
     if as_json:
@@ -91,8 +93,8 @@ def open_(
         pairs([*context.items(), *opened.record.items()])
 
 
-def _found(auditor: Auditor, digest: str | None) -> dict[str, Any]:
-    """Look through the log for the transfer with this message digest."""
+def _found(auditor: Auditor, digest: str | None) -> int:
+    """Return the index of the transfer with this message digest; a list has no sealed records."""
     from meldeweg.cli.audit_open import has_digest  # noqa: PLC0415 - loaded when asked for
 
     start: int | None = 0
@@ -100,8 +102,7 @@ def _found(auditor: Auditor, digest: str | None) -> dict[str, Any]:
         page = auditor.get(f"/v1/entries?start={start}")
         for entry in page["items"]:
             if has_digest(entry, digest):
-                found: dict[str, Any] = entry
-                return found
+                return int(entry["index"])
         start = page["next"]
     raise Refused("entry-unknown", "no transfer with this digest in the log")
 

@@ -1,8 +1,9 @@
 """Open the sealed record of a logged transfer: the data protection officer's step, with their key.
 
-Guarantees: what is shown is what the sender signed: the entry's leaf commits to the record's bytes,
-the statement in it to the sealed part's context, and the context to SHA-256 of what was opened.
-Trusts: the log was verified (`meldeweg audit verify`); the key is the officer's own.
+Guarantees: what is shown is one whole: the entry's leaf commits to the record's bytes, the
+statement in it to the sealed part's context, and the context to SHA-256 of what was opened.
+Trusts whoever gave the entry that it is in the log, and that the sender signed its statement:
+neither is checked here, and anyone can seal to an oversight key. The key is the officer's own.
 """
 
 import base64

@@ -68,6 +68,8 @@ def _of_ours(exc: "MeldewegError") -> Exit:
             return Exit.USAGE if exc.code.endswith("-not-named") else Exit.FAILED
         case errors.Unavailable():
             return Exit.UNREACHABLE
+        case _ if exc.code.startswith("key-file-"):
+            return Exit.FAILED  # for a service fatal; here a file that somebody named
         case _:
             return Exit.USAGE if exc.code.startswith("setting-") else Exit.UNHEALTHY
 
@@ -77,6 +79,8 @@ def _problem(exc: "Problem") -> str:
     if exc.rule:
         lines.append(f"Regel: {exc.rule_text or exc.rule}")
     lines += [f"  {pointer or '/'}: {rule}" for pointer, rule in exc.errors]
+    # What the gateway's text points at ("unter scope steht …").
+    lines += [f"{name}: {one}" for name in ("scope", "reason") if (one := getattr(exc, name))]
     if exc.responsible:
         lines.append(f"Zuständig: {exc.responsible}")
     if exc.call:

@@ -12,11 +12,20 @@ app = typer.Typer(no_args_is_help=True, help="Alles auf einem Rechner / all on o
 Dir = Annotated[Path, typer.Option("--dir", envvar="MELDEWEG_DIR", help="directory of the stack")]
 
 
+def _one_or_three(count: int) -> int:
+    if count not in (1, 3):
+        raise typer.BadParameter("1 or 3")
+    return count
+
+
+Brokers = Annotated[int, typer.Option(callback=_one_or_three, help="1 or 3")]
+
+
 @app.command()
 def up(
     directory: Dir,
     district: Annotated[str, typer.Option(help="name or file of a district")] = "kreis-viersen",
-    brokers: Annotated[int, typer.Option(min=1, max=3, help="1 or 3")] = 1,
+    brokers: Brokers = 1,
     no_restart: Annotated[
         bool, typer.Option("--no-restart", help="a process that dies stays dead")
     ] = False,

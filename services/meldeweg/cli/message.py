@@ -81,6 +81,8 @@ def _show(one: "SentMessage") -> None:
     )
     if one.call:
         pairs([("ANRUFEN", f"{one.call.office}, {one.call.phone or 'ohne Nummer'}")])
+    for step in one.timeline:
+        pairs([("Zuständig", step.responsible), ("Begründung", step.reason)])
     table(
         ("Zeit", "Schritt", "Grund", "von"),
         (

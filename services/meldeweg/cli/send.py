@@ -1,6 +1,5 @@
 """`meldeweg send`: one message from a file, through the agency's gateway."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from meldeweg.cli.showing import STATES, URGENCIES, Json, echo_json, local, pairs, word
 from meldeweg.cli.target import targeted
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ def _show(answer: "Accepted | Preview", *, as_json: bool) -> None:
 
 def _content(source: str) -> Any:
     try:
-        if source == "-":
-            return json.load(sys.stdin)
-        return json.loads(Path(source).read_text(encoding="utf-8"))
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as exc:
         raise Refused("content-unreadable", f"{source}: {exc.strerror}") from None
-    except ValueError:  # also bad UTF-8; the parser's error would carry the document
-        raise Refused("content-unreadable", f"{source}: kein JSON in UTF-8") from None
+    try:  # as strictly as the gateway: of two members with one name, the parser would drop one
+        return strictjson.loads(data)
+    except Refused as exc:
+        raise Refused("content-unreadable", f"{source}: {exc.detail}") from None
 
 
 def _label(text: str) -> tuple[str, str]:

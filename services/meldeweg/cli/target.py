@@ -56,6 +56,8 @@ def find(
         token = _token(token_file)
     try:
         return Gateway(url, token, ca=ca)
+    except OSError as exc:  # also what is no certificate
+        raise Refused("ca-unreadable", str(ca)) from exc
     except ValueError as exc:
         raise Refused("gateway-not-named", str(exc)) from exc
 

@@ -4,6 +4,8 @@ Works on the store itself, so it needs no token; a running gateway heeds it with
 """
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +40,9 @@ def create(
 ) -> None:
     """Ein Token erstellen. Es wird nur dieses eine Mal gezeigt."""
     place = _store(store, directory, agency)
-    if out is not None and out.exists():
-        raise Refused("token-file-exists", str(out))
-    secret = tokens.create(place, name, scope, SystemClock().now())
-    if out is not None:
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secret + "\n")
+    with _kept_in(out) as keep:  # first: a secret that cannot be written is lost for good
+        secret = tokens.create(place, name, scope, SystemClock().now())
+        keep(secret)
     shown = {"token": secret} if out is None else {"file": str(out)}
     if as_json:
         echo_json({"name": name, "scopes": sorted(scope)} | shown)
@@ -97,6 +96,26 @@ def list_(
             for one in found
         ),
     )
+
+
+@contextmanager
+def _kept_in(out: Path | None) -> Iterator[Callable[[str], object]]:
+    """Yield what writes a secret into the new file `out`, which is gone again if that fails."""
+    if out is None:
+        yield lambda _: None
+        return
+    try:
+        number = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as exc:
+        raise Refused("token-file-exists", str(out)) from exc
+    except OSError as exc:
+        raise Refused("file-not-writable", f"{out}: {exc.strerror}") from exc
+    try:
+        with os.fdopen(number, "w") as file:
+            yield lambda secret: file.write(secret + "\n")
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
 
 
 def _store(store: Path | None, directory: Path | None, agency: str | None) -> Path:

@@ -75,9 +75,9 @@ def nothing_readable(directory: Path, tell: Teller) -> None:
         said.append(f"{len(MARKS)} Stellen der Meldung in {files} Dateien gesucht, keine gefunden")
 
 
-def log_proves(stack: Description, digest: str, tell: Teller) -> Path:
+def log_proves(stack: Description, directory: Path, digest: str, tell: Teller) -> Path:
     """Export the log, verify it offline, find the transfer in it; returns the export."""
-    out = Path(tempfile.mkdtemp(prefix="meldeweg-")) / "export"
+    out = Path(tempfile.mkdtemp(prefix="protokoll-", dir=directory)) / "export"
     audit = stack.services["audit"]
     with tell.step("Das Protokoll wird ausgegeben und ohne Meldeweg-Dienst geprüft") as said:
         head = _export_with(audit.url, audit.token, digest, out)

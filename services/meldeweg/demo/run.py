@@ -37,6 +37,7 @@ def run(directory: Path, district: str, *, once: bool, brokers: int = 1) -> int:
             with stack:
                 _play(stack, cast, tell)
                 if not once:
+                    tell.look(stack.directory, cast.office)
                     tell.headline("Alles läuft weiter. Strg-C beendet es. / Ctrl-C ends it.")
                     signals.wait()
         except StepFailedError as exc:
@@ -79,9 +80,10 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
         attempts.nothing_readable(directory, tell)
         tell.headline("Der Nachweis / the proof")
         digest = story.police.sent(accepted.id).digest
-        out = attempts.log_proves(description, digest, tell)
+        out = attempts.log_proves(description, directory, digest, tell)
         attempts.one_byte(out, tell)
         key = next(oversight.glob("*.jwk"))
         attempts.officer_opens(description, out, digest, key, tell)
     stack.timings.measure_memory(stack.pids)
     tell.table(description, stack.timings.memory, stack.timings.phases)
+    tell.where(directory)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -61,6 +62,15 @@ class Teller:
         total = sum(phases.values())
         parts = ", ".join(f"{title} {took:.1f} s" for title, took in phases.items())
         self._console.print(f"Bereit nach / ready after {total:.1f} s: {parts}", markup=False)
+
+    def where(self, directory: Path) -> None:
+        """Say what is left on the disk: all keys, stores and logs of the demonstration."""
+        self._console.print(f"Alles liegt in / everything is in: {directory}", markup=False)
+
+    def look(self, directory: Path, agency: str) -> None:
+        """Say how to look for oneself while it runs: commands need the directory."""
+        self._console.print(f"  meldeweg inbox --dir {directory} --agency {agency}", markup=False)
+        self._console.print(f"  meldeweg doctor --dir {directory}", markup=False)
 
 
 def must(holds: object, otherwise: str) -> None:

@@ -17,7 +17,7 @@ from meldeweg.kernel.ids import AgencyId, Ags
 from meldeweg.kernel.policy import route
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import Ground
-from meldeweg.kernel.trust.objects import AgencyStatus, Enrolment
+from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus, Enrolment
 from meldeweg.kernel.trust.view import View
 
 
@@ -27,6 +27,10 @@ class Addressed:
 
     recipient: AgencyId
     places: Places | None
+
+
+class _UnknownPlaceError(Exception):
+    """No agreement of ours has a municipality of that name."""
 
 
 def resolve(
@@ -40,7 +44,11 @@ def resolve(
     to = order.asked.to
     if to.agency is not None:
         return Addressed(_known(view, me, to.agency).agency, None)
-    places = Places(place=_ags(held, to.place), residence=_ags(held, to.residence))
+    try:
+        places = Places(place=_ags(held, to.place), residence=_ags(held, to.residence))
+    except _UnknownPlaceError as exc:
+        call = phoning.elsewhere(_kind(view, me))
+        raise Rejected("place-unknown", call=call) from exc
     lead = route(held, sender=me, kind=order.type, grounds=grounds, places=places).lead
     enrolment = _known(view, me, lead)
     _check_enrolled(view, held, enrolment, places)
@@ -64,6 +72,11 @@ def _known(view: View, me: AgencyId, agency: AgencyId) -> Enrolment:
     return enrolment
 
 
+def _kind(view: View, me: AgencyId) -> AgencyKind | None:
+    found = view.agencies().get(me)
+    return found.kind if found else None
+
+
 def _ags(held: Sequence[Standing], named: str | None) -> Ags | None:
     """Return the key of a municipality given by key or by its exact name."""
     if named is None:
@@ -78,7 +91,7 @@ def _ags(held: Sequence[Standing], named: str | None) -> Ags | None:
         if name.casefold() == wanted
     }
     if not found:
-        raise Refused("place-unknown", "")
+        raise _UnknownPlaceError
     if len(found) > 1:
         raise Refused("place-ambiguous", "")
     return found.pop()

@@ -39,10 +39,19 @@ def instead(refusal: NotCovered, sender: AgencyKind | None) -> Call | None:
         return _shown(refusal.call[0])
     if refusal.rule is Rule.SAME_AGENCY:
         return None
-    note = _ELSEWHERE if refusal.rule is Rule.OUTSIDE else _STRANGER
+    if refusal.rule is Rule.OUTSIDE:
+        return elsewhere(sender)
+    return _nobody_known(_UNKNOWN, _STRANGER, sender)
+
+
+def elsewhere(sender: AgencyKind | None) -> Call:
+    """Return whom to phone about a place that no agreement of ours knows; `sender` as above."""
+    return _nobody_known(_OFFICE_THERE, _ELSEWHERE, sender)
+
+
+def _nobody_known(where: Call, note: str, sender: AgencyKind | None) -> Call:
     if sender is AgencyKind.YOUTH_OFFICE:
         return _EMERGENCY.model_copy(update={"note": f"Bei Gefahr. {note}."})
-    where = _OFFICE_THERE if refusal.rule is Rule.OUTSIDE else _UNKNOWN
     return where.model_copy(update={"note": f"{note}."})
 
 

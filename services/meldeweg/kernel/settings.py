@@ -79,7 +79,9 @@ class Group(BaseModel):
     """A table of settings, `[http]` in TOML, `MELDEWEG_HTTP__…` in the environment."""
 
     # Not strict: the environment knows only text, so "8080" has to become a number.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -128,6 +130,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
+        allow_inf_nan=False,  # no loop may wait for ever, and no clock be off by nothing countable
         nested_model_default_partial_update=True,
     )
 

@@ -235,7 +235,7 @@ def test_an_export_that_fails_leaves_nothing_behind(url, tmp_path):
 def test_an_export_overwrites_nothing(url, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/kept").write_text("kept")
-    with open_source(url, TOKEN) as source, pytest.raises(Fatal, match="export-exists"):
+    with open_source(url, TOKEN) as source, pytest.raises(Refused, match="export-exists"):
         export(source, tmp_path / "out")
     assert (tmp_path / "out/kept").read_text() == "kept"
 

@@ -273,7 +273,7 @@ def test_ctrl_c_while_starting_ends_everything(tmp_path):
     process = up_begun(directory)
     eventually(lambda: log_path(directory / "logs", "broker-1").exists(), ended=process.poll)
     process.send_signal(signal.SIGINT)
-    assert "Interrupted" in process.communicate(timeout=90)[0]
+    assert "Beim Start abgebrochen" in process.communicate(timeout=90)[0]
     assert all_processes(directory) == []
 
 

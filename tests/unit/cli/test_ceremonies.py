@@ -101,6 +101,20 @@ def test_a_registry_behind_tls_is_asked_with_its_own_authority(run, tmp_path):
     assert (code, out) == (0, "create_topics: inbox.a.b\n"), err
 
 
+def test_an_audit_behind_tls_is_asked_and_verified_with_its_own_authority(run, tmp_path):
+    own = DemoPki(tmp_path / "pki").server("127.0.0.1")
+    (tmp_path / "token").write_text("an invented token\n")
+    with https(own, {"/v1/alarms?everything=false": [], "/checkpoint": "no note"}) as url:
+        asked = ("audit", "alarms", "--url", url, "--token-file", tmp_path / "token")
+        verified = ("audit", "verify", url)
+        for given, code in ((asked, 0), (verified, 1)):
+            assert run(*given)[0] == 3, "not trusted by itself"
+            assert run(*given, "--ca", tmp_path / "gone")[0] == 1
+            found, _, err = run(*given, "--ca", own.ca)
+            assert found == code, err
+        assert "ca-unreadable" not in err
+
+
 def test_the_auditor_sees_alarms_and_decides_by_name_and_reason(run, tmp_path, monkeypatch):
     asked = []
     answers = {
@@ -231,6 +245,8 @@ def test_a_failed_signing_leaves_no_file(run, tmp_path):
         (("agreement", "list", "--dir", "/nowhere"), 3),
         (("audit", "export", "/tmp/x", "--dir", "/nowhere"), 3),
         (("audit", "open", "--key", "/nowhere", "--dir", "/nowhere"), 3),
+        (("audit", "open", "1", "--key", "/nowhere", "--dir", "STACK"), 1),
+        (("audit", "export", "STACK", "--dir", "STACK"), 1),
         (("audit", "verify", "/nowhere", "--json"), None),
         (("doctor",), 2),
         (("doctor", "--dir", "/nowhere"), 3),
@@ -239,7 +255,10 @@ def test_a_failed_signing_leaves_no_file(run, tmp_path):
 )
 def test_exit_codes_are_those_of_the_api(run, tmp_path, command, code):
     (tmp_path / "token").write_text("x\n")
-    command = [tmp_path / "token" if each == "TOKEN" else each for each in command]
+    audit = {"services": {"audit": {"url": "http://127.0.0.1:1", "token": "x"}}}
+    (tmp_path / "stack.json").write_text(json.dumps(audit))
+    named = {"TOKEN": tmp_path / "token", "STACK": tmp_path}
+    command = [named.get(each, each) for each in command]
     assert run(*command)[0] == code or (code is None and run(*command)[0] in (1, 3))
 
 

@@ -1,21 +1,26 @@
 """The command line as a person and as a script use it, against the real API over fake flows."""
 
+import io
 import json
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from structlog.testing import capture_logs
 
+from meldeweg import local
 from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import commands, showing
 from meldeweg.client import calls
-from meldeweg.gateway.api import arrived
+from meldeweg.demo import run as story
+from meldeweg.gateway.api import arrived, shapes
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Kennzeichen
 from unit.client.test_gateway import Selective, serving
-from unit.gateway.api.fake import CALL, ID, ITEM, SECRETS
+from unit.gateway.api import fake
+from unit.gateway.api.fake import CALL, ID, ITEM, NOW, SECRETS
 
 MELDEWEG = (sys.executable, "-m", "meldeweg.cli")
 MARK = Kennzeichen.of(ID)
@@ -84,6 +89,13 @@ def test_a_message_is_sent_and_its_kennzeichen_said(run, content, flows):
         "labels": {"means": "x"},
         "exercise": True,
     }
+
+
+def test_content_from_stdin_is_utf_8_whatever_the_locale(run, flows, monkeypatch):
+    data = io.BytesIO('{"narrative": "Küche"}'.encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data, encoding="latin-1"))
+    assert run(*sending("-"))[0] == 0
+    assert json.loads(flows.asked[-1][1])["content"] == {"narrative": "Küche"}
 
 
 def test_a_dry_run_sends_nothing(run, content, flows):
@@ -173,6 +185,34 @@ def test_sent_messages_are_listed_and_shown_with_whom_to_phone(run):
         assert "ANRUFEN:           Bereitschaft (erfunden), 030 23125 100" in out
 
 
+def test_who_is_responsible_instead_is_shown_and_why(run, monkeypatch):
+    step = shapes.SentStep(
+        kind="refused",
+        at=NOW,
+        code="not-responsible",
+        reason="Umgezogen nach Nettetal.",
+        responsible="jugendamt-nettetal",
+    )
+    answered = fake.Sent.get
+
+    async def refused(self, message):
+        return (await answered(self, message)).model_copy(update={"timeline": (step,)})
+
+    monkeypatch.setattr(fake.Sent, "get", refused)
+    _, out, _ = run("message", ID)
+    assert "Zuständig:         jugendamt-nettetal" in out
+    assert "Begründung:        Umgezogen nach Nettetal." in out
+
+
+def test_what_a_problems_text_points_at_is_shown(run, flows, stack):
+    flows.raises = Refused("a-code-without-page")
+    assert "reason: a-code-without-page" in run("message", ID)[2]
+    (stack / "token").write_text(SECRETS["send"])
+    url = json.loads((stack / "stack.json").read_text())["agencies"]["jugendamt-kreis-viersen"]
+    named = ("--url", url["url"], "--token-file", str(stack / "token"))
+    assert "scope: read" in run("inbox", *named, at=None)[2]
+
+
 def test_what_the_agreement_does_not_cover_is_told_in_german_with_the_number(run, content, flows):
     flows.raises = Rejected("not-covered", rule="VIE-3 verlangt einen Anlass", call=CALL)
     code, out, err = run(*sending(content))
@@ -236,13 +276,18 @@ def test_address_and_token_file_do_instead_of_a_stack(run, stack, monkeypatch):
     monkeypatch.setenv("MELDEWEG_GATEWAY_URL", url)
     monkeypatch.setenv("MELDEWEG_TOKEN_FILE", str(stack / "token"))
     assert run("inbox", at=None)[0] == 0
+    for file in ("nowhere.pem", "token"):  # absent, and no certificate
+        code, _, err = run("inbox", "--ca", str(stack / file), at=None)
+        assert (code, err.split(":")[0]) == (1, "ca-unreadable")
     monkeypatch.setenv("MELDEWEG_GATEWAY_URL", "http://gateway.intern")
     code, _, err = run("inbox", at=None)
     assert code == 2
     assert "https" in err
 
 
-@pytest.mark.parametrize("text", ["nothing", '{"a": "MARKER"', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["nothing", '{"a": "MARKER"', "\xff", '{"a": "MARKER", "a": 1}', "NaN", "[" * 5000]
+)
 def test_content_that_is_no_json_is_refused_without_its_words(run, tmp_path, text):
     path = tmp_path / "bad.json"
     path.write_bytes(text.encode("latin-1"))
@@ -276,6 +321,11 @@ def test_tokens_are_made_listed_and_revoked_where_the_store_is(run, stack, tmp_p
     code, _, err = run("token", "create", "fall", "--scope", "send")
     assert (code, err.split(":")[0]) == (1, "token-name-used")
     assert run("token", "create", "drei", "--scope", "act", "--out", str(out))[0] == 1
+    code, _, err = run("token", "create", "drei", "--scope", "act", "--out", str(out / "no"))
+    assert (code, err.split(":")[0]) == (1, "file-not-writable")
+    free = tmp_path / "free"
+    assert run("token", "create", "fall", "--scope", "act", "--out", str(free))[0] == 1
+    assert not free.exists()
     assert run("token", "revoke", "fall")[0] == 0
     listed = json.loads(run("token", "list", "--json")[1])
     assert [one["name"] for one in listed] == ["fall", "zwei"]
@@ -380,3 +430,31 @@ def test_a_module_may_register_itself(monkeypatch):
 
 def test_a_state_of_a_newer_gateway_is_shown_as_it_is():
     assert showing.word(showing.STATES, "brand-new") == "brand-new"
+
+
+@pytest.mark.parametrize("command", [("local", "up", "--dir", "nowhere"), ("demo",)])
+def test_two_brokers_are_refused_and_not_taken_for_one(run, monkeypatch, command):
+    def never(*arguments, **named):
+        raise AssertionError("started")
+
+    monkeypatch.setattr(local, "up", never)
+    monkeypatch.setattr(story, "run", never)
+    code, out, err = run(*command, "--brokers", "2", at=None)
+    assert (code, out) == (2, "")
+    assert "--brokers" in err
+
+
+@pytest.mark.parametrize(("code", "stays"), [(0, False), (1, True)])
+def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
+    run, monkeypatch, tmp_path, code, stays
+):
+    places = []
+
+    def played(place, district, *, once, brokers):
+        places.append(place)
+        return code
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(story, "run", played)
+    assert run("demo", "--once", at=None)[0] == code
+    assert places[0].exists() == stays

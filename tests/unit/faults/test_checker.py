@@ -194,6 +194,19 @@ def test_invented_other_bytes_under_a_known_id(legal):
     assert Kind.INVENTED in kinds(planted)
 
 
+def test_what_a_person_took_may_be_taken_back_and_the_word_stays(legal):
+    def back(*steps):
+        there = with_store(legal, WEST, received=changed(0, state="retracted", steps=steps))
+        return with_store(there, POLICE, sent=changed(0, state="retracted"))
+
+    assert judge(back("opened", "acknowledged", "retracted")) == []
+    assert only(back("opened", "retracted"), Kind.LOST)
+    retracted_there_alone = with_store(
+        legal, WEST, received=changed(0, state="retracted", steps=("acknowledged", "retracted"))
+    )
+    assert only(retracted_there_alone, Kind.STUCK)
+
+
 def test_unaudited_a_message_a_receipt_a_look_and_a_record(legal):
     def gone(**having):
         return lambda seen: all(getattr(seen, name) == value for name, value in having.items())

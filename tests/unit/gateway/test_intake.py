@@ -257,6 +257,12 @@ async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to
     assert "Stadt- oder Kreisverwaltung des Ortes" in refused.call.note
 
 
+async def test_a_place_that_no_agreement_names_is_refused_with_whom_to_phone(police):
+    refused = await _refused(police, order(to={"place": "Anderswo"}), "place-unknown")
+    assert refused.call.office == "Jugendamt am Ort"
+    assert "Stadt- oder Kreisverwaltung des Ortes" in refused.call.note
+
+
 async def test_a_youth_office_is_told_the_emergency_number_for_a_place_nobody_here_knows(
     store, world
 ):
@@ -338,6 +344,7 @@ async def test_a_wrong_content_is_refused_with_pointers_and_without_values(polic
     [
         ({"acting_person": None}, "/acting_person"),
         ({"acting_person": ""}, "/acting_person"),
+        ({"acting_person": " "}, "/acting_person"),
         ({"urgency": "sofort"}, "/urgency"),
         ({"thread": "nicht erlaubt!"}, "/thread"),
         ({"addressee": "zwei\nZeilen"}, "/addressee"),

@@ -334,6 +334,21 @@ def test_an_unsigned_successor_replaces_nothing():
     assert statuses(OLD, new, when="2027-02-01T00:00")[OLD.digest] is AgreementStatus.IN_FORCE
 
 
+def test_a_successor_gives_an_unsigned_agreement_no_run_off():
+    """Else clauses that one party never signed would permit what runs off."""
+    draft = known(signed=("polizei-viersen",))
+    new = known(replaces=draft.digest, term=NEXT_TERM)
+    for when in ("2027-02-01T00:00", "2027-09-01T00:00"):
+        assert statuses(draft, new, when=when)[draft.digest] is AgreementStatus.DRAFT
+
+
+def test_what_was_replaced_before_it_began_never_begins():
+    future = known(term=NEXT_TERM)
+    new = known(replaces=future.digest, term=NEXT_TERM | {"from": "2026-12-01"})
+    for when in ("2026-12-01T00:00", "2027-01-01T00:00"):
+        assert statuses(future, new, when=when)[future.digest] is AgreementStatus.ENDED
+
+
 def test_nobodys_agreement_is_ended_without_them():
     """Kempen's office is left out of a successor: it keeps the agreement that it signed."""
     parties = [
@@ -353,6 +368,13 @@ def test_nobodys_agreement_is_ended_without_them():
 def test_a_successor_of_something_unknown_stands_by_itself():
     new = known(replaces=Digest("0" * 64), term=NEXT_TERM)
     assert statuses(new, when="2027-02-01T00:00") == {new.digest: AgreementStatus.IN_FORCE}
+
+
+def test_a_member_has_its_one_name():
+    """Else another reader of the same signed bytes finds no beginning of the term."""
+    document = json.loads(document_bytes(VIERSEN))
+    document["term"]["first"] = document["term"].pop("from")
+    assert "term" in refused(json.dumps(document).encode(), "agreement-malformed")
 
 
 # --- files ------------------------------------------------------------------------------------

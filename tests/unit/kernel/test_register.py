@@ -10,6 +10,7 @@ from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import OpenKey, SealKey, SigningKey
 from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust import register as trust_register
 from meldeweg.kernel.trust.chain import Chains
 from meldeweg.kernel.trust.objects import (
     AgencyKind,
@@ -182,6 +183,22 @@ def test_what_an_agency_reads_is_signed_by_its_signing_key(register, places):
     register.apply(topics.keys(POLICE), issue.signed(body, SigningKey.generate()))
     assert register.pending() == 1  # an unknown signer may only be early
     assert register.reads(POLICE) == {}
+
+
+def test_who_floods_with_early_records_pushes_out_only_their_own(places, monkeypatch):
+    monkeypatch.setattr(trust_register, "_PENDING_MAX", 10)
+    register = Register(keyfile.read_public_key(places.anchor))
+    key = SigningKey.generate()
+    certificate = issue.certify(identity(places, KEMPEN), KEMPEN, key, KeyUse.SIGN, NOW)
+    register.apply(topics.keys(KEMPEN), certificate)  # read before the enrolment
+    for number in range(20):
+        body = Reads(v=1, agency=POLICE, types={"reply": (1 + number,)}, at=NOW)
+        register.apply(topics.keys(POLICE), issue.signed(body, key))
+    assert register.pending() == 11
+    for path in sorted(places.issued().iterdir()):
+        if path.name[0] in "12":
+            register.apply(topics.REGISTRY_AGENCIES, path.read_bytes())
+    assert [each.key.kid for each in register.certified(KEMPEN)] == [key.kid]
 
 
 def test_a_snapshot_needs_the_registrys_certified_key(register, places):

@@ -21,6 +21,7 @@ SECRET = "hunter2-must-not-appear"
 
 class Limits(Group):
     bytes: int = Field(default=10, description="most bytes")
+    seconds: float = Field(default=1.0, gt=0, description="most seconds")
 
 
 class Example(Settings):
@@ -115,6 +116,26 @@ def test_a_malformed_setting_is_named_without_its_value(monkeypatch):
     code, detail = refusal()
     assert code == "setting-invalid"
     assert detail.startswith("retries (MELDEWEG_RETRIES): ")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400"])
+def test_a_number_without_end_is_no_setting(monkeypatch, value):
+    monkeypatch.setenv("MELDEWEG_CLOCK_OFFSET", value)
+    code, detail = refusal()
+    assert (code, "clock_offset" in detail) == ("setting-invalid", True)
+
+
+@pytest.mark.parametrize("value", ["inf", "1e400"])
+def test_a_number_without_end_is_no_setting_of_a_group(monkeypatch, value):
+    monkeypatch.setenv("MELDEWEG_LIMITS__SECONDS", value)
+    code, detail = refusal()
+    assert (code, "limits.seconds" in detail) == ("setting-invalid", True)
+
+
+@pytest.mark.parametrize("text", ["clock_offset = nan", "[limits]\nseconds = inf"])
+def test_nor_in_the_file(toml, text):
+    toml(text)
+    assert refusal()[0] == "setting-invalid"
 
 
 @pytest.mark.parametrize("text", ["retries = ", f"retries = {SECRET}", "\xff"])

@@ -4,14 +4,13 @@ Guarantees: as `shapes`. Metadata and content are apart: nothing but `Opened` ho
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from meldeweg.gateway.api.shapes import Code, Person
 from meldeweg.gateway.states import ReceivedState
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
+from meldeweg.kernel.schemas.record import Reason
 from meldeweg.kernel.statement import ReceiptKind, Urgency
 
 
@@ -89,7 +88,7 @@ class ReceiptOrder(Frozen):
     by: Person
     code: Code | None = None
     responsible: AgencyId | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    reason: Reason | None = None
 
 
 class ReceiptAnswer(Frozen):

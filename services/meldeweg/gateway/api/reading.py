@@ -7,7 +7,6 @@ where, never what. Trusts: `guard` refused what says of itself that it is too la
 import asyncio
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from meldeweg.gateway.api.guard import fields
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.api.problems import declared
-from meldeweg.gateway.api.shapes import Pointer
+from meldeweg.gateway.api.shapes import Pointer, as_named
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
@@ -86,7 +85,7 @@ def acting_person(request: Request) -> str:
     if not values or not values[0].strip():
         raise Refused("acting-person-missing")
     try:
-        name = unicodedata.normalize("NFC", values[0].decode("utf-8").strip())
+        name = as_named(values[0].decode("utf-8"))
     except UnicodeDecodeError:
         raise Refused("acting-person-malformed", "not UTF-8") from None
     if len(values) > 1 or len(name) > PERSON_MAX or not name.isprintable():

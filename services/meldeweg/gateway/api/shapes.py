@@ -5,20 +5,35 @@ that go out come from one place; times are UTC with three decimals. Absent optio
 What a person in an agency reads (`text`, `note`, `explanation`) is German.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meldeweg.gateway.states import SentState
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.schemas.record import ThreadId
+from meldeweg.kernel.schemas.values import LINE_PATTERN
 from meldeweg.kernel.statement import Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Person = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def as_named(name: str) -> str:
+    """Return a person's name in the one form in which it is kept and compared."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _named(value: Any) -> Any:
+    return as_named(value) if isinstance(value, str) else value
+
+
+Person = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN), BeforeValidator(_named)
+]
 Place = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -75,7 +90,7 @@ class MessageOrder(Frozen):
     in_reply_to: MessageId | None = None
     addressee: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     urgency: Urgency | None = None
-    labels: Mapping[str, str] = {}
+    labels: Mapping[str, Any] = {}  # judged by `Labels`, whose names alone may be shown
     exercise: bool = False
     override: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     content: Mapping[str, Any]

@@ -218,7 +218,8 @@ def parse(document: bytes) -> Agreement:
         raise Refused("agreement-malformed", "larger than 512 KiB")
     strictjson.loads(document, code="agreement-malformed")
     try:
-        return Agreement.model_validate_json(document)
+        # By the names of the document alone: what Python calls a member is no second name for it.
+        return Agreement.model_validate_json(document, by_alias=True, by_name=False)
     except ValidationError as exc:
         raise Refused("agreement-malformed", where(exc)) from None
 

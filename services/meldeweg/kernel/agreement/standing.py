@@ -69,6 +69,13 @@ def _after(document: Agreement, last_day: date, today: date) -> AgreementStatus:
     return AgreementStatus.ENDED
 
 
+def _ended_by(first: date, old: Agreement, today: date) -> AgreementStatus:
+    """Return what `old` is worth under a successor that began on `first`."""
+    if first < old.term.first:
+        return AgreementStatus.ENDED  # it never began, so nothing of it can run off
+    return _after(old, first - timedelta(days=1), today)
+
+
 def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
     """Return every agreement with its status, later ones that replace others considered.
 
@@ -87,8 +94,10 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
         old = documents[previous]
         if found[new] in (AgreementStatus.DRAFT, AgreementStatus.FUTURE):
             continue
+        own = found[previous]
+        if own is AgreementStatus.DRAFT:
+            continue  # a successor lends it no signatures: what never held does not run off either
         if {party.agency for party in old.parties} <= {party.agency for party in document.parties}:
-            own = found[previous]
-            then = _after(old, document.term.first - timedelta(days=1), today)
+            then = _ended_by(document.term.first, old, today)
             replaced[previous] = max(own, then, key=list(AgreementStatus).index)
     return tuple(Standing(name, documents[name], replaced[name]) for name in documents)

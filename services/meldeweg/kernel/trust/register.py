@@ -30,7 +30,7 @@ from meldeweg.kernel.trust.objects import (
 )
 from meldeweg.kernel.trust.view import CertifiedKey, View
 
-_PENDING_MAX = 10_000
+_PENDING_MAX = 1_000  # for each topic: whoever floods their own pushes out nobody else's
 _BELONGS: dict[str, tuple[Typ, ...]] = {
     topics.REGISTRY_AGENCIES: (Typ.ENROLMENT, Typ.SERVICE_KEY, Typ.STATUS),
     topics.REGISTRY_AGREEMENTS: (Typ.AGREEMENT_SIGNATURE,),
@@ -45,7 +45,7 @@ class Register(View):
     def __init__(self, anchor: SignatureKey) -> None:
         super().__init__()
         self._anchor = anchor
-        self._pending: deque[tuple[str, bytes]] = deque(maxlen=_PENDING_MAX)
+        self._pending: dict[str, deque[bytes]] = {}
 
     def trial(self) -> "Register":
         """Return a copy to try a record on: what that accepts changes nothing here."""
@@ -65,24 +65,31 @@ class Register(View):
         try:
             self.admit(topic, value)
         except Early:
-            if (topic, value) not in self._pending:
-                self._pending.append((topic, value))
+            waiting = self._pending.setdefault(topic, deque(maxlen=_PENDING_MAX))
+            if value not in waiting:
+                waiting.append(value)
             return
         self._retry_pending()
 
     def _retry_pending(self) -> None:
         progress = True
-        while progress and self._pending:
-            progress = False
-            for _ in range(len(self._pending)):
-                topic, value = self._pending.popleft()
-                try:
-                    self.admit(topic, value)
-                    progress = True
-                except Early:
-                    self._pending.append((topic, value))
-                except Refused:
-                    continue  # judged now, and wrong for good; it stays visible on its topic
+        while progress:
+            accepted = [self._retry(*each) for each in self._pending.items()]
+            progress = any(accepted)
+
+    def _retry(self, topic: str, waiting: deque[bytes]) -> bool:
+        """Try all of one topic again; say whether anything was accepted."""
+        progress = False
+        for _ in range(len(waiting)):
+            value = waiting.popleft()
+            try:
+                self.admit(topic, value)
+                progress = True
+            except Early:
+                waiting.append(value)
+            except Refused:
+                continue  # judged now, and wrong for good; it stays visible on its topic
+        return progress
 
     def admit(self, topic: str, value: bytes) -> None:
         """As `apply`, but what is early is raised: for who hands in a record and must be told."""
@@ -178,7 +185,7 @@ class Register(View):
 
     def pending(self) -> int:
         """Return how many records wait for something that has not come yet."""
-        return len(self._pending)
+        return sum(map(len, self._pending.values()))
 
 
 def _own_containers(value: Any) -> Any:

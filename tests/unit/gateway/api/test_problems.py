@@ -275,6 +275,21 @@ async def test_pointers_are_bounded():
             "schema-violated",
             [{"pointer": "/responsible", "code": "string-pattern-mismatch"}],
         ),
+        (
+            b'{"kind":"erased","by":"   "}',
+            "schema-violated",
+            [{"pointer": "/by", "code": "string-too-short"}],
+        ),
+        (
+            '{"kind":"erased","by":"x\u202ey"}'.encode(),
+            "schema-violated",
+            [{"pointer": "/by", "code": "string-pattern-mismatch"}],
+        ),
+        (
+            b'{"kind":"refused","code":"sent-twice","by":"P","reason":"  "}',
+            "schema-violated",
+            [{"pointer": "/reason", "code": "string-pattern-mismatch"}],
+        ),
     ],
 )
 async def test_a_receipt_that_is_not_one_is_refused_with_pointers(body, code, pointers):

@@ -136,6 +136,26 @@ async def test_a_message_goes_the_whole_way_and_comes_back_acknowledged(http):
     assert one["clause"] == sent.json()["clause"]
 
 
+async def test_a_person_is_the_same_however_the_name_is_typed(http):
+    await send(http.police, order())
+    await http.travel()
+    (item,) = (await http.office.get("/v1/inbox")).json()["items"]
+    path, decomposed = f"/v1/inbox/{item['id']}", "Frau Mu\u0308ller "
+    await http.office.get(path, headers={"Acting-Person": decomposed.encode()})
+    receipt = {"kind": "acknowledged", "by": decomposed}
+    assert (await http.office.post(f"{path}/receipts", json=receipt)).status_code == 201
+
+
+@pytest.mark.parametrize(("length", "status"), [(1000, 201), (1001, 422)])
+async def test_a_reason_is_as_long_as_a_receipt_can_carry(http, length, status):
+    await send(http.police, order())
+    await http.travel()
+    (item,) = (await http.office.get("/v1/inbox")).json()["items"]
+    receipt = {"kind": "refused", "by": "E", "code": "sent-twice", "reason": "x" * length}
+    answer = await http.office.post(f"/v1/inbox/{item['id']}/receipts", json=receipt)
+    assert answer.status_code == status, answer.text
+
+
 async def test_a_dry_run_says_what_would_happen_and_keeps_nothing(http):
     before = http.sender.counts()
     answer = await send(http.police, order(), dry_run="true")
@@ -171,6 +191,7 @@ async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to
         ({MARKER: MARKER}, 422, "schema-violated"),
         ({"acting_person": None}, 422, "schema-violated"),
         ({"labels": LABELS | {"means": 4711}}, 422, "schema-violated"),
+        ({"labels": LABELS | {MARKER.lower(): 4711}}, 422, "schema-violated"),
     ],
 )
 async def test_each_wrong_order_gets_its_problem_and_keeps_nothing(http, changes, status, code):
