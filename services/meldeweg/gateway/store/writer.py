@@ -27,7 +27,7 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
 _BATCH = 1000  # jobs in one transaction at most
-# Seconds between the beginnings of two commits: a lone request never waits for company, many at once
+# Seconds between the beginnings of two commits: a lone request waits for nobody, many at once
 # share pages and fsync (measured: 430 µs of CPU per job alone, 170 by five, 120 by thirty).
 _SPACING = 0.002
 _SPACING_SHARED = 0.004  # per job of a commit that had several: with less, company breaks up again
