@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 ONCE ?=
 SECONDS ?= 60
 TARGET ?=
-REAL := tests/integration
-BESIDE := --ignore=tests/check $(REAL:%=--ignore=%)
+REAL := tests/e2e tests/integration
+PURE := --ignore=tests/check $(REAL:%=--ignore=%)
 DISTRICT ?= kreis-viersen
 .DEFAULT_GOAL := help
 
@@ -25,11 +25,11 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (ONCE=1: ends by itself)
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
-test: venv check  ## every check and every test, on real parts; two rows of tests side by side
-	@mkdir -p .cache; $(BIN)/python -m pytest $(BESIDE) > .cache/beside.log 2>&1 & beside=$$!; \
+test: venv check  ## every check and every test, on real parts; what needs none of them runs beside
+	@mkdir -p .cache; $(BIN)/python -m pytest $(PURE) > .cache/pure.log 2>&1 & pure=$$!; \
 	$(BIN)/python -m pytest $(REAL); real=$$?; \
-	wait $$beside; beside=$$?; cat .cache/beside.log; \
-	echo "first row: exit $$real; second row: exit $$beside"; exit $$((real | beside))
+	wait $$pure; pure=$$?; cat .cache/pure.log; \
+	echo "on real parts (above): exit $$real; beside them: exit $$pure"; exit $$((real | pure))
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests
