@@ -257,3 +257,19 @@ def test_a_library_that_brings_its_own_handler_does_not_get_past_ours(configured
     )
     assert done.stdout == ""
     assert json.loads(done.stderr)["template"] == "hello %s"
+
+
+def test_no_library_that_a_service_imports_keeps_a_handler_of_its_own():
+    code = """
+import logging
+from meldeweg.kernel import logs
+logs.configure(service="test", strict=True)
+import meldeweg.audit.__main__, meldeweg.gateway.__main__
+import meldeweg.registry.__main__, meldeweg.watch.__main__
+for name, each in logging.root.manager.loggerDict.items():
+    if isinstance(each, logging.Logger):
+        own = [h for h in each.handlers if not isinstance(h, logging.NullHandler)]
+        assert not own and each.propagate, name
+"""
+    paths = {"PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=paths)
