@@ -34,6 +34,7 @@ class Broker:
         self.resets = []
         self.seeks = []
         self.gets = []  # one callable for each coming `getmany`
+        self.waits = []  # how long each `getmany` was to wait, in milliseconds
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def broker(monkeypatch):
     async def bounds(client, places):
         return {place: broker.edges[place] for place in places if place in broker.edges}
 
-    async def getmany(self, **_):
+    async def getmany(self, *, timeout_ms, **_):
+        broker.waits.append(timeout_ms)
         return broker.gets.pop(0)()
 
     monkeypatch.setattr(placed, "listed", listed)
@@ -101,6 +103,14 @@ async def test_records_fetched_through_a_rebalance_are_not_handed_out(broker, co
     assert await consumer.getmany() == {}
     assert await consumer.getmany() == {A: ["from the store's"]}
     assert broker.seeks == [("t.a", 40), ("t.a", 40)]
+
+
+async def test_an_idle_consumer_looks_a_few_times_a_second_however_often_it_is_asked(
+    broker, consumer
+):
+    broker.gets = [dict]
+    assert await consumer.getmany(timeout_ms=1) == {}
+    assert broker.waits[0] >= 200
 
 
 async def test_records_over_a_new_connection_are_compared_with_the_topics_id(broker, consumer):
