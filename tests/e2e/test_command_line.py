@@ -61,6 +61,8 @@ def test_what_is_refused_ends_with_1_and_names_the_rule(district, here):
     assert "not-covered" in district.cli(*order, stdin=text, code=1)
     said = json.loads(district.cli(*order, "--json", stdin=text, code=1))
     assert (said["error"], said["exit"]) == ("not-covered", 1)
+    assert said["problem"]["rule"]
+    assert said["problem"]["call"]["office"]
 
 
 def test_wrong_use_ends_with_2_and_what_cannot_be_reached_with_3(district, here, tmp_path):
