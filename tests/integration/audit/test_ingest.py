@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from integration.audit.harness import OTHER, TOPIC, signer
 from integration.bus.stage import Stage
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.leaf import leaf_of_record
 from meldeweg.kernel.manifest import parse_manifest
@@ -63,6 +65,42 @@ async def test_what_is_written_is_signed_within_a_second_or_so_and_verifies(bus,
     assert report.ok, report
     assert report.topics == {TOPIC: 5, EVENTS: 1}
     assert took < 1.5
+
+
+async def test_while_it_lags_a_checkpoint_a_second_is_enough(bus, uri):
+    await bus.create(TOPIC)
+    behind = SystemClock(timedelta(seconds=60))  # all that comes is a minute old
+    async with Running(bus, uri, clock=behind) as audit:
+        await audit.signed(1)
+        for n in range(60):
+            await bus.write(TOPIC, *some(2, 2 * n))
+            await asyncio.sleep(0.05)
+        await audit.signed(121)
+        assert audit.verified().ok
+    sizes = {size for _, size in await published(bus)}
+    assert 3 <= len(sizes) <= 8  # without lag 10 and more
+
+
+async def test_it_stops_in_bounded_time_while_a_manifest_waits_for_the_broker(bus, uri):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(1))
+        await audit.signed(2)
+        unanswered = asyncio.Event()
+
+        async def never(_batch):
+            unanswered.set()
+            await asyncio.sleep(3600)
+
+        audit.ingest._producer.send = never  # as with a broker that is frozen
+        await bus.write(TOPIC, *some(3, 1))
+        async with asyncio.timeout(5):
+            await unanswered.wait()
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    async with Running(bus, uri) as audit:
+        await audit.signed(5)
+        assert audit.verified().ok
 
 
 async def test_the_leaf_in_the_log_is_the_one_that_a_reader_of_the_topic_computes(bus, uri):
