@@ -20,7 +20,7 @@ from meldeweg.audit.ledger import Ledger
 from meldeweg.audit.project import Entry, project
 from meldeweg.audit.recovery import Recovery
 from meldeweg.audit.sealing import Sealer
-from meldeweg.kernel import logs, metrics
+from meldeweg.kernel import logs, metrics, note
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
@@ -28,7 +28,7 @@ from meldeweg.kernel.bus.read import Found, Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing, Place
 from meldeweg.kernel.bus.subscription import Positions
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
-from meldeweg.kernel.note import Signer
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 
 _POLL = 0.1  # seconds; also the longest that a seal waits for
@@ -73,11 +73,9 @@ class Ingest:
         ledger: Ledger,
         sealer: Sealer,
         origin: str,
-        signer: Callable[[str], Signer],
     ) -> None:
         self._connection, self._ledger, self._sealer = connection, ledger, sealer
         self._origin = origin
-        self._signer = signer
         self._producer = Producer(connection)
         self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
         self._unpublished: bytes | None = None
@@ -295,10 +293,7 @@ class Ingest:
         self._ready = True
 
     async def _replay(self, follower: Follower) -> None:
-        recovery = Recovery(
-            self._ledger, self._sealer, lambda origin: self._signer(origin).verifier(),
-            follower.fetch,
-        )  # fmt: skip
+        recovery = Recovery(self._ledger, self._sealer, follower.fetch)
         at = await asyncio.to_thread(self._ledger.bus_position)
         reader = Reader(self._connection, positions=_from(at), topics=(AUDIT_CHECKPOINTS,))
         try:
@@ -335,12 +330,17 @@ class Ingest:
         while notes := await asyncio.to_thread(self._ledger.manifests, *at, _NOTES):
             self._alive = time.monotonic()
             headers = (("kind", b"manifest"),)
-            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for *_, value in notes]
+            values = await asyncio.to_thread(self._renewed, notes)
+            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for value in values]
             for sent in await self._producer.send(batch):
                 if not isinstance(sent, Ack):
                     raise Unavailable(sent.code)
             at = notes[-1][:2]
         log.warning("audit_notes_published_again")
+
+    def _renewed(self, notes: Sequence[tuple[int, int, bytes]]) -> list[bytes]:
+        manifests = [(parse_manifest(note.parse(value).text), value) for *_, value in notes]
+        return [self._sealer.renewed(manifest.origin, value) for manifest, value in manifests]
 
     def _checkpoints_reset(self, reset: Reset) -> None:
         with self._ledger.writing() as cursor:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from integration.audit.busstage import Bus, Running, eventually
-from integration.audit.harness import OTHER, TOPIC, signer
+from integration.audit.harness import FORMER, OTHER, TOPIC, next_signer, signer
 from integration.bus.stage import Stage
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
@@ -226,6 +226,32 @@ async def test_a_database_that_is_lost_altogether_is_built_again_with_the_same_r
     async with Running(bus, server.database()) as audit:
         assert (await audit.signed(331)).root == last.root
         assert audit.verified().ok
+
+
+async def test_what_two_keys_signed_one_after_the_other_is_built_again_and_published_again(
+    bus, uri, server
+):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(30))
+        await audit.signed(31)
+    rotated = {"signer": next_signer, "former": FORMER}
+    async with Running(bus, uri, **rotated) as audit:
+        await bus.write(TOPIC, *some(10, 30))
+        last = await audit.signed(41)
+        assert audit.verified().ok
+    async with Running(bus, server.database(), **rotated) as audit:
+        assert (await audit.signed(41)).root == last.root
+        assert audit.alarms() == set()
+    await bus.delete(AUDIT_CHECKPOINTS)
+    await bus.create(AUDIT_CHECKPOINTS)
+    async with Running(bus, uri, **rotated) as audit:
+        await eventually(lambda: audit.ingest.missing() is None)
+    again = await read_all(bus.connection(), (AUDIT_CHECKPOINTS,))
+    assert again
+    for record in again:  # a former key's time may be over for who reads them now
+        origin = note.parse(record.value).signatures[0].name
+        note.verify(note.parse(record.value), [next_signer(origin).verifier()])
 
 
 async def test_a_restored_database_whose_records_the_broker_has_no_more_stops_and_forks_nothing(
