@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from meldeweg.audit import alarms
+from meldeweg.audit.arriving import Projected, projected, size
 from meldeweg.audit.follow import Follower
 from meldeweg.audit.ledger import Ledger
-from meldeweg.audit.project import Entry, project
 from meldeweg.audit.recovery import Recovery
 from meldeweg.audit.sealing import Sealer
 from meldeweg.kernel import logs, metrics, note
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
-from meldeweg.kernel.bus.read import Found, Reader
+from meldeweg.kernel.bus.read import Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing, Place
 from meldeweg.kernel.bus.subscription import Positions
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
@@ -52,8 +52,6 @@ _unsigned = metrics.gauge("audit_unsigned_entries", "Entries that no signed chec
 _age = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
 
 T = TypeVar("T")
-Projected = dict[tuple[str, bytes], list[Entry]]
-"""(topic, topic id) -> entries"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,11 +180,11 @@ class Ingest:
         found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)
         resets = [each for each in found.values() if isinstance(each, Reset)]
         if found:
-            for place, entries in (await asyncio.to_thread(_projected, found)).items():
+            for place, entries in (await asyncio.to_thread(projected, found)).items():
                 self._held.setdefault(place, []).extend(entries)
         elif not self._held:
             self._lags = False
-        if found and not resets and self._busy() and _size(self._held) < _HELD:
+        if found and not resets and self._busy() and size(self._held) < _HELD:
             return  # read on while the database works
         await self._written()
         await self._take()
@@ -370,28 +368,6 @@ async def _whole(job: Callable[..., T], *args: Any) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-
-
-def _projected(found: Mapping[Place, Found]) -> Projected:
-    """The entries of one poll (in a thread: hashing takes its time)."""
-    made: Projected = {}
-    for (topic, partition), records in found.items():
-        if isinstance(records, Reset) or not records:
-            continue
-        if partition != 0:
-            raise Fatal("topic-partitions", f"{topic} has more than one partition")
-        topic_id = records[0].topic_id.bytes
-        made[topic, topic_id] = [project(topic_id, record) for record in records]
-    return made
-
-
-def _size(held: Projected) -> int:
-    """Bytes that these entries keep in memory, nearly."""
-    return sum(
-        len(each.canonical) + len(each.sealed or b"")
-        for entries in held.values()
-        for each in entries
-    )
 
 
 def _from(at: tuple[int, bytes] | None) -> Positions:
