@@ -56,6 +56,7 @@ vectors: venv  ## derive our own test vectors again; fails when the committed on
 	$(BIN)/python tests/vectors/make_way.py
 	PYTHONPATH=tests $(BIN)/python -m vectors.make_refused
 	PYTHONPATH=tests $(BIN)/python -m vectors.make_log
+	$(BIN)/python tests/vectors/make_policy.py
 	$(BIN)/python tests/vectors/make_holidays.py
 	git diff --exit-code --stat tests/vectors services/meldeweg/kernel/holidays.json
 

@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from meldeweg.kernel import agreement
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.schemas import TYPES, generate
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -31,9 +34,32 @@ def test_every_type_and_version_is_published_under_its_stable_id():
             assert schema["examples"]
 
 
+def test_the_agreements_schema_takes_the_example_and_the_reader_too():
+    schema = json.loads((SCHEMAS / "agreement.v1.json").read_text())
+    judge = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    data = (SCHEMAS / generate.EXAMPLE).read_bytes()
+    document = json.loads(data)
+    assert agreement.parse(data).id == document["id"]
+    judge.validate(document)
+    for wrong in (
+        document | {"more": 1},
+        document | {"municipalities": document["municipalities"] | {"Viersen": "Viersen"}},
+        document | {"protects": document["protects"] | {"grounds": ["neglect", "neglect"]}},
+        document | {"term": document["term"] | {"from": "2026-02-30"}},
+    ):
+        assert not judge.is_valid(wrong)
+        with pytest.raises(Refused):
+            agreement.parse(json.dumps(wrong).encode())
+
+
+def test_an_example_that_left_its_district_file_is_found(copy):
+    (copy / generate.EXAMPLE).write_text("{}")
+    assert any(generate.EXAMPLE in one for one in generate.findings(copy))
+
+
 def test_the_readme_lists_every_schema():
     text = (SCHEMAS / "README.md").read_text()
-    for name, _ in generate.files():
+    for name in [*(name for name, _ in generate.files()), generate.EXAMPLE]:
         assert f"`{name}`" in text
 
 

@@ -25,6 +25,9 @@ async def test_a_revoked_agency_is_out_at_the_broker_and_at_every_gateway_for_go
     here = ("--dir", district.directory)
     anchor = district.places.offline("anchor.jwk")
     wrong = district.places.offline(f"identity-{KREIS}.jwk")
+    before = district.report(to=WILLICH)
+    district.arrived(WILLICH, before.id)
+    district[WILLICH].open(before.id, acting_person=WORKER)
     order = ("registry", "revoke", WILLICH, "--reason", "Übung", "--yes", *here)
     district.cli(*order, "--key", wrong, code=1)  # not by another agency's key
     assert status_of(district, WILLICH, POLICE) == "active"
@@ -52,6 +55,9 @@ async def test_a_revoked_agency_is_out_at_the_broker_and_at_every_gateway_for_go
     eventually(lambda: not district.is_ready(f"gateway-{WILLICH}"))
     with pytest.raises(Problem) as refused:
         _inquire(district)
+    assert refused.value.code == "sender-revoked"
+    with pytest.raises(Problem) as refused:  # a receipt would stay here for ever
+        district[WILLICH].acknowledge(before.id, by=WORKER)
     assert refused.value.code == "sender-revoked"
     eventually(lambda: district[WILLICH].sent(waiting.id).state == "undeliverable")
     after = district.report(to=KREIS)

@@ -24,7 +24,7 @@ from meldeweg.kernel import failpoints, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import MessageId
 from meldeweg.kernel.statement import ReceiptKind
-from meldeweg.kernel.trust.objects import KeyUse
+from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from meldeweg.kernel.trust.view import View
 
 _NONCE_BYTES = 32
@@ -39,6 +39,8 @@ async def give(
     for before in store.peek(lambda db: receipt_out.of(db, row.seq)):
         if before.kind is order.kind and reopening.said(desk, row, before) == _said(order):
             return _answer(row.state, before), False
+    if desk.view.status(desk.me) is AgencyStatus.REVOKED:
+        raise Refused("sender-revoked", "no receipt of ours would arrive")
     ref = _actor(store, desk, row, order)
     state = _after(row.state, ReceivedMove(order.kind.value))
     given = await _keep(store, desk, row, order, ref)

@@ -93,7 +93,7 @@ class Placing:
         self.counts[self._placed(settlement, arrival, outcome)] += 1
 
     def _placed(self, settlement: Settlement, arrival: Arrival, outcome: Outcome) -> str:
-        if isinstance(outcome, Receipt) and self._before(_key(outcome.proven)):
+        if isinstance(outcome, Receipt) and _key(outcome.proven) in self._seen:
             outcome = outcome.proven  # its twin came earlier in this batch
         if isinstance(outcome, Proven):
             if self._before(_key(outcome)) == outcome.digest:

@@ -161,9 +161,7 @@ class Settlement:
         )
 
         def apply(db: sqlite3.Connection) -> None:
-            message = sent.by_digest(db, answered.digest)
-            assert message is not None  # read under the same lock; sent rows are never removed
-            sent.move(db, message, move, self._now, code)
+            sent.move(db, sent.again(db, answered), move, self._now, code)
             receipt_in.add(db, came)
             if kind is not ReceiptKind.ERASED:
                 outbox.settle(db, answered.digest, self._now)

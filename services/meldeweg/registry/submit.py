@@ -17,8 +17,9 @@ from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.issue import change_status
-from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.kernel.trust.objects import AgencyStatus, Status
 from meldeweg.kernel.trust.register import Register
+from meldeweg.kernel.trust.view import View
 from meldeweg.registry.apply import Provisioner
 from meldeweg.registry.book import Book
 from meldeweg.registry.feed import OWNED, TrustFeed
@@ -67,6 +68,7 @@ class Desk:
     async def _keep(self, value: bytes) -> str:
         topic = topic_of(value)
         self._register.trial().admit(topic, value)
+        _check_counts(self._register, value)
         await self._book.keep([(topic, value)])
         # From here a crash loses nothing.
         self._register.apply(topic, value)
@@ -128,6 +130,21 @@ class Desk:
                 raise Unavailable(outcome.code, "not published yet")
             # It may not be read back before the next look, which would publish it once more.
             self._feed.seen[topic].add(Digest.of(value))
+
+
+def _check_counts(view: View, value: bytes) -> None:
+    """Refuse a change of status that would change nothing; the same one again is fine."""
+    if value[:1] == b"{" or signing.typ_of(value) is not Typ.STATUS:
+        return
+    payload = signing.parse(value, Typ.STATUS).payload
+    body = Status.read_signed(payload, "trust-record-malformed")
+    known = view.last_status(body.agency)
+    if known is None or known == body:
+        return
+    if known.status is AgencyStatus.REVOKED:
+        raise Refused("agency-revoked", "for good")
+    if body.n <= known.n and body.status is not AgencyStatus.REVOKED:
+        raise Refused("status-superseded", f"number {body.n}; {known.n} counts")
 
 
 def topic_of(value: bytes) -> str:

@@ -16,6 +16,7 @@ from confluent_kafka import (  # noqa: TID251 - what only an administrator may d
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
 from integration.bus.stage import Store, until, until_acked
+from meldeweg.kernel.bus import placed
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
@@ -222,6 +223,30 @@ async def test_a_new_partners_topic_is_noticed_in_about_a_second(stage):
     await stage.write(topic, b"first")
     await until(lambda: store.handled)
     assert time.monotonic() - began < 5
+
+
+async def test_a_partition_without_a_leader_waits_alone(stage, monkeypatch):
+    """The one answer about leaders is withheld; everything else is the real broker's."""
+    silent, lively = await stage.topics("a", "b")
+    real, withheld = placed.bounds, {(silent, 0)}
+
+    async def bounds(client, places):
+        return await real(client, [each for each in places if each not in withheld])
+
+    monkeypatch.setattr(placed, "bounds", bounds)
+    await stage.write(silent, b"a1", b"a2")
+    await stage.write(lively, b"b1")
+    store = Store()
+    store.next[silent, 0] = Position(1, (await stage.admin.topic_ids([silent]))[silent])
+    consumer = stage.consumer(store)
+    await consumer.start()
+    await until(lambda: [each.value for each in store.handled] == [b"b1"])
+    await stage.write(lively, b"b2")
+    await until(lambda: [each.value for each in store.handled] == [b"b1", b"b2"])
+    assert consumer.missing() == "partition-unavailable"
+    withheld.clear()
+    await until(lambda: [each.value for each in store.handled] == [b"b1", b"b2", b"a2"])
+    await until(lambda: consumer.missing() is None)
 
 
 async def test_a_hanging_handler_grows_old_and_a_restart_reads_its_records_again(stage):

@@ -87,6 +87,29 @@ async def test_a_revoked_agency_can_only_learn_it_when_the_desk_answers(stage):
             desk.set_status(OFFICE, AgencyStatus.ACTIVE, "zurück")
 
 
+def test_a_change_of_status_that_changes_nothing_is_refused(stage):
+    stage.start()
+    stage.hand_in_all()
+    anchor = keyfile.read_signing_key(stage.places.offline("anchor.jwk"))
+    now = SystemClock().now()
+
+    def change(status, n):
+        return change_status(anchor, OFFICE, status, n, "Übung", now)
+
+    with stage.desk() as desk:
+        suspended = change(AgencyStatus.SUSPENDED, 4)
+        desk.submit(suspended)
+        desk.submit(suspended)  # the same again is the same
+        for n in (3, 4):
+            with pytest.raises(Refused, match="status-superseded"):
+                desk.submit(change(AgencyStatus.ACTIVE, n))
+        assert desk.status_number(OFFICE) == 4
+        desk.submit(change(AgencyStatus.ACTIVE, 5))
+        desk.submit(change(AgencyStatus.REVOKED, 1))  # counts with any number
+        with pytest.raises(Refused, match="agency-revoked"):
+            desk.submit(change(AgencyStatus.ACTIVE, 6))
+
+
 async def test_a_suspension_survives_a_restart(stage):
     stage.start()
     stage.hand_in_all()

@@ -248,6 +248,12 @@ async def test_a_recipient_that_is_none_is_refused(police, to, code):
     await _refused(police, order(to=to), code)
 
 
+@pytest.mark.parametrize("to", [{}, {"agency": KREIS, "place": GREFRATH}])
+async def test_a_recipient_is_named_in_one_way(police, to):
+    refused = await _refused(police, order(to=to), "schema-violated")
+    assert [(error.pointer, error.code) for error in refused.errors] == [("/to", "one-of")]
+
+
 async def test_a_place_outside_the_district_is_refused_with_the_rule_and_whom_to_phone(police):
     refused = await _refused(police, order(to={"place": "05362004"}), "not-covered")
     assert isinstance(refused, Rejected)

@@ -12,6 +12,7 @@ from meldeweg.kernel import schemas
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.schemas import MessageType, SchemaInvalid, examples, vocabulary
+from meldeweg.kernel.schemas.element import Element, Holds
 from meldeweg.kernel.schemas.labelled import Labelled
 from meldeweg.kernel.schemas.published import schema_of
 from meldeweg.kernel.schemas.record import RecordBody
@@ -409,6 +410,32 @@ def test_a_reply_holds_what_its_answers_say_and_a_retraction_nothing():
     assert categories("reply", course) == {DataCategory.CASE_COURSE}
     assert categories("retraction", examples.RETRACTION) == set()
     assert categories("reply", {"outcome": "not-permitted"}) == set()
+
+
+@pytest.mark.parametrize(("kind", "version", "example"), EXAMPLES, ids=IDS)
+def test_no_part_that_holds_a_category_is_passed_over(kind, version, example):
+    """The walk leaves out what can add nothing; this one looks into everything."""
+
+    def parts(value):
+        if isinstance(value, Element):
+            yield value
+            for name in type(value).model_fields:
+                yield from parts(getattr(value, name))
+        elif isinstance(value, tuple):
+            for each in value:
+                yield from parts(each)
+
+    content = schemas.validate(kind, version, example)
+    marked = {
+        mark.category
+        for part in parts(content)
+        for name, field in type(part).model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Holds) and getattr(part, name) not in (None, ())
+    }
+    found = set()
+    content.collect(found)
+    assert marked <= found
 
 
 def test_every_category_of_data_can_be_found():

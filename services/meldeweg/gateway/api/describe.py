@@ -83,6 +83,7 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
         "receipt-not-allowed",
         "receipt-incomplete",
         "agency-unknown",
+        "sender-revoked",
         "refused",
         "store-full",
         "store-busy",

@@ -79,7 +79,8 @@ class Inbox(Protocol):
     """Ids are unique per sender only: two senders, one id → 409 `message-ambiguous`, name `sender`.
 
     Raises `Refused`: `message-unknown`, `message-ambiguous`, `message-erased`, `cursor-malformed`;
-    receipts also `not-opened`, `receipt-out-of-order`, `receipt-not-allowed`, `receipt-incomplete`.
+    receipts also `not-opened`, `receipt-out-of-order`, `receipt-not-allowed`, `receipt-incomplete`,
+    `sender-revoked`.
     """
 
     async def list(self, after: str | None, limit: int) -> InboxPage: ...

@@ -1,8 +1,8 @@
 """Tiles of the log, from the audit service over HTTP.
 
 Guarantees: no answer is waited for without end or read beyond a tile's size; nothing goes out but
-which tile is asked for. Full tiles never change and are kept, a few of them. Trusts nothing of what
-comes: `proving` does the believing.
+which tile is asked for. A tile of a width never changes: full ones are kept, a few of them, the
+others for one run. Trusts nothing of what comes: `proving` does the believing.
 """
 
 import re
@@ -47,14 +47,16 @@ class Tiles:
         It raises Unavailable: `log-unreachable`, `log-slow`, `log-tile-malformed`.
         """
         until = time.monotonic() + self._settings.run_max
+        partial: dict[Tile, bytes] = {}  # each head that came since the last run asks for the same
 
         def fetch(tile: Tile) -> bytes:
             key = (origin, tile)
+            if tile.width < WIDTH:
+                if tile not in partial:
+                    partial[tile] = self._asked(origin, tile, until)
+                return partial[tile]
             if key not in self._kept:
-                data = self._asked(origin, tile, until)
-                if tile.width < WIDTH:
-                    return data
-                self._kept[key] = data
+                self._kept[key] = self._asked(origin, tile, until)
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)

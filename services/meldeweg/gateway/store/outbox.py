@@ -77,9 +77,7 @@ class Missing:
 
 
 _NEW, _ROWS = Rows(NewRow), Rows(Row)
-_DONE = (
-    "included_at IS NOT NULL AND (kind = 'event' OR (kind = 'message' AND settled_at IS NOT NULL))"
-)
+_SETTLED = "(kind = 'event' OR (kind = 'message' AND settled_at IS NOT NULL))"
 
 
 def insert(db: sqlite3.Connection, row: NewRow) -> int:
@@ -133,7 +131,10 @@ def settle(db: sqlite3.Connection, ref: Digest, at: datetime) -> None:
         "UPDATE outbox SET settled_at = ?, next_at = NULL WHERE ref = ? AND settled_at IS NULL",
         (to_rfc3339(at), ref),
     )
-    db.execute(f"DELETE FROM outbox WHERE ref = ? AND {_DONE}", (ref,))  # noqa: S608 - a constant
+    db.execute(
+        f"DELETE FROM outbox WHERE ref = ? AND included_at IS NOT NULL AND {_SETTLED}",  # noqa: S608 - a constant
+        (ref,),
+    )
 
 
 def include(db: sqlite3.Connection, seqs: Iterable[int], at: datetime) -> None:
@@ -143,10 +144,11 @@ def include(db: sqlite3.Connection, seqs: Iterable[int], at: datetime) -> None:
     """
     found = [(seq,) for seq in seqs]
     when = to_rfc3339(at)
+    # First what goes: to mark a row is to write it again, with the sealed message in it.
+    db.executemany(f"DELETE FROM outbox WHERE seq = ? AND {_SETTLED}", found)  # noqa: S608 - a constant
     db.executemany(
         "UPDATE outbox SET included_at = ? WHERE seq = ?", [(when, *seq) for seq in found]
     )
-    db.executemany(f"DELETE FROM outbox WHERE seq = ? AND {_DONE}", found)  # noqa: S608 - a constant
 
 
 def unlogged(

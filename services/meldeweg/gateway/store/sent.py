@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from meldeweg.gateway.states import SENT_OPEN, SentMove, SentState, after_sent
@@ -91,6 +91,12 @@ def by_id(db: sqlite3.Connection, message: str) -> Sent | None:
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Sent | None:
     """Return the message that a receipt names."""
     return _ROWS.first(db, "sent", "WHERE digest = ?", (digest,))
+
+
+def again(db: sqlite3.Connection, message: Sent) -> Sent:
+    """Return a message as it is in this transaction: its state may have moved since it was read."""
+    row = db.execute("SELECT state FROM sent WHERE n = ?", (message.n,)).fetchone()
+    return replace(message, state=SentState(row[0]))  # sent rows are never removed
 
 
 def page(

@@ -6,13 +6,13 @@ every rule of direction fits its parties. What a clause *says* is the parties' a
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas.labelled import Labelled
 from meldeweg.kernel.schemas.record import ClauseId
-from meldeweg.kernel.schemas.values import Line, unique
+from meldeweg.kernel.schemas.values import Line, Unique
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, Ground, MessageType
 from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyKind
@@ -96,7 +96,7 @@ class EntrustedRule(Frozen):
     """§ 65 SGB VIII: for which reasons entrusted data may go this way, and who must declare."""
 
     must_declare: bool
-    grounds: Annotated[tuple[Entrusted, ...], Field(max_length=4), AfterValidator(unique)] = ()
+    grounds: Annotated[tuple[Entrusted, ...], Field(max_length=4), Unique()] = ()
 
     @model_validator(mode="after")
     def _none_is_no_ground(self) -> Self:
@@ -111,10 +111,8 @@ class Clause(Frozen):
     id: ClauseId
     title: Line
     direction: Direction
-    types: Annotated[tuple[MessageType, ...], Field(min_length=1), AfterValidator(unique)]
-    grounds: (
-        Literal["any"] | Annotated[tuple[Ground, ...], Field(min_length=1), AfterValidator(unique)]
-    )
+    types: Annotated[tuple[MessageType, ...], Field(min_length=1), Unique()]
+    grounds: Literal["any"] | Annotated[tuple[Ground, ...], Field(min_length=1), Unique()]
     condition: Line | None = None  # what the parties agreed on in words; shown, not executed
     obligation: Obligation
     legal_basis: Annotated[tuple[Line, ...], Field(min_length=1, max_length=10)]
@@ -122,10 +120,9 @@ class Clause(Frozen):
     labels_required: bool
     section_65: EntrustedRule
     data_categories: (
-        Literal["any"]
-        | Annotated[tuple[DataCategory, ...], Field(min_length=1), AfterValidator(unique)]
+        Literal["any"] | Annotated[tuple[DataCategory, ...], Field(min_length=1), Unique()]
     ) = "any"
-    replies_to: Annotated[tuple[MessageType, ...], AfterValidator(unique)] = ()
+    replies_to: Annotated[tuple[MessageType, ...], Unique()] = ()
     urgency: UrgencyRule
     deadlines: Deadlines
     handover_deadline: Deadline | None = None
@@ -135,7 +132,7 @@ class Clause(Frozen):
     assumed: bool
     assumed_parts: Annotated[
         tuple[Literal["obligation", "legal_basis", "urgency", "deadlines", "responsibility"], ...],
-        AfterValidator(unique),
+        Unique(),
     ] = ()
     source: Line
 

@@ -7,7 +7,7 @@ until the last content had to be deleted. Whether it is in force is `standing`'s
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.agreement.clause import Clause
@@ -15,7 +15,7 @@ from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest, KeyId
 from meldeweg.kernel.model import Frozen, Version1, where
 from meldeweg.kernel.schemas.record import ClauseId
-from meldeweg.kernel.schemas.values import Day, Line, Phone, Text, unique
+from meldeweg.kernel.schemas.values import Day, Line, Phone, Text, Unique
 from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
 from meldeweg.kernel.trust.objects import AgencyKind
 
@@ -38,9 +38,7 @@ class Partner(Frozen):
     agency: AgencyId
     name: Line
     kind: AgencyKind
-    municipalities: Annotated[
-        tuple[Ags, ...], Field(min_length=1, max_length=200), AfterValidator(unique)
-    ]
+    municipalities: Annotated[tuple[Ags, ...], Field(min_length=1, max_length=200), Unique()]
     call: Annotated[tuple[Contact, ...], Field(min_length=1, max_length=5)]
 
 
@@ -99,7 +97,7 @@ class Protects(Frozen):
     """What the agreement is for."""
 
     text: Line
-    grounds: Annotated[tuple[Ground, ...], Field(min_length=1), AfterValidator(unique)]
+    grounds: Annotated[tuple[Ground, ...], Field(min_length=1), Unique()]
 
 
 class District(Frozen):
@@ -116,7 +114,10 @@ class Terms(Frozen):
     title: Line
     notice: Text
     district: District
-    municipalities: Annotated[dict[Ags, Line], Field(min_length=1, max_length=200)]
+    municipalities: Annotated[
+        dict[Ags, Line],
+        Field(min_length=1, max_length=200, json_schema_extra={"additionalProperties": False}),
+    ]
     term: Term
     signing: Signing
     protects: Protects

@@ -6,8 +6,9 @@ partition stands where the store wants it; any error makes it ask the store agai
 which were drained and lost inside aiokafka come again.
 
 Guarantees: no record is handed out from a topic whose id changed since its position was taken; what
-can't be read on is reported (`on_reset`) before reading starts again. Trusts: one consumer at a
-time per group (one active gateway), so that every partition is ours.
+can't be read on is reported (`on_reset`) before reading starts again; a partition that nobody
+answers for now (no leader, a topic that is being made) waits alone, and the others go on.
+Trusts: one consumer at a time per group (one active gateway), so that every partition is ours.
 """
 
 import asyncio
@@ -32,9 +33,11 @@ from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.errors import Unavailable
 
-_IDLE = 0.02  # seconds between looks while there is nothing to read
+_IDLE = 0.02  # seconds between looks while there is nothing to read from
+_WAIT = 250  # milliseconds to wait for records; what comes meanwhile is handed out at once
 _TROUBLED = 0.5  # seconds to wait after an error
 _UNASSIGNED = 1.0  # seconds a partition may stay without its reader
+_LEADERLESS = 1.0  # seconds between looks at partitions that nobody answers for
 
 # Trouble that passes, or is dealt with by placing again. After anything else (a lost group right,
 # a task that died) aiokafka would fail for ever: only a new consumer helps.
@@ -69,7 +72,9 @@ class PlacedConsumer(AIOKafkaConsumer):
         self._ids = ids  # outlives this consumer: a broker is gone while its disk is lost
         self._alive = alive
         self._turn = 0  # counts assignments
-        self._placed: int | None = None  # the assignment for which all positions are set
+        self._placed: int | None = None  # the assignment for which positions are set
+        self._waiting: frozenset[TopicPartition] = frozenset()  # of it: paused, nobody answers
+        self._looked = 0.0
         self._compared = 0  # handshakes up to which ids were compared
         self._whole_since = time.monotonic()
         self.trouble: str | None = None
@@ -90,10 +95,14 @@ class PlacedConsumer(AIOKafkaConsumer):
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Any]]:
-        """Return what aiokafka would, once everything stands where it must."""
+        """Return what aiokafka would, once everything stands where it must.
+
+        Waits longer than FastStream asks: it would look again, and sleep, two hundred times a
+        second, which was most of what an idle gateway cost.
+        """
         self._alive()
         try:
-            got = await self._read(timeout_ms, max_records)
+            got = await self._read(max_records)
         except kafka.ConsumerStoppedError:
             raise
         except kafka.NoOffsetForPartitionError:
@@ -101,12 +110,10 @@ class PlacedConsumer(AIOKafkaConsumer):
             return {}
         except (*TROUBLE, Unavailable) as exc:  # Unavailable is the store's
             return await self._troubled(exc)
-        self.trouble = None
+        self.trouble = "partition-unavailable" if self._waiting else None
         return got
 
-    async def _read(
-        self, timeout_ms: int, max_records: int | None
-    ) -> dict[TopicPartition, list[Any]]:
+    async def _read(self, max_records: int | None) -> dict[TopicPartition, list[Any]]:
         # What hinders the coordinator waits to be consumed, and hinders it until then.
         self._coordinator.check_errors()
         demand_alive(self)
@@ -115,7 +122,7 @@ class PlacedConsumer(AIOKafkaConsumer):
             return {}
         turn = self._turn
         got: dict[TopicPartition, list[Any]] = await super().getmany(
-            timeout_ms=timeout_ms, max_records=max_records
+            timeout_ms=_WAIT, max_records=max_records
         )
         if turn != self._turn:
             return {}  # it waited through a rebalance: this is from where the group had committed
@@ -138,40 +145,64 @@ class PlacedConsumer(AIOKafkaConsumer):
     async def _ready(self) -> bool:
         self._demand_whole_assignment()
         if self._placed == self._turn:
+            if self._waiting and time.monotonic() - self._looked > _LEADERLESS:
+                return await self._place(self._waiting)
             return True
-        turn = self._turn
+        turn, handshakes = self._turn, self._tls.handshakes
         assigned = self.assignment()
-        if not assigned:
+        if not assigned or not await self._place(assigned):
             return False
-        handshakes = self._tls.handshakes
-        offsets = await self._offsets(assigned)
-        if turn != self._turn or assigned != self.assignment():
-            return False  # rebalanced meanwhile
-        for place, offset in offsets.items():
-            self.seek(place, offset)
         self._placed, self._compared = turn, handshakes
         return True
 
-    async def _offsets(self, assigned: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Ask the store and the log where to go on; report what was lost."""
-        topics = {place.topic for place in assigned}
-        found = await listed(self._client, topics)
-        if topics - found.keys():
-            raise Unavailable("topic-unknown")
-        ids = {topic: found[topic].topic_id for topic in topics}
-        wanted = await self._of.positions([(each.topic, each.partition) for each in assigned])
-        edges = await bounds(self._client, [(each.topic, each.partition) for each in assigned])
+    async def _place(self, wanted: frozenset[TopicPartition]) -> bool:
+        """Set all that is assigned, or all that waits, where the store says.
+
+        Returns False after a rebalance meanwhile.
+        """
+        turn, self._looked = self._turn, time.monotonic()
+        offsets = await self._offsets(wanted)
+        if turn != self._turn or not wanted <= self.assignment():
+            return False
+        for place, offset in offsets.items():
+            self.seek(place, offset)
+        lacking = wanted - offsets.keys()
+        self._hold(lacking)
+        self.resume(*(offsets.keys() & self.paused()))
+        self._waiting = lacking
+        return True
+
+    def _hold(self, lacking: frozenset[TopicPartition]) -> None:
+        """Fetch nothing of these; any position will do, so that the group is not asked for one."""
+        for place in lacking:
+            self.seek(place, 0)
+            self.pause(place)  # again after each rebalance, which forgets it
+        for place in lacking - self._waiting:
+            log.warning(
+                "consumer_troubled",
+                subscription=self._of.name,
+                code="partition-unavailable",
+                topic=place.topic,
+                partition=place.partition,
+            )
+
+    async def _offsets(self, wanted: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Ask the store and the log where to go on; report what was lost.
+
+        Of a partition that nobody answers for now there is no offset.
+        """
+        found = await listed(self._client, {place.topic for place in wanted})
+        places = [(each.topic, each.partition) for each in wanted if each.topic in found]
+        stored = await self._of.positions(places)
+        edges = await bounds(self._client, places)
         offsets: dict[TopicPartition, int] = {}
-        for each in assigned:
-            place = (each.topic, each.partition)
-            if place not in edges:
-                raise Unavailable("partition-unavailable")
-            there = Log(ids[each.topic], *edges[place])
-            known = self._known(each.topic, wanted.get(place), there)
-            offsets[each], reset = decide(place, known, there)
+        for place, edge in edges.items():
+            there = Log(found[place[0]].topic_id, *edge)
+            known = self._known(place[0], stored.get(place), there)
+            offsets[TopicPartition(*place)], reset = decide(place, known, there)
             if reset is not None:
                 await self._report(reset)
-        self._ids.update(ids)  # only now: what was to be reported is durable
+            self._ids[place[0]] = there.topic_id  # only now: what was to be reported is durable
         return offsets
 
     def _known(self, topic: str, stored: Position | int | None, there: Log) -> Position | None:

@@ -8,7 +8,7 @@ field and found by walking it, never typed in by the sender.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict
 
@@ -59,8 +59,17 @@ class Element(Frozen):
 
 @cache
 def _declared(part: type[Element]) -> tuple[tuple[str, tuple[DataCategory, ...]], ...]:
-    """Return each field's name with the categories declared beside it."""
-    return tuple(
-        (name, tuple(mark.category for mark in field.metadata if isinstance(mark, Holds)))
-        for name, field in part.model_fields.items()
-    )
+    """Return the fields that can add something, each with the categories declared beside it."""
+    found = []
+    for name, field in part.model_fields.items():
+        marks = tuple(mark.category for mark in field.metadata if isinstance(mark, Holds))
+        if marks or _can_add(field.annotation):
+            found.append((name, marks))
+    return tuple(found)
+
+
+def _can_add(annotation: Any) -> bool:
+    """Say whether a value of this type is, or holds, a part that can add something."""
+    if isinstance(annotation, type) and issubclass(annotation, Element):
+        return annotation.collect is not Element.collect or bool(_declared(annotation))
+    return any(map(_can_add, get_args(annotation)))

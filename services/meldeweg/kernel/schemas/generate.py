@@ -1,6 +1,7 @@
 """Write the published schemas: `python -m meldeweg.kernel.schemas.generate [--check | --release]`.
 
-Guarantees: a released schema is never overwritten. `--check` writes nothing and ends with 1 when a
+Guarantees: a released schema is never overwritten; the example of an agreement follows the district
+file that it is made from, and is not pinned. `--check` writes nothing and ends with 1 when a
 file is missing, stale, or differs from its released hash; `--release` pins what is not yet pinned.
 """
 
@@ -11,21 +12,36 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from meldeweg.kernel import strictjson
+from meldeweg.kernel.agreement import Agreement, build, load_district
+from meldeweg.kernel.ids import KeyId
 from meldeweg.kernel.schemas import TYPES
 from meldeweg.kernel.schemas.published import schema_bytes, schema_of
 from meldeweg.kernel.schemas.record import RecordBody
 
 ROOT = Path(__file__).parents[4] / "schemas"
 RELEASED = "released.json"
+EXAMPLE = "agreement.kreis-viersen.json"
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of every schema: the message types and the record."""
+    """Yield name and bytes of every schema: the message types, the record, the agreement."""
     for kind, versions in TYPES.items():
         for version, model in versions.items():
             schema = schema_of(model, str(kind), version)
             yield f"{kind}.v{version}.json", schema_bytes(schema)
     yield "record.v1.json", schema_bytes(schema_of(RecordBody, "record", 1))
+    yield "agreement.v1.json", schema_bytes(schema_of(Agreement, "agreement", 1))
+
+
+def example() -> bytes:
+    """Return the agreement of Kreis Viersen, indented, its identity keys invented."""
+    district = load_district("kreis-viersen")
+    keys = {
+        party.agency: KeyId(strictjson.b64u_encode(hashlib.sha256(party.agency.encode()).digest()))
+        for party in district.parties
+    }
+    return schema_bytes(strictjson.loads(build(district, keys)))
 
 
 def released(root: Path) -> dict[str, str]:
@@ -48,6 +64,9 @@ def findings(root: Path) -> list[str]:
             found.append(f"{name} differs from the code")
         if name not in pinned:
             found.append(f"{name} is not in {RELEASED}")
+    path = root / EXAMPLE
+    if not path.exists() or path.read_bytes() != example():
+        found.append(f"{EXAMPLE} differs from the district file")
     for name, sha256 in pinned.items():
         path = root / name
         if not path.exists():
@@ -68,6 +87,7 @@ def write(root: Path, *, release: bool) -> list[str]:
         (root / name).write_bytes(data)
         if release:
             pinned[name] = sha256
+    (root / EXAMPLE).write_bytes(example())
     if release and not refused:
         (root / RELEASED).write_text(json.dumps(dict(sorted(pinned.items())), indent=2) + "\n")
     return refused

@@ -29,6 +29,7 @@ _ERRORS = {
     "time_malformed": "not-a-time",
     "date_malformed": "not-a-date",
     "not_unique": "not-unique",
+    "one_of": "one-of",
 }
 
 

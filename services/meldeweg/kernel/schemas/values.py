@@ -9,8 +9,15 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 # C0 and C1 controls, line and paragraph separators, and the bidirectional overrides and isolates
 # (Unicode 9.0, UAX #9). Escapes that ECMA-262, Python and Rust's regex read alike.
@@ -83,3 +90,17 @@ def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(items)) != len(items):
         raise PydanticCustomError("not_unique", "the same twice")
     return items
+
+
+class Unique:
+    """Marks a list that names nothing twice, to the reader and in the schema."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(unique, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(core), "uniqueItems": True}

@@ -55,7 +55,8 @@ def run(name: str, wire: "Callable[[], Service]") -> NoReturn:
     except Fatal as exc:
         log.critical("service_refused", exc_info=exc)
         sys.exit(_exit_code(exc))
-    # What wiring made stays until the end: the collector need not look at it for each message.
+    # What wiring made stays until the end: a look of the collector at all of it (107,000 objects of
+    # a gateway) held the loop for 67 ms; it saves no CPU that could be measured.
     gc.collect()
     gc.freeze()
     service.run()

@@ -81,6 +81,10 @@ class View:
         known = self._status.get(agency)
         return known.status if known else AgencyStatus.ACTIVE
 
+    def last_status(self, agency: AgencyId) -> Status | None:
+        """Return the change of status that counts, None if there was none."""
+        return self._status.get(agency)
+
     def status_number(self, agency: AgencyId) -> int:
         """Return the number of the last status change, 0 if there was none."""
         known = self._status.get(agency)

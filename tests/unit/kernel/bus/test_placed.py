@@ -33,7 +33,9 @@ class Broker:
         self.next = {}  # the store's
         self.resets = []
         self.seeks = []
+        self.paused = set()
         self.gets = []  # one callable for each coming `getmany`
+        self.waits = []  # how long each `getmany` was to wait, in milliseconds
 
 
 @pytest.fixture
@@ -47,13 +49,15 @@ def broker(monkeypatch):
     async def bounds(client, places):
         return {place: broker.edges[place] for place in places if place in broker.edges}
 
-    async def getmany(self, **_):
+    async def getmany(self, *, timeout_ms, **_):
+        broker.waits.append(timeout_ms)
         return broker.gets.pop(0)()
 
     monkeypatch.setattr(placed, "listed", listed)
     monkeypatch.setattr(placed, "bounds", bounds)
     monkeypatch.setattr(placed, "demand_alive", lambda consumer: None)
     monkeypatch.setattr(placed, "_TROUBLED", 0)
+    monkeypatch.setattr(placed, "_LEADERLESS", 0)
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", getmany)
     return broker
 
@@ -86,6 +90,9 @@ def consumer(broker, monkeypatch):
     consumer.assignment = lambda: broker.assigned
     consumer.subscription = frozenset
     consumer.seek = lambda place, offset: broker.seeks.append((place.topic, offset))
+    consumer.paused = lambda: broker.paused
+    consumer.pause = lambda *places: broker.paused.update(places)
+    consumer.resume = lambda *places: broker.paused.difference_update(places)
     return consumer
 
 
@@ -101,6 +108,14 @@ async def test_records_fetched_through_a_rebalance_are_not_handed_out(broker, co
     assert await consumer.getmany() == {}
     assert await consumer.getmany() == {A: ["from the store's"]}
     assert broker.seeks == [("t.a", 40), ("t.a", 40)]
+
+
+async def test_an_idle_consumer_looks_a_few_times_a_second_however_often_it_is_asked(
+    broker, consumer
+):
+    broker.gets = [dict]
+    assert await consumer.getmany(timeout_ms=1) == {}
+    assert broker.waits[0] >= 200
 
 
 async def test_records_over_a_new_connection_are_compared_with_the_topics_id(broker, consumer):
@@ -197,13 +212,59 @@ async def test_nothing_is_handed_out_before_the_store_has_answered(broker, consu
     assert not consumer.broken.is_set()
 
 
-async def test_a_topic_that_is_not_to_be_seen_any_more_is_waited_for(broker, consumer):
-    del broker.ids["t.a"]
+@pytest.mark.parametrize("of", ["topic", "leader"])
+async def test_what_nobody_answers_for_waits_alone(broker, consumer, of):
+    there = broker.ids if of == "topic" else broker.edges
+    name = "t.a" if of == "topic" else ("t.a", 0)
+    kept = there.pop(name)
+    broker.assigned = frozenset({A, B})
+    broker.next = {("t.a", 0): Position(5, OLD), ("t.b", 0): Position(7, OLD)}
+    broker.gets = [lambda: {B: ["1"]}, lambda: {B: ["2"]}, lambda: {A: ["3"], B: ["4"]}]
+    assert await consumer.getmany() == {B: ["1"]}
+    assert await consumer.getmany() == {B: ["2"]}
+    assert (broker.paused, consumer.trouble) == ({A}, "partition-unavailable")
+    there[name] = kept
+    broker.seeks.clear()
+    assert await consumer.getmany() == {A: ["3"], B: ["4"]}
+    assert broker.seeks == [("t.a", 5)]  # the other stands where it was
+    assert (broker.paused, consumer.trouble) == (set(), None)
+
+
+@pytest.mark.parametrize("left", [{B}, {A, B}])
+async def test_a_rebalance_forgets_what_waited_and_nothing_else_stops(broker, consumer, left):
+    broker.edges.pop(("t.a", 0))
+    broker.assigned = frozenset({A, B})
+    broker.next = {("t.b", 0): Position(7, OLD)}
+
+    def rebalanced():
+        broker.paused.clear()
+        broker.assigned = frozenset(left)
+        consumer._reassigned()
+        return {}
+
+    broker.gets = [rebalanced, lambda: {B: ["1"]}, lambda: {B: ["2"]}]
     assert await consumer.getmany() == {}
-    assert consumer.trouble == "topic-unknown"
-    broker.ids["t.a"] = OLD
-    broker.gets = [lambda: {A: ["1"]}]
-    assert await consumer.getmany() == {A: ["1"]}
+    assert await consumer.getmany() == {B: ["1"]}
+    assert await consumer.getmany() == {B: ["2"]}
+    assert broker.paused == left - {B}
+    assert (consumer.trouble is None) == (A not in left)
+
+
+async def test_what_came_late_does_not_pass_for_a_comparison_of_the_others(broker, consumer):
+    edge = broker.edges.pop(("t.a", 0))
+    broker.assigned = frozenset({A, B})
+    broker.next = {("t.b", 0): Position(7, OLD)}
+
+    def reconnected():
+        consumer._tls.handshakes += 1
+        broker.ids["t.b"], broker.edges["t.a", 0] = NEW, edge
+        return {}
+
+    broker.gets = [reconnected, lambda: {B: ["of another topic"]}, lambda: {B: ["1"]}]
+    assert await consumer.getmany() == {}
+    assert await consumer.getmany() == {}
+    assert await consumer.getmany() == {B: ["1"]}
+    assert [reset.topic_id for reset in broker.resets] == [NEW]
 
 
 async def test_a_rebalance_while_the_store_answers_places_again(broker, consumer):
