@@ -443,6 +443,25 @@ def test_the_office_of_a_linked_copy_is_not_woken():
     assert (lead.case_urgency, lead.urgency) == (Urgency.IMMEDIATE, Urgency.IMMEDIATE)
 
 
+def test_a_clause_that_is_always_immediate_sets_a_linked_copy_no_deadline():
+    always = {"default": "immediate", "least": "immediate"}
+    changes = {
+        "haeusliche-gewalt": {"urgency": always},
+        "alkohol-und-drogen": {
+            "urgency": always,
+            "deadlines": {"immediate": {"minutes": 15}},
+            "linked_copy": False,
+        },
+    }
+    clauses = json.loads(document_bytes())["clauses"]
+    held = standing(clauses=[one | changes.get(one["id"], {}) for one in clauses])
+    grounds = (Ground.DOMESTIC_VIOLENCE, Ground.ALCOHOL_EXCESS)
+    where = places(GREFRATH, KEMPEN_TOWN)
+    copy = decide(REPORT, held, recipient=KEMPEN, places=where, grounds=grounds)
+    assert copy.clauses == ("haeusliche-gewalt", "alkohol-und-drogen")
+    assert copy.ack_by == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)  # today's, of the leading one
+
+
 def test_no_linked_copy_where_the_clause_wants_none():
     held = with_clause("haeusliche-gewalt", linked_copy=False)
     where = places(GREFRATH, KEMPEN_TOWN)

@@ -65,14 +65,21 @@ class Deadlines(Frozen):
     routine: Deadline | None = None
 
     def of(self, urgency: Urgency) -> Deadline:
-        """Return the deadline; the clause was checked to have it."""
-        found = {
+        """Return the deadline; the clause was checked to have those of what it allows."""
+        found = self._by_urgency(urgency)
+        assert found is not None
+        return found
+
+    def has(self, urgency: Urgency) -> bool:
+        """Say whether there is one; a linked copy may be less urgent than a clause allows."""
+        return self._by_urgency(urgency) is not None
+
+    def _by_urgency(self, urgency: Urgency) -> Deadline | None:
+        return {
             Urgency.IMMEDIATE: self.immediate,
             Urgency.TODAY: self.today,
             Urgency.ROUTINE: self.routine,
         }[urgency]
-        assert found is not None
-        return found
 
 
 class UrgencyRule(Frozen):

@@ -128,6 +128,7 @@ def _permit(held: Standing, cover: _Cover, transfer: Transfer, at: datetime) -> 
         ack_by=min(
             deadlines.ack_by(at, urgency, one, held.document.calendar, transfer.handover_at)
             for one in clauses
+            if one.deadlines.has(urgency)  # the leading clause has it, also of a linked copy
         ),
         delete_after=_delete_after(at, held.document.keep_months),
         is_linked_copy=linked,
