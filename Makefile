@@ -25,11 +25,12 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (ONCE=1: ends by itself)
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
-test: venv check  ## every check and every test, on real parts; what needs none of them runs beside
-	@mkdir -p .cache; $(BIN)/python -m pytest $(PURE) > .cache/pure.log 2>&1 & pure=$$!; \
+test: venv  ## every check and every test, on real parts; what needs none of them runs beside
+	@mkdir -p .cache; { $(MAKE) --no-print-directory check; check=$$?; \
+	$(BIN)/python -m pytest $(PURE); pure=$$?; exit $$((check | pure)); } > .cache/pure.log 2>&1 & pure=$$!; \
 	$(BIN)/python -m pytest $(REAL); real=$$?; \
 	wait $$pure; pure=$$?; cat .cache/pure.log; \
-	echo "on real parts (above): exit $$real; beside them: exit $$pure"; exit $$((real | pure))
+	echo "on real parts (above): exit $$real; checks and tests beside them: exit $$pure"; exit $$((real | pure))
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests
