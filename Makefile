@@ -26,7 +26,7 @@ demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (O
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
 test: venv  ## every check and every test, on real parts; what needs none of them runs beside
-	@mkdir -p .cache; { $(MAKE) --no-print-directory check; check=$$?; \
+	@mkdir -p .cache; { make --no-print-directory check; check=$$?; \
 	$(BIN)/python -m pytest $(PURE); pure=$$?; exit $$((check | pure)); } > .cache/pure.log 2>&1 & pure=$$!; \
 	$(BIN)/python -m pytest $(REAL); real=$$?; \
 	wait $$pure; pure=$$?; cat .cache/pure.log; \
