@@ -1,16 +1,20 @@
-"""(f) The audit: from a topic to a signed checkpoint, with its process on one core.
+"""(f) The audit: from a topic to a signed checkpoint, with its process on one core of its own.
 
 Real records of ours, again and again, in a topic that only the audit reads, written while it is
-frozen. Counted from the moment it goes on until a signed checkpoint has all of them. Beside it what
-most people would do instead: one INSERT and one commit per event, in the same database.
+frozen: a message, and a receipt, as each message has one or two. Counted from the moment it goes on
+until a signed checkpoint has all of them. Broker and database have the other cores; the other
+services stand still, as they would be on machines of their own. Beside it what most people would do
+instead: one INSERT and one commit per event, in the same database.
 """
 
 import asyncio
 import os
 import time
 import uuid
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from bench import plain
@@ -27,27 +31,58 @@ _BATCH = 1000
 
 
 def measure(stand: Stand, orders: Orders, figures: Figures) -> None:
-    record = plain.sample(stand)
-    pid = stand.pids["audit"]
+    message, receipt = plain.sample(stand), plain.receipt(stand)
+    aim = Aim(15_000, most=False)
     with psycopg.connect(stand.described.postgres.uri, autocommit=True) as db:
-        topic = asyncio.run(_prepared(stand, record))
-        eventually(lambda: _read(db, topic) == 1, "the audit knows the topic")
-        eventually(lambda: _unsigned(db) == 0, "everything is signed")
-        before = _signed(db)
+        rate, cpu = _caught_up(stand, db, message, orders.audited)
+        note = _note(message, orders.audited, cpu)
+        figures.add("f", "audit: topic to signed checkpoint", rate, "/s", aim, note)
+        rate, cpu = _caught_up(stand, db, receipt, orders.audited)
+        note = _note(receipt, orders.audited, cpu)
+        figures.add("f", "audit: the same with receipts", rate, "/s", aim, note)
+        inserted = _inserts(db, message, orders.inserts)
+    figures.add("f", "audit: one INSERT per event", inserted, "/s", note="the same PostgreSQL")
+
+
+def _note(record: Record, count: int, cpu: float) -> str:
+    size = len(record.value or b"") + sum(len(n) + len(v or b"") for n, v in record.headers)
+    return f"{count:,} records of {size:,} bytes; its CPU {cpu * 1e6:.0f} µs each"
+
+
+def _caught_up(
+    stand: Stand, db: psycopg.Connection, record: Record, count: int
+) -> tuple[float, float]:
+    """Return entries/s, and its seconds of CPU per entry, of catching up with so many records."""
+    pid = stand.pids["audit"]
+    topic = asyncio.run(_prepared(stand, record))
+    eventually(lambda: _read(db, topic) == 1, "the audit knows the topic")
+    eventually(lambda: _unsigned(db) == 0, "everything is signed")
+    want = _signed(db) + count
+    with ExitStack() as undone:
         with stand.frozen("audit"):
-            asyncio.run(_write(stand, topic, record, orders.audited))
-            everywhere = _pin(pid, {min(os.sched_getaffinity(pid))})
+            asyncio.run(_write(stand, topic, record, count))
+            _share_out(stand, undone)
             cpu, started = spent(pid), time.monotonic()
-        want = before + orders.audited
         eventually(lambda: _signed(db) >= want, "all are signed", every=0.02)
         took = time.monotonic() - started
-        cpu = spent(pid) - cpu
-        _pin(pid, everywhere)
-        inserted = _inserts(db, record, orders.inserts)
-    note = f"{orders.audited:,} records; its CPU {cpu / orders.audited * 1e6:.0f} µs each"
-    aim = Aim(15_000, most=False)
-    figures.add("f", "audit: topic to signed checkpoint", orders.audited / took, "/s", aim, note)
-    figures.add("f", "audit: one INSERT per event", inserted, "/s", note="the same PostgreSQL")
+        return count / took, (spent(pid) - cpu) / count
+
+
+def _share_out(stand: Stand, undone: ExitStack) -> None:
+    """Give the audit a core, broker and database the others, and let the rest stand still."""
+    everywhere = os.sched_getaffinity(stand.pids["audit"])
+    ours = {min(everywhere)}
+    for name, pid in stand.pids.items():
+        if name == "audit":
+            cores = ours
+        elif name.startswith(("broker", "postgres")):
+            cores = everywhere - ours or everywhere
+        else:
+            undone.enter_context(stand.frozen(name))
+            continue
+        for each in [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]:
+            _pin(each, cores)
+            undone.callback(_pin, each, everywhere)
 
 
 async def _prepared(stand: Stand, record: Record) -> str:
@@ -74,12 +109,11 @@ async def _write(stand: Stand, topic: str, record: Record, count: int) -> None:
         await producer.stop()
 
 
-def _pin(pid: int, cores: set[int]) -> set[int]:
-    """Let every thread of a process run on these cores alone; returns where it ran before."""
-    before = os.sched_getaffinity(pid)
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
-    return before
+def _pin(pid: int, cores: set[int]) -> None:
+    """Let every thread of a process run on these cores alone."""
+    with suppress(ProcessLookupError, FileNotFoundError):  # it, or a thread of it, has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def _one(db: psycopg.Connection, query: str, *args: object) -> int:

@@ -31,7 +31,15 @@ _AHEAD = 500  # records whose acknowledgement is awaited together
 
 def sample(stand: Stand) -> Record:
     """Return the first message of ours that lies on the broker."""
-    topic = topics.inbox(stand.recipient, stand.sender)
+    return _first(stand, topics.inbox(stand.recipient, stand.sender))
+
+
+def receipt(stand: Stand) -> Record:
+    """Return the first receipt of ours that lies on the broker."""
+    return _first(stand, topics.inbox(stand.sender, stand.recipient))
+
+
+def _first(stand: Stand, topic: str) -> Record:
     return asyncio.run(read_all(stand.connection(), (topic,)))[0]
 
 

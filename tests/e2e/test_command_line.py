@@ -61,6 +61,8 @@ def test_what_is_refused_ends_with_1_and_names_the_rule(district, here):
     assert "not-covered" in district.cli(*order, stdin=text, code=1)
     said = json.loads(district.cli(*order, "--json", stdin=text, code=1))
     assert (said["error"], said["exit"]) == ("not-covered", 1)
+    assert said["problem"]["rule"]
+    assert said["problem"]["call"]["office"]
 
 
 def test_wrong_use_ends_with_2_and_what_cannot_be_reached_with_3(district, here, tmp_path):
@@ -93,6 +95,15 @@ def test_a_token_is_made_and_revoked_within_a_second(district, here, tmp_path):
     assert time.monotonic() - since < 2.5  # it is a second; the machine may be busy
 
 
+def _officers_own(district, here, folder):
+    """Return the options that name the audit service and what is believed, without a stack."""
+    audit, token, register = district.described.services["audit"], folder / "t", folder / "r"
+    token.write_text(audit.token)
+    assert district.cli_json("registry", "export", register, *here)["records"] > 0
+    said = ("--url", audit.url, "--token-file", token)
+    return (*said, "--register", register, "--anchor", district.places.anchor)
+
+
 def test_the_log_is_exported_verified_and_opened(district, here, reported, tmp_path):
     digest = district.police.sent(reported["id"]).digest
     line = district.logged(digest)[digest]
@@ -104,7 +115,14 @@ def test_the_log_is_exported_verified_and_opened(district, here, reported, tmp_p
     key = next(district.places.oversight(KREIS).glob("*.jwk"))
     opened = district.cli_json("audit", "open", line["index"], "--key", key, *here)
     assert opened["record"]["clause"] == "haeusliche-gewalt"
-    assert district.cli_json("audit", "open", "--digest", digest, "--key", key, *here) == opened
+    assert opened["signed_by"]["agency"] == POLICE
+    assert (opened.pop("log")["size"] > line["index"], opened["notices"]) == (True, [])
+    again = district.cli_json("audit", "open", "--digest", digest, "--key", key, *here)
+    assert again.items() >= opened.items()
+    alone = _officers_own(district, here, tmp_path)  # an officer's machine has no stack
+    again = district.cli_json("audit", "open", line["index"], "--key", key, *alone)
+    assert again.items() >= opened.items()
+    district.cli("audit", "open", line["index"], "--key", key, *alone[:4], code=2)
     other = next(district.places.oversight(KEMPEN).glob("*.jwk"))
     said = district.cli("audit", "open", line["index"], "--key", other, *here, code=1)
     assert "envelope-not-for-this-key" in said

@@ -21,20 +21,22 @@ from e2e.stage import (
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.keys import listed
+from meldeweg.cli import register_file
 from meldeweg.cli.asking import Auditor
-from meldeweg.cli.audit import entries
+from meldeweg.cli.audit import entry_at, proof_of
+from meldeweg.cli.audit_evidence import weigh
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Conflict, Invalid, NotCovered
-from meldeweg.kernel.clock import to_rfc3339
+from meldeweg.kernel.clock import SystemClock, to_rfc3339
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.keyfile import read_open_key
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.trust.objects import KeyUse
 
 
-def _entry(district, line):
+def _auditor(district):
     audit = district.described.services["audit"]
-    return entries(Auditor(audit.url, audit.token), line["index"])
+    return Auditor(audit.url, audit.token)
 
 
 def _officer(district, agency):
@@ -74,9 +76,14 @@ def test_the_exported_log_proves_it_offline_and_only_both_officers_can_open_it(d
     with open_source(str(tmp_path / "log")) as source:
         report = verify.verify(source)
     assert report.ok, report.as_json()
-    entry = _entry(district, line)
+    entry = entry_at(_auditor(district), line["index"])
+    proof = proof_of(_auditor(district), entry)
+    register = register_file.of_stack(district.directory)
     for agency in (POLICE, KREIS):
         opened = open_entry(entry, _officer(district, agency))
+        evidence = weigh(opened, entry, proof, register, SystemClock().now())
+        assert evidence.notices == ()
+        assert evidence.head.size > entry.index
         assert opened.statement.digest == digest
         assert opened.record["clause"] == "haeusliche-gewalt"
         assert "domestic-violence" in opened.record["grounds"]

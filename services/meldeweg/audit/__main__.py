@@ -15,7 +15,7 @@ from meldeweg.audit.reading import Reading
 from meldeweg.audit.sealing import Sealer
 from meldeweg.audit.settings import AuditSettings
 from meldeweg.kernel.bus.connection import Connection
-from meldeweg.kernel.keyfile import read_signing_key
+from meldeweg.kernel.keyfile import read_public_key, read_signing_key
 from meldeweg.kernel.note import Signer
 from meldeweg.kernel.service import Service, run
 from meldeweg.kernel.settings import load, read_secret
@@ -26,6 +26,7 @@ _STALLED = 90.0  # seconds without a turn; longer than the longest wait for brok
 def wire() -> Service:
     settings = load(AuditSettings)
     key = read_signing_key(settings.key)
+    former = tuple(read_public_key(path).public for path in settings.former_keys)
     uri = read_secret(settings.database)
 
     def signer(origin: str) -> Signer:
@@ -34,12 +35,11 @@ def wire() -> Service:
     reading = Reading(Pool(uri))
     connection = Connection.of(settings.kafka, "audit")
     ledger = Ledger(uri, settings.clock())
-    sealer = Sealer(ledger, signer)
-    ingest = Ingest(connection, ledger, sealer, settings.origin, signer)
+    sealer = Sealer(ledger, signer, former)
+    ingest = Ingest(connection, ledger, sealer, settings.origin)
     decide = Deciding(ledger, ingest.between)
-    service = Service(
-        "audit", settings, app=build(reading, Auditors(settings.auditors), signer, decide)
-    )
+    app = build(reading, Auditors(settings.auditors), sealer.verifiers, decide)
+    service = Service("audit", settings, app=app)
     service.part("ingest", ingest)
     service.check("ingest", ingest.missing)
     service.task("ingest", ingest.run)

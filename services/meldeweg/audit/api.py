@@ -35,6 +35,9 @@ _STATUS = {"token-missing": 401, "token-refused": 403, "index-out-of-range": 422
 
 _PROBLEM: dict[str, Any] = {"description": "Problem (RFC 9457)", "content": {MEDIA_TYPE: {}}}
 
+Keys = Callable[[str], Sequence[note.Verifier]]
+"""Origin of a log -> whose signatures are its own"""
+
 Year = Annotated[int | None, Query(ge=2000, le=9999, description="the log of this year")]
 Size = Annotated[int | None, Query(ge=0, description="a size that was signed; else the newest")]
 
@@ -42,7 +45,7 @@ Size = Annotated[int | None, Query(ge=0, description="a size that was signed; el
 def build(
     reading: Reading,
     auditors: Auditors,
-    signer: Callable[[str], note.Signer],
+    keys: Keys,
     decide: Deciding,
 ) -> FastAPI:
     """Return the application; the service adds health, metrics and version."""
@@ -56,7 +59,7 @@ def build(
     )
     answer_problems(app)  # what FastAPI itself refuses: its own words would quote the request
     app.add_exception_handler(MeldewegError, _problem)
-    served = _Files(reading, signer)
+    served = _Files(reading, keys)
     _public(app, served)
     _for_auditors(app, reading, served, auditors, decide)
     return app
@@ -65,12 +68,12 @@ def build(
 class _Files:
     """The log of a year at a signed size, as files."""
 
-    def __init__(self, reading: Reading, signer: Callable[[str], note.Signer]) -> None:
-        self._reading, self._signer = reading, signer
+    def __init__(self, reading: Reading, keys: Keys) -> None:
+        self._reading, self._keys = reading, keys
 
     def at(self, year: int | None, size: int | None) -> Served:
         signed = self._reading.signed(year, size)
-        return Served(self._reading, self._signer(signed.origin).verifier().vkey(), signed)
+        return Served(self._reading, self._keys(signed.origin), signed)
 
 
 def _public(app: FastAPI, files: _Files) -> None:

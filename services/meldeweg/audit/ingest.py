@@ -2,38 +2,44 @@
 
 Guarantees: nothing is put into the log before what was published is known; one topic's trouble
 stops no other; while broker or database are away nothing is lost and reading goes on where
-PostgreSQL says; new entries are signed within a second. Memory: one poll, one checkpoint's hashes.
+PostgreSQL says; new entries are signed within a second, while it lags once a second. Memory: what
+is being written, as much again (at least one poll) that waits for it, one checkpoint's hashes.
 Trusts: what `ledger`, `sealing` and `recovery` guarantee.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from meldeweg.audit import alarms
+from meldeweg.audit.arriving import Projected, projected, size
 from meldeweg.audit.follow import Follower
 from meldeweg.audit.ledger import Ledger
-from meldeweg.audit.project import Entry, project
 from meldeweg.audit.recovery import Recovery
 from meldeweg.audit.sealing import Sealer
-from meldeweg.kernel import logs, metrics
+from meldeweg.kernel import logs, metrics, note
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
-from meldeweg.kernel.bus.read import Found, Reader
+from meldeweg.kernel.bus.read import Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing, Place
 from meldeweg.kernel.bus.subscription import Positions
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
-from meldeweg.kernel.note import Signer
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 
 _POLL = 0.1  # seconds; also the longest that a seal waits for
 _BATCH = 4000  # records per poll
+_HELD = 16 * 1024 * 1024  # bytes that may wait for the database; then reading waits too
 _NOTES = 200  # manifests published again at once
 _SEAL = 0.3  # seconds between checkpoints at least
+# Each checkpoint is looked at by every gateway, in its own process and here: while the log lags,
+# more of them would only make it lag longer.
+_SEAL_LAGGING = 1.0
+_LAGGING = 2.0  # seconds of age from which it lags
 _PAUSE = 0.5  # seconds before trying again
 _PATIENCE = 20.0  # seconds that a person's decision waits for its turn
 _RESETS = {
@@ -46,8 +52,6 @@ _unsigned = metrics.gauge("audit_unsigned_entries", "Entries that no signed chec
 _age = metrics.gauge("audit_lag_seconds", "Age of the newest record when it was put in")
 
 T = TypeVar("T")
-Projected = dict[tuple[str, bytes], list[Entry]]
-"""(topic, topic id) -> entries"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,15 +71,15 @@ class Ingest:
         ledger: Ledger,
         sealer: Sealer,
         origin: str,
-        signer: Callable[[str], Signer],
     ) -> None:
         self._connection, self._ledger, self._sealer = connection, ledger, sealer
         self._origin = origin
-        self._signer = signer
         self._producer = Producer(connection)
         self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
         self._unpublished: bytes | None = None
-        self._writing: asyncio.Task[int] | None = None
+        self._writing: asyncio.Task[Any] | None = None  # who has the ledger now
+        self._held: Projected = {}  # read, and waiting for the ledger
+        self._lags = False
         self._asked: list[_Asked] = []
         self._sealed = 0.0
         self._alive = time.monotonic()
@@ -98,11 +102,13 @@ class Ingest:
         await self._reader.restart()
 
     async def _settled(self) -> None:
-        """Let a batch under way come to its end, whichever it is."""
+        """Cut short what is under way; what a thread does meanwhile comes to its end."""
         writing, self._writing = self._writing, None
         if writing is not None:
+            writing.cancel()  # a checkpoint may be waiting for a broker that is away
             await asyncio.wait([writing])
-            writing.exception()  # seen already, or of no interest any more
+            if not writing.cancelled():
+                writing.exception()  # seen already, or of no interest any more
 
     async def stop(self) -> None:
         await self._settled()
@@ -163,48 +169,68 @@ class Ingest:
             except (Unavailable, Fatal) as exc:
                 asked.done.set_exception(exc)
                 raise
+        await self._rewind()
+
+    async def _rewind(self) -> None:
+        """Read on where the ledger says; what it was not given yet comes again."""
+        self._held.clear()
         await self._reader.rewind()
 
     async def _turn(self) -> None:
         found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)
-        projected = await asyncio.to_thread(_projected, found) if found else {}
-        await self._written()
+        resets = [each for each in found.values() if isinstance(each, Reset)]
         if found:
-            await self._take(found, projected)
+            for place, entries in (await asyncio.to_thread(projected, found)).items():
+                self._held.setdefault(place, []).extend(entries)
+        elif not self._held:
+            self._lags = False
+        if found and not resets and self._busy() and size(self._held) < _HELD:
+            return  # read on while the database works
+        await self._written()
+        await self._take()
+        if resets:
+            await self._written()
+            await self._reset_all(resets)
         if self._writing is None and self._sealer.unsigned() == 0:
             if self._unpublished:
                 await self._publish(self._unpublished, b"checkpoint")
                 self._unpublished = None
             await self._turn_year()
-        elif time.monotonic() - self._sealed >= _SEAL:
+        elif time.monotonic() - self._sealed >= (_SEAL_LAGGING if self._lags else _SEAL):
             await self._written()
-            await self._seal()
+            self._writing = asyncio.create_task(self._seal())
 
-    async def _take(self, found: Mapping[Place, Found], projected: Projected) -> None:
-        """Begin to put one poll into the log; while the database works, the next one is read."""
-        anew = False
-        for records in found.values():
-            if isinstance(records, Reset):
-                await asyncio.to_thread(self._reset, records)
-                anew = anew or records.kind is ResetKind.RECREATED
-        if anew:  # perhaps the whole broker: see what is left of our own notes first
-            raise Unavailable("topic-recreated")
+    async def _take(self) -> None:
+        """Begin to put into the log what was read; while the database works, more is read."""
+        held, self._held = self._held, {}
         arrivals = []
-        for (topic, topic_id), entries in projected.items():
+        for (topic, topic_id), entries in held.items():
             if (stream := self._ledger.streams.get(topic_id)) is None:
                 stream = await asyncio.to_thread(self._ledger.stream, topic, topic_id)
             arrivals.append((stream, entries))
         if arrivals:
-            newest = max(entries[-1].appended for entries in projected.values()) / 1000
-            _age.set(max(0.0, self._ledger.clock.now().timestamp() - newest))
-            self._writing = asyncio.create_task(asyncio.to_thread(self._ledger.append, arrivals))
+            newest = max(entries[-1].appended for entries in held.values()) / 1000
+            age = max(0.0, self._ledger.clock.now().timestamp() - newest)
+            _age.set(age)
+            self._lags = age > _LAGGING
+            self._writing = asyncio.create_task(_whole(self._ledger.append, arrivals))
+
+    def _busy(self) -> bool:
+        return self._writing is not None and not self._writing.done()
 
     async def _written(self) -> None:
-        """Wait for the batch before: nothing else may touch the ledger meanwhile."""
+        """Wait for the batch or the checkpoint before: one at a time may touch the ledger."""
         if self._writing is not None:
             await asyncio.shield(self._writing)  # a cancelled turn must not forget the thread
             self._writing = None
             _unsigned.set(self._sealer.unsigned())
+
+    async def _reset_all(self, resets: Sequence[Reset]) -> None:
+        for reset in resets:
+            await asyncio.to_thread(self._reset, reset)
+        if any(each.kind is ResetKind.RECREATED for each in resets):
+            # Perhaps the whole broker: see what is left of our own notes first.
+            raise Unavailable("topic-recreated")
 
     def _reset(self, reset: Reset) -> None:
         """A topic that can't be read on: an alarm, and the others go on."""
@@ -218,10 +244,11 @@ class Ingest:
         self._ledger.halt(stream, _RESETS[reset.kind], detail)
 
     async def _seal(self) -> None:
-        pending = await asyncio.to_thread(self._sealer.prepare)
+        """Sign what is in the log; meanwhile the next poll is read, and waits."""
+        pending = await _whole(self._sealer.prepare)
         if pending is not None:
             ack = await self._publish(pending.note, b"manifest")
-            self._unpublished = await asyncio.to_thread(self._sealer.seal, pending, ack.offset + 1)
+            self._unpublished = await _whole(self._sealer.seal, pending, ack.offset + 1)
             await self._publish(self._unpublished, b"checkpoint")
             self._unpublished = None
         self._sealed = time.monotonic()
@@ -248,7 +275,7 @@ class Ingest:
 
     async def _recover(self) -> None:
         """Take up the log: from the database, then from the bus, and only then anew."""
-        await self._reader.rewind()
+        await self._rewind()
         await asyncio.to_thread(self._ledger.open)
         await asyncio.to_thread(self._sealer.load)
         follower = Follower(self._connection)
@@ -264,10 +291,7 @@ class Ingest:
         self._ready = True
 
     async def _replay(self, follower: Follower) -> None:
-        recovery = Recovery(
-            self._ledger, self._sealer, lambda origin: self._signer(origin).verifier(),
-            follower.fetch,
-        )  # fmt: skip
+        recovery = Recovery(self._ledger, self._sealer, follower.fetch)
         at = await asyncio.to_thread(self._ledger.bus_position)
         reader = Reader(self._connection, positions=_from(at), topics=(AUDIT_CHECKPOINTS,))
         try:
@@ -304,12 +328,17 @@ class Ingest:
         while notes := await asyncio.to_thread(self._ledger.manifests, *at, _NOTES):
             self._alive = time.monotonic()
             headers = (("kind", b"manifest"),)
-            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for *_, value in notes]
+            values = await asyncio.to_thread(self._renewed, notes)
+            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for value in values]
             for sent in await self._producer.send(batch):
                 if not isinstance(sent, Ack):
                     raise Unavailable(sent.code)
             at = notes[-1][:2]
         log.warning("audit_notes_published_again")
+
+    def _renewed(self, notes: Sequence[tuple[int, int, bytes]]) -> list[bytes]:
+        manifests = [(parse_manifest(note.parse(value).text), value) for *_, value in notes]
+        return [self._sealer.renewed(manifest.origin, value) for manifest, value in manifests]
 
     def _checkpoints_reset(self, reset: Reset) -> None:
         with self._ledger.writing() as cursor:
@@ -331,17 +360,14 @@ class Ingest:
         }
 
 
-def _projected(found: Mapping[Place, Found]) -> Projected:
-    """The entries of one poll (in a thread: hashing takes its time)."""
-    made: Projected = {}
-    for (topic, partition), records in found.items():
-        if isinstance(records, Reset) or not records:
-            continue
-        if partition != 0:
-            raise Fatal("topic-partitions", f"{topic} has more than one partition")
-        topic_id = records[0].topic_id.bytes
-        made[topic, topic_id] = [project(topic_id, record) for record in records]
-    return made
+async def _whole(job: Callable[..., T], *args: Any) -> T:
+    """Run `job` in a thread; cancelled meanwhile, wait for its end all the same."""
+    running = asyncio.ensure_future(asyncio.to_thread(job, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _from(at: tuple[int, bytes] | None) -> Positions:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from meldeweg.audit.api import build
 from meldeweg.audit.deciding import Deciding
 from meldeweg.audit.reading import Reading
 from meldeweg.kernel.errors import Fatal
-from meldeweg.kernel.note import Signer
+from meldeweg.kernel.note import Verifier
 from meldeweg.kernel.service import http
 
 FILE = Path(__file__).resolve().parents[3] / "schemas" / "audit.openapi.json"
@@ -18,9 +19,7 @@ FILE = Path(__file__).resolve().parents[3] / "schemas" / "audit.openapi.json"
 
 def generated() -> bytes:
     """Return the description of the API, OpenAPI 3.1, as it is committed."""
-    app = build(
-        cast("Reading", _Nothing()), Auditors(None), _no_signer, cast("Deciding", _Nothing())
-    )
+    app = build(cast("Reading", _Nothing()), Auditors(None), _no_keys, cast("Deciding", _Nothing()))
     http.build("audit", app, http.Readiness())
     return (json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -32,7 +31,7 @@ class _Nothing:
         raise AttributeError(name)
 
 
-def _no_signer(origin: str) -> Signer:
+def _no_keys(origin: str) -> Sequence[Verifier]:
     raise Fatal("log-not-open", origin)
 
 

@@ -2,7 +2,7 @@
 
 Guarantees: before anything new is put into the log, each manifest and checkpoint that was published
 is in the database as it was published; what contradicts them stops the process (`Fatal`), because
-going on would fork the log. Trusts: on the bus, only what this log's own key signed.
+going on would fork the log. Trusts: on the bus, only what this log's own keys signed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,10 +25,8 @@ log = logs.get()
 class Recovery:
     """Takes the records of `audit.checkpoints` in their order."""
 
-    def __init__(
-        self, ledger: Ledger, sealer: Sealer, key: Callable[[str], note.Verifier], fetch: Fetch
-    ) -> None:
-        self._ledger, self._sealer, self._key, self._fetch = ledger, sealer, key, fetch
+    def __init__(self, ledger: Ledger, sealer: Sealer, fetch: Fetch) -> None:
+        self._ledger, self._sealer, self._fetch = ledger, sealer, fetch
 
     async def take(self, offset: int, value: bytes | None) -> None:
         """Take one record; a note that this log did not sign is an alarm, and nothing more."""
@@ -37,7 +35,7 @@ class Recovery:
             manifest = parse_manifest(text) if is_manifest(text) else None
             head = None if manifest else note.parse_checkpoint(text)
             origin = manifest.origin if manifest else head.origin if head else ""
-            note.verify(note.parse(value or b""), [self._key(origin)])
+            note.verify(note.parse(value or b""), self._sealer.verifiers(origin))
         except Refused as exc:
             with self._ledger.writing() as cursor:
                 detail = f"offset {offset}: {exc.code}"

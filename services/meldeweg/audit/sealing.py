@@ -10,6 +10,8 @@ from which the same manifest leads to the same checkpoint.
     4 write the tiles, read them back, prove that the new tree extends the signed one
     5 sign, and store the checkpoint with 4 in one transaction; from here a crash loses nothing
     6 publish the checkpoint (the caller again)
+
+Another key may go on with a log: what a former one signed is as much this log's own.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,9 +48,13 @@ class Pending:
 class Sealer:
     """Knows the last signed checkpoint and the tree under it."""
 
-    def __init__(self, ledger: Ledger, signer: Callable[[str], note.Signer]) -> None:
+    def __init__(
+        self, ledger: Ledger, signer: Callable[[str], note.Signer], former: Sequence[bytes] = ()
+    ) -> None:
+        """`former`: public keys that signed for this log before `signer`'s."""
         self._ledger = ledger
         self._signer = signer
+        self._former = former
         self.tree = GrowingTree()
         self.number = 0
         self._previous = bytes(32)
@@ -72,17 +78,38 @@ class Sealer:
             row = cursor.fetchone()
             if row is None:
                 return
-            verifier = self._signer(log.origin).verifier()
             try:
-                signed = note.open_checkpoint(row[0], log.origin, [verifier])
+                signed = note.open_checkpoint(row[0], log.origin, self.verifiers(log.origin))
             except Refused as exc:  # another key, or another hand
                 raise Fatal("checkpoint-not-ours", f"{log.origin}: {exc.code}") from exc
             self.tree = GrowingTree.load(signed.size, signed.root, _fetcher(cursor, log.year))
+            newest = self.renewed(log.origin, row[0])
+            cursor.execute(
+                "UPDATE checkpoint SET note = %s WHERE year = %s AND size = %s AND note <> %s",
+                (newest, log.year, signed.size, newest),
+            )
         self.number = row[2] + 1
         self._previous = sha256(note.parse(row[1]).text.encode()).digest()
         self._checkpoint = signed.text()
-        self.newest = row[0]
+        self.newest = newest
         _size.set(signed.size)
+
+    def verifiers(self, origin: str) -> tuple[note.Verifier, ...]:
+        """Return whose signatures are this log's own; first the key that signs now."""
+        former = (note.Verifier(origin, public) for public in self._former)
+        return tuple(dict.fromkeys([self._signer(origin).verifier(), *former]))
+
+    def renewed(self, origin: str, data: bytes) -> bytes:
+        """Return a note of this log with a signature of the key that signs now.
+
+        Who reads it may count a former key's no more. `Fatal` unless it is ours.
+        """
+        signer, parsed = self._signer(origin), note.parse(data)
+        try:
+            by = note.verify(parsed, self.verifiers(origin))
+        except Refused as exc:
+            raise Fatal("note-not-ours", f"{origin}: {exc.code}") from exc
+        return data if signer.verifier() in by else note.sign(parsed.text, signer)
 
     def prepare(self) -> Pending | None:
         """Steps 1 and 2; None when everything is signed."""

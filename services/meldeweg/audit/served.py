@@ -3,20 +3,21 @@
 Guarantees: everything of one size fits together, however the log grows meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from meldeweg.audit.lines import write_line, write_text
 from meldeweg.audit.reading import Reading, Signed
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.note import Verifier
 from meldeweg.kernel.tiles import parse_path
 
 
 class Served:
     """A `Source` (see `sources`) over the database, for one signed size."""
 
-    def __init__(self, reading: Reading, vkey: str, signed: Signed) -> None:
-        self._reading, self._vkey, self.signed = reading, vkey, signed
+    def __init__(self, reading: Reading, keys: Sequence[Verifier], signed: Signed) -> None:
+        self._reading, self._keys, self.signed = reading, keys, signed
 
     def read(self, name: str, limit: int) -> bytes:
         data = self._read(name)
@@ -40,7 +41,7 @@ class Served:
             case "checkpoint":
                 return self.signed.note
             case "vkey":
-                return self._vkey.encode() + b"\n"
+                return "".join(f"{key.vkey()}\n" for key in self._keys).encode()
             case "manifest":
                 return self._reading.manifest(self.signed.year, self.signed.size)
             case _:

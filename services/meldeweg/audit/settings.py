@@ -13,6 +13,11 @@ class AuditSettings(Settings):
     kafka: KafkaSettings = Field(description="where the broker is and who we are there")
     database: Path = Field(description="file with the libpq URI of this service's PostgreSQL role")
     key: Path = Field(description="file with the private key that signs checkpoints (JWK)")
+    former_keys: tuple[Path, ...] = Field(
+        default=(),
+        description="files with the public keys (JWK) that signed this log before, as long as it "
+        "is kept",
+    )
     origin: str = Field(
         pattern=r"^[a-z0-9]+([./-][a-z0-9]+)*$",
         max_length=200,

@@ -1,5 +1,6 @@
 """The registry's desk over HTTP: hand in signed objects, pull the brake, ask."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +51,14 @@ class Desk:
     def agreements(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("GET", "/v1/agreements")
         return found
+
+    def records(self) -> list[tuple[str, bytes]]:
+        """Return every record of trust that the registry has seen, as (topic, value)."""
+        found = self._call("GET", "/v1/records")
+        try:
+            return [(str(each["topic"]), base64.b64decode(each["value"])) for each in found]
+        except (KeyError, TypeError, ValueError) as exc:
+            raise Unavailable("registry-answer-malformed", "records") from exc
 
     def plan(self) -> dict[str, list[str]]:
         """Return what the registry would change at the broker now."""

@@ -28,6 +28,7 @@ class Auditor:
     url: str
     token: str
     ca: Path | None = None
+    stack: Path | None = None  # the directory of the local stack that it belongs to
 
     def get(self, path: str) -> Any:
         return self._asked("GET", path)
@@ -73,7 +74,7 @@ def auditor_of(
         raise Refused("audit-not-named", "--dir, or --url and --token-file")
     try:
         entry = json.loads((directory / "stack.json").read_text())["services"]["audit"]
-        found = Auditor(str(entry["url"]), str(entry["token"]))
+        found = Auditor(str(entry["url"]), str(entry["token"]), stack=directory)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
     yield found

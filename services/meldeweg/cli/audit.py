@@ -3,14 +3,18 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meldeweg.cli import audit_decide, files
 from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor, read_token
+from meldeweg.cli.audit_entry import Entry, Proof, read_entry, read_proof
 from meldeweg.cli.showing import Json, echo_json, pairs, safe
 from meldeweg.kernel.errors import Refused
+
+if TYPE_CHECKING:
+    from meldeweg.kernel.trust.register import Register
 
 app = typer.Typer(no_args_is_help=True, help="Protokoll / the audit log")
 
@@ -74,23 +78,64 @@ def open_(
     key: Annotated[Path, typer.Option(help="private JWK of an oversight key")],
     index: Annotated[int | None, typer.Argument(help="index of the entry in the log")] = None,
     digest: Annotated[str | None, typer.Option(help="message digest, instead of the index")] = None,
+    register: Annotated[
+        Path | None, typer.Option(help="file of `meldeweg registry export`; with --dir not needed")
+    ] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="public JWK of the trust anchor, known from elsewhere")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show why something was sent: to the data protection officer of either agency, nobody else."""
-    from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415 - loaded when asked for
+    """Show why something was sent: to the data protection officer of either agency, nobody else.
+
+    It is shown only if it is in the log and its sender signed it. Exit code 1 with a notice: that
+    much could not be told.
+    """
+    from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415
+    from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
     from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415
 
     if (index is None) == (digest is None):
         raise typer.BadParameter("one of the two: an index, or --digest")
-    private = read_open_key(key)
-    entry = entries(auditor, _found(auditor, digest) if index is None else index)
+    private, known = read_open_key(key), _register(auditor, register, anchor)
+    entry = entry_at(auditor, _found(auditor, digest) if index is None else index)
     opened = open_entry(entry, private)
+    evidence = weigh(opened, entry, proof_of(auditor, entry), known, SystemClock().now())
     context = json.loads(opened.statement.context_bytes)
-    found = {"index": opened.index, "context": context, "record": opened.record}
+    head, signer = evidence.head, {"agency": context["from"], "kid": evidence.signer}
     if as_json:
-        echo_json(found)
+        log = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+        found = {"index": entry.index, "context": context, "record": opened.record, "log": log}
+        echo_json(found | {"signed_by": signer, "notices": list(evidence.notices)})
     else:
         pairs([*context.items(), *opened.record.items()])
+        where = f"{entry.index} / {head.size}, {head.origin}, {head.root.hex()}"
+        pairs(
+            [
+                ("im Protokoll / in the log", where),
+                ("signiert von / signed by", f"{signer['agency']}, {signer['kid']}"),
+                *(("Hinweis / notice", each) for each in evidence.notices),
+            ]
+        )
+    raise typer.Exit(1 if evidence.notices else 0)
+
+
+def _register(auditor: Auditor, register: Path | None, anchor: Path | None) -> "Register":
+    """Return whose keys count: from a file and the anchor, or from the local stack."""
+    from meldeweg.cli import register_file  # noqa: PLC0415 - loaded when asked for
+
+    if register is not None and anchor is not None:
+        return register_file.read(register, anchor)
+    if register is not None or anchor is not None or auditor.stack is None:
+        raise typer.BadParameter("--register and --anchor, both (or --dir alone)")
+    return register_file.of_stack(auditor.stack)
+
+
+def proof_of(auditor: Auditor, entry: Entry) -> Proof:
+    """Fetch the proof that an entry lies under the newest checkpoint of its year."""
+    query = f"index={entry.index}&year={entry.year}"
+    return read_proof(auditor.get(f"/v1/proofs/inclusion?{query}"))
 
 
 def _found(auditor: Auditor, digest: str | None) -> int:
@@ -107,10 +152,9 @@ def _found(auditor: Auditor, digest: str | None) -> int:
     raise Refused("entry-unknown", "no transfer with this digest in the log")
 
 
-def entries(auditor: Auditor, index: int) -> dict[str, Any]:
-    """Fetch one entry of the log."""
-    found: dict[str, Any] = auditor.get(f"/v1/entries/{index}")
-    return found
+def entry_at(auditor: Auditor, index: int) -> Entry:
+    """Fetch one entry of the newest log."""
+    return read_entry(auditor.get(f"/v1/entries/{index}"))
 
 
 def _show(report: dict[str, Any], seconds: float) -> None:

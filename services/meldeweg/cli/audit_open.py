@@ -2,14 +2,14 @@
 
 Guarantees: what is shown is one whole: the entry's leaf commits to the record's bytes, the
 statement in it to the sealed part's context, and the context to SHA-256 of what was opened.
-Trusts whoever gave the entry that it is in the log, and that the sender signed its statement:
-neither is checked here, and anyone can seal to an oversight key. The key is the officer's own.
+Does not guarantee that the sender signed it, nor that it is in the log: anyone can seal to an
+oversight key. `audit_evidence` proves both. The key is the officer's own.
 """
 
-import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from meldeweg.cli.audit_entry import Entry
 from meldeweg.envelope import open_sealed
 from meldeweg.kernel import statement, strictjson
 from meldeweg.kernel.errors import Refused
@@ -21,11 +21,14 @@ from meldeweg.kernel.statement import Statement
 
 @dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """A transfer as oversight sees it: the signed context, and why it was sent."""
+    """A transfer as oversight sees it: the signed context, and why it was sent.
 
-    index: int
+    `canonical`: the bytes that the leaf commits to.
+    """
+
+    canonical: bytes
     statement: Statement
-    record: dict[str, Any]
+    record: dict[str, Any] = field(repr=False)
 
 
 def has_digest(entry: dict[str, Any], digest: str | None) -> bool:
@@ -37,28 +40,24 @@ def has_digest(entry: dict[str, Any], digest: str | None) -> bool:
         return False
 
 
-def open_entry(entry: dict[str, Any], key: OpenKey) -> OpenedEntry:
-    """Open one entry of `GET /v1/entries`.
+def open_entry(entry: Entry, key: OpenKey) -> OpenedEntry:
+    """Open one entry of the log.
 
     Raises `Refused`: `entry-erased`, `entry-without-record`, `entry-contradicts`,
     `record-mismatch`, and what `envelope` says of a wrong key.
     """
-    if entry["canonical"] is None:
+    if entry.canonical is None:
         raise Refused("entry-erased", "its bytes were deleted; the leaf and all proofs remain")
-    canonical = base64.b64decode(entry["canonical"], validate=True)
-    if (
-        parse_leaf(base64.b64decode(entry["leaf"], validate=True)).record
-        != Digest.of(canonical).raw()
-    ):
+    if parse_leaf(entry.leaf).record != Digest.of(entry.canonical).raw():
         raise Refused("entry-contradicts", "the leaf commits to other bytes")
-    token = statement_of(parse_canonical(canonical).headers)
-    if token is None or entry["record"] is None:
+    token = statement_of(parse_canonical(entry.canonical).headers)
+    if token is None or entry.sealed is None:
         raise Refused("entry-without-record", "nothing was sealed for oversight in this entry")
     parsed = statement.parse(token)
-    plain = open_sealed(entry["record"].encode(), key, parsed.aad)
+    plain = open_sealed(entry.sealed, key, parsed.aad)
     if Digest.of(plain) != parsed.context.record_sha256:
         raise Refused("record-mismatch", "the sender signed another record")
     record = strictjson.loads(plain, code="record-malformed")
     if not isinstance(record, dict):
         raise Refused("record-malformed", "not an object")
-    return OpenedEntry(int(entry["index"]), parsed, record)
+    return OpenedEntry(entry.canonical, parsed, record)

@@ -40,7 +40,9 @@ def explained(exc: Exception, *, as_json: bool) -> int:
         text = f"Unerwartet / unexpected: {kind} (_MELDEWEG_TRACEBACK=1 zeigt mehr)"
         code, said = Exit.UNHEALTHY, "unexpected"
     if as_json:
-        text = json.dumps({"error": said, "text": text, "exit": int(code)}, ensure_ascii=False)
+        problem = getattr(exc, "members", None)  # a gateway's: rule, whom to call, pointers
+        found = {"error": said, "text": text, "exit": int(code)}
+        text = json.dumps(found | ({"problem": problem} if problem else {}), ensure_ascii=False)
     sys.stderr.write(f"{text}\n")
     return int(code)
 

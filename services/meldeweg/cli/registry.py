@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from meldeweg.ceremony.desk import Desk
+from meldeweg.cli import register_file
 from meldeweg.cli.handing import at_desk
 from meldeweg.cli.showing import Json, echo_json
 from meldeweg.kernel import keyfile
@@ -70,6 +71,21 @@ def revoke(
     )
     desk.submit(token)
     _say(agency, AgencyStatus.REVOKED, reason, as_json=as_json)
+
+
+@app.command()
+@at_desk
+def export(
+    desk: Desk,
+    out: Annotated[Path, typer.Argument(help="new file")],
+    as_json: Json = False,
+) -> None:
+    """Write all records of trust into a file, which `meldeweg audit open` verifies."""
+    count = register_file.write(out, desk.records())
+    if as_json:
+        echo_json({"file": str(out), "records": count})
+    else:
+        typer.echo(f"{out}: {count}")
 
 
 @app.command()

@@ -18,6 +18,11 @@ from typing import Any
 
 from meldeweg.client.types import Call
 
+_MEMBERS = (
+    "type", "title", "status", "detail", "errors", "rule", "rule_text", "reason", "scope",
+    "responsible", "call",
+)  # fmt: skip
+
 
 class GatewayError(Exception):
     """Base of everything that this package raises on purpose."""
@@ -32,7 +37,10 @@ class UnexpectedAnswer(GatewayError):
 
 
 class Problem(GatewayError):
-    """The gateway refused. `title` and `detail` are German, for the person at work."""
+    """The gateway refused. `title` and `detail` are German, for the person at work.
+
+    `members`: what the problem document says, as it is, for programs.
+    """
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
         self.status = status
@@ -49,6 +57,7 @@ class Problem(GatewayError):
         self.reason: str | None = document.get("reason")
         self.scope: str | None = document.get("scope")
         self.responsible: str | None = document.get("responsible")
+        self.members = {name: document[name] for name in _MEMBERS if name in document}
         call = document.get("call")
         self.call = (
             Call(call.get("agency"), call["office"], call.get("phone"), call.get("note"))

@@ -10,8 +10,10 @@ from pathlib import Path
 from meldeweg.audit import verify as offline
 from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
+from meldeweg.cli import register_file
 from meldeweg.cli.asking import Auditor
-from meldeweg.cli.audit import entries
+from meldeweg.cli.audit import entry_at, proof_of
+from meldeweg.cli.audit_evidence import weigh
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Gateway, NotCovered
 from meldeweg.demo import marks
@@ -20,6 +22,7 @@ from meldeweg.demo.telling import Teller, must
 from meldeweg.kernel import note, signing, statement, topics
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.probe import read_is_allowed
+from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.keyfile import read_open_key
@@ -107,14 +110,27 @@ def one_byte(out: Path, tell: Teller) -> None:
             said.append(f"{name}: gefunden, {report.broken[0].code}")
 
 
-def officer_opens(stack: Description, out: Path, digest: str, key: Path, tell: Teller) -> None:
+def officer_opens(
+    stack: Description, directory: Path, out: Path, digest: str, key: Path, tell: Teller
+) -> None:
     """The data protection officer's key, and no other, shows why it was sent."""
     audit = stack.services["audit"]
+    auditor = Auditor(audit.url, audit.token, stack=directory)
     with tell.step("Der Datenschutz öffnet mit eigenem Schlüssel, warum übermittelt wurde") as said:
-        index = _index_of(out, digest)
-        opened = open_entry(entries(Auditor(audit.url, audit.token), index), read_open_key(key))
+        entry = entry_at(auditor, _index_of(out, digest))
+        opened = open_entry(entry, read_open_key(key))
+        register = register_file.of_stack(directory)
+        now = SystemClock().now()
+        evidence = weigh(opened, entry, proof_of(auditor, entry), register, now)
+        must(not evidence.notices, ", ".join(evidence.notices))
         record = opened.record
-        said.append(f"Eintrag {index}: {record['type']}, Gründe {', '.join(record['grounds'])}")
+        said.append(
+            f"signiert von {opened.statement.context.sender}; Eintrag {entry.index} unter einer"
+            f" vom Vertrauensanker beglaubigten Wurzel"
+        )
+        said.append(
+            f"Eintrag {entry.index}: {record['type']}, Gründe {', '.join(record['grounds'])}"
+        )
         said.append(f"Klausel „{record['clause']}“; Zweck: {record['purpose']}")
 
 

@@ -83,7 +83,7 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
         out = attempts.log_proves(description, directory, digest, tell)
         attempts.one_byte(out, tell)
         key = next(oversight.glob("*.jwk"))
-        attempts.officer_opens(description, out, digest, key, tell)
+        attempts.officer_opens(description, directory, out, digest, key, tell)
     stack.timings.measure_memory(stack.pids)
     tell.table(description, stack.timings.memory, stack.timings.phases)
     tell.where(directory)

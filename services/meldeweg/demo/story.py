@@ -9,8 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from meldeweg.cli.showing import STATES, local, word
 from meldeweg.client import Accepted, Gateway
+from meldeweg.client.types import Step
 from meldeweg.demo.telling import Teller, must
+from meldeweg.kernel.agreement import BERLIN
 from meldeweg.kernel.schemas import MessageType, json_schema
 from meldeweg.local.description import Description
 
@@ -81,9 +84,7 @@ class Story:
             )
             must(preview.recipient == cast.office, f"responsible: {preview.recipient}")
             said.append(f"{preview.recipient}, Klausel „{preview.clause}“")
-            said.append(
-                f"{preview.legal_basis}; zu bestätigen bis {preview.ack_by:%d.%m. %H:%M} UTC"
-            )
+            said.append(f"{preview.legal_basis}; zu bestätigen bis {local(preview.ack_by)} Uhr")
         with tell.step(f"{cast.police} meldet häusliche Gewalt") as said:
             accepted = self.police.send(
                 "notification", to, content, acting_person=POLICE_PERSON, labels=LABELS
@@ -113,7 +114,10 @@ class Story:
         with self._tell.step("… und bestätigt; die Polizei sieht es") as said:
             self.office.acknowledge(accepted.id, by=OFFICE_PERSON)
             sent = self._until(accepted.id, "acknowledged")
-            said.append(" → ".join(f"{step.kind} {step.at:%H:%M:%S}" for step in sent.timeline))
+            steps = (
+                (word(STATES, step.kind), step.at.astimezone(BERLIN)) for step in sent.timeline
+            )
+            said.append(" → ".join(f"{what} {at:%H:%M:%S}" for what, at in steps))
 
     def the_other_way(self) -> None:
         """The youth office needs the police at once (§ 8a(3) SGB VIII)."""
@@ -141,6 +145,10 @@ class Story:
 
     def _until(self, message: str, state: str, gateway: Gateway | None = None) -> Any:
         return (gateway or self.police).wait(message, until=(state,), seconds=30, every=0.02)
+
+
+def _shown(step: Step) -> str:
+    return f"{word(STATES, step.kind)} {step.at.astimezone(BERLIN):%H:%M:%S}"
 
 
 def example(kind: MessageType) -> dict[str, Any]:

@@ -52,10 +52,12 @@ def examine(subject: Subject, clock: Clock) -> Report:
     """Examine one service; takes some seconds, changes nothing."""
     report, now = Report(), clock.now()
     _service(subject, clock, report)
-    _files(subject, now, report)
+    presentable = _files(subject, now, report)
     if subject.database is not None:
         report.checked.append(f"{subject.name}: database")
         _database(subject, report)
+    if not presentable:
+        return report
     report.checked.append(f"{subject.name}: broker")
     answer = gather_net.broker(subject.kafka)
     report.findings += judging.broker(subject.name, answer)
@@ -82,7 +84,8 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
         report.findings += judging.port(subject.name, facts_of_port)
 
 
-def _files(subject: Subject, now: datetime, report: Report) -> None:
+def _files(subject: Subject, now: datetime, report: Report) -> bool:
+    """Look at files; returns whether there is a certificate with its key to show to the broker."""
     name = subject.name
     report.checked.append(f"{name}: certificate")
     certificate = gather_files.certificate(subject.kafka)
@@ -93,6 +96,7 @@ def _files(subject: Subject, now: datetime, report: Report) -> None:
     if subject.keys is not None:
         report.checked.append(f"{name}: keys")
         report.findings += judging.keyring(name, gather_files.keyring(subject.keys), now)
+    return not certificate.trouble and certificate.has_its_key
 
 
 def _database(subject: Subject, report: Report) -> None:

@@ -41,6 +41,9 @@ _STATEMENT = b"statement"
 _NULL = b"\x00"
 _LENGTH = struct.Struct(">I")
 _PRESENT = struct.Struct(">BI")
+# Names are few and always the same ones, so their forms are kept in memory. One that an attacker
+# made long is not: some hundred of them would fill it.
+_NAME = 64
 
 Headers = Sequence[tuple[bytes, bytes | None]]
 
@@ -93,7 +96,7 @@ def canonical_record(key: bytes | None, headers: Headers, value_sha256: bytes | 
     parts = [_DOMAIN, _NULL if key is None else _present(len(key)) + key]
     parts.append(_LENGTH.pack(len(headers)))
     for name, value in headers:
-        parts.append(_counted_name(name))
+        parts.append(_known_name(name) if len(name) <= _NAME else _counted_name(name))
         if value is None:
             parts.append(_NULL)
         else:
@@ -103,10 +106,11 @@ def canonical_record(key: bytes | None, headers: Headers, value_sha256: bytes | 
     return b"".join(parts)
 
 
-@lru_cache(256)
 def _counted_name(name: bytes) -> bytes:
-    """Names are few and always the same ones."""
     return _LENGTH.pack(len(name)) + name
+
+
+_known_name = lru_cache(256)(_counted_name)
 
 
 @lru_cache(4096)

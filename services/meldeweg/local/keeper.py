@@ -12,8 +12,10 @@ import threading
 from pathlib import Path
 from secrets import token_hex
 
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local import keeper_process
 
+_STARTS = 5  # helpers in a row that may die before they read what is watched
 GRACE = 10.0  # seconds between asking and killing, once the parent is gone
 
 
@@ -62,10 +64,7 @@ class Keeper:
         with self._lock:
             if self._process is None:
                 return
-            if self._process.stdin:
-                with contextlib.suppress(BrokenPipeError):  # killed: nobody is left to tell
-                    self._process.stdin.close()
-            self._process.wait()
+            self._ended()
             self._process = None
             self._watched.clear()
 
@@ -85,8 +84,29 @@ class Keeper:
         self._process.stdin.flush()
 
     def _start(self) -> None:
+        """Start a helper that knows all that is watched; `Fatal("keeper-dies")` if none stays."""
+        for _ in range(_STARTS):
+            self._process = self._started()
+            try:
+                for pid, stop_signal in self._watched.items():
+                    self._write(f"watch {pid} {stop_signal}\n")
+            except BrokenPipeError:  # killed, or without memory, before it read a line
+                self._ended()
+            else:
+                return
+        raise Fatal("keeper-dies", f"{_STARTS} times in a row")
+
+    def _ended(self) -> None:
+        """Close the pipe, upon which the helper ends, and wait for it."""
+        assert self._process is not None
+        if self._process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # killed: nobody is left to tell
+                self._process.stdin.close()
+        self._process.wait()
+
+    def _started(self) -> subprocess.Popen[bytes]:
         script = str(Path(keeper_process.__file__))
-        self._process = subprocess.Popen(  # noqa: S603 - our own script, no shell
+        return subprocess.Popen(  # noqa: S603 - our own script, no shell
             [sys.executable, "-I", script, self._mark, str(self._grace)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -95,5 +115,3 @@ class Keeper:
             start_new_session=True,  # a terminal's Ctrl-C must not reach it
             cwd="/",
         )
-        for pid, stop_signal in self._watched.items():
-            self._write(f"watch {pid} {stop_signal}\n")

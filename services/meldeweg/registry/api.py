@@ -4,6 +4,7 @@ Guarantees: every call needs the operators' token; what is handed in is judged b
 signatures, so the token opens no door to forgery, only to the desk. Errors carry no content.
 """
 
+from base64 import b64encode
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -41,6 +42,12 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
     @app.post("/v1/records", status_code=201, dependencies=guarded)
     async def submit(request: Request) -> dict[str, str]:
         return {"digest": await desk.submit(await body(request))}
+
+    @app.get("/v1/records", dependencies=guarded)
+    async def records() -> list[dict[str, str]]:
+        """Every record of trust, for whoever verifies the chain without a broker."""
+        found = await desk.records()
+        return [{"topic": topic, "value": b64encode(value).decode()} for topic, value in found]
 
     @app.post("/v1/agencies/{agency}/status", status_code=201, dependencies=guarded)
     async def set_status(agency: str, request: Request) -> dict[str, str]:

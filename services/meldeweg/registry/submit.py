@@ -95,6 +95,10 @@ class Desk:
         await self._provisioner.settle()
         return Digest.of(value)
 
+    async def records(self) -> Sequence[tuple[str, bytes]]:
+        """Return every (topic, value) that the book has, in the order in which it was seen."""
+        return await self._book.all()
+
     async def run(self) -> None:
         """Publish for ever what the book has and a topic lacks."""
         while True:

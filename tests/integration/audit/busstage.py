@@ -110,11 +110,11 @@ class Bus:
 class Running:
     """The audit on one database, as `__main__` wires it, in this process."""
 
-    def __init__(self, bus, uri, clock=None):
+    def __init__(self, bus, uri, clock=None, signer=signer, former=()):
         clock = clock or SystemClock()
         self.ledger = Ledger(uri, clock)
-        self.sealer = Sealer(self.ledger, signer)
-        self.ingest = Ingest(bus.connection(), self.ledger, self.sealer, ORIGIN, signer)
+        self.sealer = Sealer(self.ledger, signer, former)
+        self.ingest = Ingest(bus.connection(), self.ledger, self.sealer, ORIGIN)
         self.pool = Pool(uri)
         self.reading = Reading(self.pool)
         self.task = None
@@ -146,5 +146,6 @@ class Running:
 
     def verified(self):
         signed = self.reading.signed()
-        vkey = signer(signed.origin).verifier().vkey()
-        return verify(Served(self.reading, vkey, signed), vkeys=[vkey])
+        keys = self.sealer.verifiers(signed.origin)
+        served = Served(self.reading, keys, signed)
+        return verify(served, vkeys=[key.vkey() for key in keys])

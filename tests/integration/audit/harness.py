@@ -21,8 +21,16 @@ OTHER = "inbox.polizei-musterstadt.jugendamt-musterstadt"
 IDS = {TOPIC: b"T" * 16, OTHER: b"O" * 16}
 
 
+NEXT_KEY = Ed25519PrivateKey.from_private_bytes(b"an invented key that comes later")
+FORMER = (KEY.public_key().public_bytes_raw(),)
+
+
 def signer(origin):
     return note.Signer.of(origin, KEY)
+
+
+def next_signer(origin):
+    return note.Signer.of(origin, NEXT_KEY)
 
 
 def record(offset, topic=TOPIC, **changes):

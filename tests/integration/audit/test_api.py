@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from integration.audit.harness import ORIGIN, OTHER, TOPIC, record, signer
+from integration.audit.harness import ORIGIN, OTHER, TOPIC, record
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
@@ -54,7 +54,9 @@ def filled(audit):
 
 @pytest.fixture
 def app(filled, tokens):
-    return build(filled.reading, Auditors(tokens), signer, Deciding(filled.ledger, at_once))
+    return build(
+        filled.reading, Auditors(tokens), filled.sealer.verifiers, Deciding(filled.ledger, at_once)
+    )
 
 
 async def at_once(job):
@@ -109,7 +111,9 @@ def test_a_token_that_was_taken_back_is_refused_at_once(client, tokens):
 
 def test_without_a_file_of_tokens_nobody_is_an_auditor(filled):
     decide = Deciding(filled.ledger, at_once)
-    with TestClient(build(filled.reading, Auditors(None), signer, decide)) as client:
+    with TestClient(
+        build(filled.reading, Auditors(None), filled.sealer.verifiers, decide)
+    ) as client:
         answer = client.get("/v1/alarms", headers={"Authorization": f"Bearer {TOKEN}"})
         assert answer.status_code == 403
 

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from integration.audit.busstage import Bus, Running, eventually
-from integration.audit.harness import IDS, OTHER, TOPIC, Audit, record, signer
+from integration.audit.harness import IDS, OTHER, TOPIC, Audit, record
 from integration.audit.test_ingest import some
 from meldeweg.audit import ingest
 from meldeweg.audit.access import Auditors
@@ -28,12 +28,16 @@ class _Known(Auditors):
 
 
 def asking(reading, decide):
-    app = build(reading, _Known(), signer, decide)
+    app = build(reading, _Known(), _no_keys, decide)
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app),
         base_url="http://audit.example",
         headers={"Authorization": "Bearer an-invented-token"},
     )
+
+
+def _no_keys(origin):
+    return ()
 
 
 async def at_once(job):
@@ -129,7 +133,7 @@ async def test_a_database_older_than_a_decision_goes_on_as_the_manifest_says_wit
     async def fetch(topic, topic_id, start, end):
         return [project(topic_id, record(offset, topic)) for offset in range(start, end)]
 
-    recovery = Recovery(two.ledger, two.sealer, lambda origin: signer(origin).verifier(), fetch)
+    recovery = Recovery(two.ledger, two.sealer, fetch)
     for number, note in enumerate(manifests):
         await recovery.take(number, note)
     assert two.reading.signed().root == signed.root

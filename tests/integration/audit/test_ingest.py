@@ -5,15 +5,17 @@ import os
 import signal
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from integration.audit.busstage import Bus, Running, eventually
-from integration.audit.harness import OTHER, TOPIC, signer
+from integration.audit.harness import FORMER, OTHER, TOPIC, next_signer, signer
 from integration.bus.stage import Stage
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.leaf import leaf_of_record
 from meldeweg.kernel.manifest import parse_manifest
@@ -63,6 +65,42 @@ async def test_what_is_written_is_signed_within_a_second_or_so_and_verifies(bus,
     assert report.ok, report
     assert report.topics == {TOPIC: 5, EVENTS: 1}
     assert took < 1.5
+
+
+async def test_while_it_lags_a_checkpoint_a_second_is_enough(bus, uri):
+    await bus.create(TOPIC)
+    behind = SystemClock(timedelta(seconds=60))  # all that comes is a minute old
+    async with Running(bus, uri, clock=behind) as audit:
+        await audit.signed(1)
+        for n in range(60):
+            await bus.write(TOPIC, *some(2, 2 * n))
+            await asyncio.sleep(0.05)
+        await audit.signed(121)
+        assert audit.verified().ok
+    sizes = {size for _, size in await published(bus)}
+    assert 3 <= len(sizes) <= 8  # without lag 10 and more
+
+
+async def test_it_stops_in_bounded_time_while_a_manifest_waits_for_the_broker(bus, uri):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(1))
+        await audit.signed(2)
+        unanswered = asyncio.Event()
+
+        async def never(_batch):
+            unanswered.set()
+            await asyncio.sleep(3600)
+
+        audit.ingest._producer.send = never  # as with a broker that is frozen
+        await bus.write(TOPIC, *some(3, 1))
+        async with asyncio.timeout(5):
+            await unanswered.wait()
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    async with Running(bus, uri) as audit:
+        await audit.signed(5)
+        assert audit.verified().ok
 
 
 async def test_the_leaf_in_the_log_is_the_one_that_a_reader_of_the_topic_computes(bus, uri):
@@ -188,6 +226,32 @@ async def test_a_database_that_is_lost_altogether_is_built_again_with_the_same_r
     async with Running(bus, server.database()) as audit:
         assert (await audit.signed(331)).root == last.root
         assert audit.verified().ok
+
+
+async def test_what_two_keys_signed_one_after_the_other_is_built_again_and_published_again(
+    bus, uri, server
+):
+    await bus.create(TOPIC)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(30))
+        await audit.signed(31)
+    rotated = {"signer": next_signer, "former": FORMER}
+    async with Running(bus, uri, **rotated) as audit:
+        await bus.write(TOPIC, *some(10, 30))
+        last = await audit.signed(41)
+        assert audit.verified().ok
+    async with Running(bus, server.database(), **rotated) as audit:
+        assert (await audit.signed(41)).root == last.root
+        assert audit.alarms() == set()
+    await bus.delete(AUDIT_CHECKPOINTS)
+    await bus.create(AUDIT_CHECKPOINTS)
+    async with Running(bus, uri, **rotated) as audit:
+        await eventually(lambda: audit.ingest.missing() is None)
+    again = await read_all(bus.connection(), (AUDIT_CHECKPOINTS,))
+    assert again
+    for record in again:  # a former key's time may be over for who reads them now
+        origin = note.parse(record.value).signatures[0].name
+        note.verify(note.parse(record.value), [next_signer(origin).verifier()])
 
 
 async def test_a_restored_database_whose_records_the_broker_has_no_more_stops_and_forks_nothing(

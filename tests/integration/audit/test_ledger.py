@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from integration.audit.harness import IDS, ORIGIN, OTHER, TOPIC, Audit, record, signer
+from integration.audit.harness import IDS, ORIGIN, OTHER, TOPIC, Audit, record
 from meldeweg.audit import schema
 from meldeweg.audit.ledger import Ledger
 from meldeweg.audit.project import project
@@ -95,8 +95,7 @@ def test_a_halted_topic_goes_on_where_a_named_person_says_and_the_hole_stays_vis
     ranges = parse_manifest(note.parse(audit.manifests[-1]).text).ranges
     assert [(r.start, r.end) for r in ranges] == [(0, 1), (3, 5)]
     signed = audit.reading.signed()
-    vkey = signer(signed.origin).verifier().vkey()
-    report = verify(Served(audit.reading, vkey, signed))
+    report = verify(Served(audit.reading, audit.sealer.verifiers(signed.origin), signed))
     assert [f.code for f in report.broken] == ["record-omitted"]
 
 

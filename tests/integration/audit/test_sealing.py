@@ -6,7 +6,20 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from integration.audit.harness import KEY, ORIGIN, OTHER, TOPIC, Audit, record, signer
+from integration.audit.harness import (
+    FORMER,
+    KEY,
+    ORIGIN,
+    OTHER,
+    TOPIC,
+    Audit,
+    next_signer,
+    record,
+    signer,
+)
+from meldeweg.audit.sealing import Sealer
+from meldeweg.audit.served import Served
+from meldeweg.audit.verify import verify
 from meldeweg.kernel import failpoints, note
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.leaf import parse_leaf
@@ -166,6 +179,37 @@ def test_a_stored_checkpoint_that_this_log_did_not_sign_is_never_extended(audit,
     other = note.Signer.of(signed.origin, Ed25519PrivateKey.from_private_bytes(bytes(32)))
     forged = note.sign(note.parse(signed.note).text, other)
     sql(uri, "UPDATE checkpoint SET note = %s", (forged,))
+    with pytest.raises(Fatal, match="checkpoint-not-ours"):
+        audit.sealer.load()
+
+
+def test_another_key_goes_on_with_the_log_that_a_former_one_signed(audit):
+    audit.fill(3)
+    old = audit.seal()
+    audit.sealer = Sealer(audit.ledger, next_signer, FORMER)
+    audit.sealer.load()
+    new = next_signer(old.origin).verifier()
+    again = audit.reading.signed()
+    assert (again.size, again.root) == (old.size, old.root)
+    note.open_checkpoint(again.note, old.origin, [new])  # for who counts the former no more
+    audit.fill(300)
+    signed = audit.seal()
+    keys = audit.sealer.verifiers(signed.origin)
+    report = verify(Served(audit.reading, keys, signed), vkeys=[new.vkey()], earlier=[again.note])
+    assert report.ok, report
+    assert [found.code for found in report.notices] == ["key-not-known"]  # the former
+    assert verify(
+        Served(audit.reading, keys, signed),
+        vkeys=[key.vkey() for key in keys],
+        earlier=[old.note],
+    ).ok
+
+
+def test_a_key_that_is_not_named_as_a_former_one_stays_foreign(audit):
+    audit.fill(3)
+    audit.seal()
+    another = note.Signer.of(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    audit.sealer = Sealer(audit.ledger, next_signer, [another.public])
     with pytest.raises(Fatal, match="checkpoint-not-ours"):
         audit.sealer.load()
 

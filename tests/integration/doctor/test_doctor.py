@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -144,6 +145,12 @@ def test_a_certificate_of_another_ca_is_refused_by_the_broker_and_said_so(town, 
     found, report = town.found(town.kafka(foreign, ca=town.broker.pki.ca))
     assert [code for code, _ in found] == ["certificate-wrong-ca", "certificate-refused"]
     assert not report.reached
+
+
+def test_a_key_of_another_is_one_finding_with_one_fix(town, tmp_path):
+    (own, other) = (town.broker.pki.gateway(each) for each in (POLICE, OFFICE))
+    assert codes(town, town.kafka(replace(own, key=other.key))) == ["certificate-key-mismatch"]
+    assert codes(town, town.kafka(replace(own, key=tmp_path))) == ["certificate-unreadable"]
 
 
 def test_a_broker_of_another_ca_is_not_trusted(town, tmp_path):

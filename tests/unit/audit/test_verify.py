@@ -31,6 +31,7 @@ from unit.audit.synthetic import (
     Log,
     heartbeat,
     message,
+    token,
     topic_id,
 )
 
@@ -264,6 +265,15 @@ def test_numbers_begin_again_with_each_outbox_and_come_late_without_harm(tmp_pat
         log.add(TO_OFFICE, message(n))
     log.add(TO_OFFICE, message(1, outbox="f" * 16))
     assert check(log.write(tmp_path)).ok
+
+
+def test_a_number_counts_wherever_it_stands_in_the_context(tmp_path):
+    log = Log()
+    for n in (1, 2, 4):
+        body = {"from": POLICE, "to": OFFICE, "id": "x" * 700 if n != 1 else "x"}
+        body["seq"] = {"outbox": "0123456789abcdef", "n": n}
+        log.add(TO_OFFICE, token("meldeweg.statement.v1+jws", body))
+    assert [missed.detail for missed in check(log.write(tmp_path)).missing] == ["3 to 3"]
 
 
 def test_a_withheld_tail_is_shown_by_the_senders_heartbeat(tmp_path):

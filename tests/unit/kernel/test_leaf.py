@@ -1,6 +1,7 @@
 """Leaves: byte-exact, one for every record, different for every difference."""
 
 import contextlib
+import tracemalloc
 from hashlib import sha256
 
 import pytest
@@ -54,6 +55,18 @@ def test_a_name_that_is_not_utf8_enters_with_its_bytes_on_the_wire():
     headers = [(name.decode("utf-8", "surrogateescape"), b"v")]
     assert leaf.raw_headers(headers) == ((name, b"v"),)
     assert leaf.leaf_of_record(TOPIC, 0, None, headers, None).record != h(b"")
+
+
+def test_long_names_of_an_attacker_stay_nowhere_in_memory():
+    leaf.canonical_record(None, ((b"statement", b"s"),), None)
+    tracemalloc.start()
+    try:
+        for n in range(64):
+            leaf.canonical_record(None, ((b"%d" % n * 100_000, b""),), None)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""The helper that ends a stack's processes is there again, however its predecessors died."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from meldeweg.kernel.errors import Fatal
+from meldeweg.local import keeper
+from meldeweg.local.keeper import Keeper
+
+
+@pytest.fixture
+def child():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def _dying(monkeypatch, count):
+    """Let the next `count` helpers end before anything is said to them."""
+    made = []
+    real = Keeper._started
+
+    def started(self):
+        process = real(self)
+        made.append(process)
+        if len(made) <= count:
+            process.kill()
+            process.wait()
+        return process
+
+    monkeypatch.setattr(keeper.Keeper, "_started", started)
+    return made
+
+
+def test_a_helper_that_dies_before_its_first_line_is_replaced(child, monkeypatch):
+    made = _dying(monkeypatch, 2)
+    kept = Keeper(grace=1.0)
+    kept.watch(child.pid, signal.SIGTERM)
+    assert len(made) == 3
+    assert kept.pid == made[-1].pid
+    kept.close()
+    assert child.wait(10) == -signal.SIGTERM
+
+
+def test_helpers_that_all_die_are_an_error_with_a_name(child, monkeypatch):
+    made = _dying(monkeypatch, 100)
+    kept = Keeper(grace=1.0)
+    with pytest.raises(Fatal) as fatal:
+        kept.watch(child.pid, signal.SIGTERM)
+    assert fatal.value.code == "keeper-dies"
+    assert len(made) == keeper._STARTS
