@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 ONCE ?=
 SECONDS ?= 60
 TARGET ?=
-REAL := tests/e2e tests/integration
-PURE := --ignore=tests/check $(REAL:%=--ignore=%)
+# Two rows of tests, alike in length: what starts whole stacks; and what needs no real parts, then what needs
+# a broker or a database alone and mostly waits. ROW,name,command: what it says, and at last how it ended.
+STACKS := tests/e2e $(addprefix tests/integration/,doctor gateway local registry)
+BESIDE := tests/unit tests --ignore=tests/check $(STACKS:%=--ignore=%)
+ROW = ( $(2); echo "$(1): exit $$?" )
+ROWS := checks.log beside.log stacks.log
 DISTRICT ?= kreis-viersen
 .DEFAULT_GOAL := help
 
@@ -25,11 +29,14 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (ONCE=1: ends by itself)
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
-test: venv check  ## every check and every test, on real parts; what needs none of them runs beside
-	@mkdir -p .cache; $(BIN)/python -m pytest $(PURE) > .cache/pure.log 2>&1 & pure=$$!; \
-	$(BIN)/python -m pytest $(REAL); real=$$?; \
-	wait $$pure; pure=$$?; cat .cache/pure.log; \
-	echo "on real parts (above): exit $$real; beside them: exit $$pure"; exit $$((real | pure))
+test: venv  ## every check and every test, on real parts, in two rows side by side
+	@mkdir -p .cache; (cd .cache && rm -f $(ROWS)); trap 'kill 0' INT; \
+	( $(call ROW,checks,make --no-print-directory check) > .cache/checks.log 2>&1; \
+	  $(call ROW,beside,$(BIN)/python -m pytest $(BESIDE)) > .cache/beside.log 2>&1 ) & \
+	$(call ROW,stacks,$(BIN)/python -m pytest $(STACKS)) 2>&1 | tee -i .cache/stacks.log; \
+	wait; cd .cache; cat checks.log beside.log; echo; echo "Skipped or failed, and how each row ended:"; \
+	grep -hE '^(SKIPPED|FAILED|ERROR)' $(ROWS); tail -qn 2 $(ROWS); \
+	test "$$(tail -qn 1 $(ROWS) | grep -c ': exit 0$$')" = 3
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests

@@ -70,7 +70,7 @@ def raw(me):
 def refused(future):
     """The broker said no, for want of a right."""
     with pytest.raises(KafkaException) as said:
-        future.result(20)
+        future.result(60)
     assert said.value.args[0].code() in _NOT_AUTHORIZED, said.value
     return True
 
@@ -78,7 +78,7 @@ def refused(future):
 def unseen(future):
     """The broker does not even say who leads it, so the client finds nobody to ask."""
     with pytest.raises(KafkaException):
-        future.result(20)
+        future.result(60)
     return True
 
 
@@ -201,12 +201,12 @@ async def test_giving_taking_or_seeing_rights_is_refused(admin):
 def test_a_transactional_id_is_refused(me, name):
     producer = Producer(me.admin_options() | {"transactional.id": name})
     with pytest.raises(KafkaException) as said:
-        producer.init_transactions(20)
+        producer.init_transactions(60)
     assert said.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
 async def test_the_cluster_gives_it_no_right_and_shows_it_no_topic_of_others(raw, admin):
-    described = raw.describe_cluster(include_authorized_operations=True).result(20)
+    described = raw.describe_cluster(include_authorized_operations=True).result(60)
     assert set(described.authorized_operations or ()) <= {AclOperation.IDEMPOTENT_WRITE}
     seen = await admin.topics()
     inboxes = {name for name in seen if name.startswith("inbox.")}

@@ -11,6 +11,8 @@ Lines on standard input: `watch PID SIGNAL`, `forget PID`. Arguments: MARK GRACE
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterable
 
 import psutil
 
@@ -51,9 +53,31 @@ def end_all(watched: dict[int, tuple[psutil.Process, int]], mark: str, grace: fl
         send(process, number)
     psutil.wait_procs(family | strays, timeout=grace)
     # Once more from the start: whoever forked meanwhile is marked, or a descendant.
-    for process in family | strays | marked(mark):
-        for member in (*descendants(process), process):
-            send(member, signal.SIGKILL)
+    left = [
+        member
+        for process in family | strays | marked(mark)
+        for member in (*descendants(process), process)
+    ]
+    for member in left:
+        send(member, signal.SIGKILL)
+    await_end(left, grace)
+
+
+def await_end(killed: Iterable[psutil.Process], seconds: float) -> None:
+    """Wait until none of them runs: on a busy machine that is later than the signal.
+
+    One that has ended and was not collected (a zombie) does not run.
+    """
+    deadline = time.monotonic() + seconds
+    while any(runs(process) for process in killed) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:

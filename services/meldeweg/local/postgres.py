@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local import unprivileged
 from meldeweg.local.files import private_directory, write_private
@@ -101,6 +103,7 @@ class Postgres:
         self._give(self._socket.create())
         if not self.data.exists():
             self._initialise()
+        self._forget_strangers()
         self._write_owned(self.data / "pg_hba.conf", _ACCESS)
         settings = _SETTINGS | {"unix_socket_directories": str(self._socket.path)}
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
@@ -125,6 +128,25 @@ class Postgres:
     def release(self) -> None:
         """Remove what is of no use once the server has ended: its socket's directory."""
         self._socket.remove()
+
+    def _forget_strangers(self) -> None:
+        """Remove the lock file of a server that ended without it, if its number is another's now.
+
+        PostgreSQL asks no more than whether a process of that number runs as its user. Servers of
+        all stacks do: one of another stack would keep this one from starting, as its leftover. One
+        that is at work in this directory keeps its file, and backends that outlived theirs are
+        found by the directory's shared memory.
+        """
+        lock = self.data / "postmaster.pid"
+        if not lock.exists():
+            return
+        try:
+            server = psutil.Process(int(lock.read_text(encoding="ascii").split("\n")[0]))
+            ours = Path(server.cwd()) == self.data  # where each server works
+        except (psutil.Error, ValueError):  # nobody, another user's, or half a file
+            ours = False
+        if not ours:
+            lock.unlink()
 
     def _initialise(self) -> None:
         """Create beside the final place and rename: a half made cluster is never used."""

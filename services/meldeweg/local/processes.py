@@ -19,6 +19,7 @@ import psutil
 from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.local.keeper import Keeper
+from meldeweg.local.keeper_process import await_end
 from meldeweg.local.output import Wrapper, last_lines, log_path, set_aside
 
 # A stack must behave alike in every shell; what else a process needs is in its specification.
@@ -27,6 +28,7 @@ _INHERITED = (
     "PYTHONWARNINGS", "VIRTUAL_ENV", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH",
 )  # fmt: skip
 _PROBE_EVERY = 0.1  # seconds
+_KILLED_WITHIN = 10.0  # seconds; a busy machine is slow also in this
 
 Probe = Callable[[], None]
 """Returns when the process is ready, raises `Unavailable` while it is not."""
@@ -129,6 +131,7 @@ class Child:
         for left in family:
             with contextlib.suppress(psutil.Error):
                 left.kill()  # a descendant that outlived its head; psutil checks the start time
+        await_end(family, _KILLED_WITHIN)
         self._after_end()
         return code
 

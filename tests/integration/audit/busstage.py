@@ -28,7 +28,7 @@ AUDIT = "service-audit"
 __all__ = ["Bus", "RawName", "Running", "eventually"]
 
 
-async def eventually(look, within=15.0):
+async def eventually(look, within=60.0):
     """Return the first true result of `look`, polled."""
     until = time.monotonic() + within
     while True:
@@ -77,7 +77,7 @@ class Bus:
     async def delete(self, *names):
         if names:
             for future in self._raw.delete_topics(list(names)).values():
-                await asyncio.to_thread(future.result, 20)
+                await asyncio.to_thread(future.result, 60)
         for _ in range(200):
             if not set(names) & await self.admin.topics():
                 return
@@ -86,7 +86,7 @@ class Bus:
     async def delete_records(self, topic, before):
         futures = self._raw.delete_records([TopicPartition(topic, 0, before)])
         for future in futures.values():
-            await asyncio.to_thread(future.result, 20)
+            await asyncio.to_thread(future.result, 60)
 
     async def write(self, topic, *records):
         """Write (key, value, headers) and return the acks."""
@@ -137,7 +137,7 @@ class Running:
             return self.reading.signed().size
         return 0
 
-    async def signed(self, size, within=15.0):
+    async def signed(self, size, within=60.0):
         await eventually(lambda: self.size() >= size, within)
         return self.reading.signed()
 

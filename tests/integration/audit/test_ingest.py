@@ -264,7 +264,7 @@ async def test_a_restored_database_whose_records_the_broker_has_no_more_stops_an
     await bus.delete_records(TOPIC, 10)
     audit = Running(bus, server.database())
     with pytest.raises(Fatal, match="replay-impossible"):
-        await asyncio.wait_for(audit.ingest.run(), 20)
+        await asyncio.wait_for(audit.ingest.run(), 60)
     await audit.ingest.stop()
     audit.pool.close()
 
@@ -295,7 +295,7 @@ async def test_another_order_in_the_database_than_was_published_stops_the_log(bu
     ledger.close()
     audit = Running(bus, restored)
     with pytest.raises(Fatal, match=r"manifest-differs-from-rows"):
-        await asyncio.wait_for(audit.ingest.run(), 20)
+        await asyncio.wait_for(audit.ingest.run(), 60)
     await audit.ingest.stop()
     audit.pool.close()
 
@@ -402,7 +402,7 @@ async def test_a_note_that_another_wrote_on_the_checkpoints_topic_is_an_alarm_an
 async def stops_with(bus, uri, match):
     audit = Running(bus, uri)
     with pytest.raises(Fatal, match=match):
-        await asyncio.wait_for(audit.ingest.run(), 20)
+        await asyncio.wait_for(audit.ingest.run(), 60)
     await audit.ingest.stop()
     audit.pool.close()
 
@@ -474,6 +474,6 @@ async def test_a_second_audit_stops_the_first_and_goes_on(bus, uri):
             await bus.write(TOPIC, *some(2, 2))
             await second.signed(5)
             with pytest.raises(Fatal, match="audit-fenced"):
-                await asyncio.wait_for(asyncio.shield(first.task), 10)
+                await asyncio.wait_for(asyncio.shield(first.task), 60)
             first.task = asyncio.create_task(asyncio.sleep(0))
             assert second.verified().ok

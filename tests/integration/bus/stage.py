@@ -231,7 +231,7 @@ class Audit:
         )
         stage._ends.append(self.reader.stop)
 
-    async def until(self, condition, seconds=40.0):
+    async def until(self, condition, seconds=60.0):
         deadline = time.monotonic() + seconds
         while not condition(self.store):
             assert time.monotonic() < deadline, "did not happen in time"
@@ -248,7 +248,7 @@ class Audit:
                     await self.store.handle(outcome)
 
 
-async def until(condition, seconds=40.0):
+async def until(condition, seconds=60.0):
     """Wait until `condition()`, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -73,7 +73,7 @@ async def test_a_topic_made_anew_has_another_id(stage):
     (a,) = await stage.topics("a")
     (first,) = (await stage.admin.topic_ids([a])).values()
     delete = await stage.admin._call(lambda client: client.delete_topics([a]))
-    delete[a].result(10)
+    delete[a].result(60)
     end = time.monotonic() + 20  # a broker learns of it a little later
     while await stage.admin.topic_ids([a]):
         assert time.monotonic() < end

@@ -36,7 +36,7 @@ async def committed(stage, topic):
     group = f"gw-{stage.me}.inbound"
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
     future = admin.list_consumer_group_offsets([asked])[group]
-    return (await asyncio.to_thread(future.result, 10)).topic_partitions[0].offset
+    return (await asyncio.to_thread(future.result, 60)).topic_partitions[0].offset
 
 
 async def test_records_are_handled_in_order_with_their_topics_id(stage):
@@ -344,7 +344,7 @@ async def test_records_deleted_before_they_were_read_are_reported(stage):
     store.next[topic, 0] = Position(10, topic_id)
     admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
     for future in admin.delete_records([TopicPartition(topic, 0, 30)]).values():
-        await asyncio.to_thread(future.result, 10)
+        await asyncio.to_thread(future.result, 60)
     await stage.consumer(store).start()
     await until(lambda: len(store.handled) == 20)
     assert store.values() == numbers(20, 30)
@@ -365,7 +365,7 @@ async def test_records_deleted_under_a_live_consumer_are_reported(stage):
     await stage.write(topic, *[b"x" * 1_000_000] * 8)  # more than it fetched ahead
     admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
     for future in admin.delete_records([TopicPartition(topic, 0, 617)]).values():
-        await asyncio.to_thread(future.result, 10)
+        await asyncio.to_thread(future.result, 60)
     store.unavailable = False
     await until(lambda: store.handled[-1].offset == 617)
     offsets = [record.offset for record in store.handled]

@@ -82,7 +82,7 @@ async def test_a_position_outside_the_log_is_an_outcome_and_stops_no_other(stage
     await stage.write(b, *numbers(20))
     admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
     for future in admin.delete_records([TopicPartition(a, 0, 10)]).values():
-        await asyncio.to_thread(future.result, 10)
+        await asyncio.to_thread(future.result, 60)
     ids = await stage.admin.topic_ids([a])
     audit = Audit(stage)
     audit.store.next[a, 0] = Position(wanted, ids[a])
@@ -102,7 +102,7 @@ async def test_records_deleted_while_reading_are_an_outcome(stage):
     await audit.until(has(11))
     admin = AdminClient(stage.connection(stage.broker.super_user).admin_options())
     for future in admin.delete_records([TopicPartition(a, 0, 17)]).values():
-        await asyncio.to_thread(future.result, 10)
+        await asyncio.to_thread(future.result, 60)
     await stage.write(b, b"other")
     await audit.until(lambda store: store.handled[-1].offset == 17 or store.resets)
     await audit.until(lambda store: {17} <= {r.offset for r in store.handled if r.topic == a})

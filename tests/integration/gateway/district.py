@@ -167,7 +167,7 @@ class Gateway:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        self.url = self._wait(self._url, 30)
+        self.url = self._wait(self._url, 90)
         self.http = httpx2.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.token}"},
@@ -176,7 +176,7 @@ class Gateway:
         )
         return self
 
-    def ready(self, seconds=60):
+    def ready(self, seconds=90):
         """Wait until `/readyz` says so."""
         self._wait(lambda: self.http.get("/readyz").status_code == 200, seconds)
         return self
@@ -200,7 +200,7 @@ class Gateway:
         data = self.log.read_bytes()[self._seen :]
         return [json.loads(line) for line in data.splitlines() if line.startswith(b"{")]
 
-    def knows(self, *partners, seconds=30):
+    def knows(self, *partners, seconds=60):
         """Wait until it knows what the partners read."""
 
         def known():
@@ -231,7 +231,7 @@ class Gateway:
     def state(self, message):
         return self.http.get(f"/v1/messages/{message}").json()["state"]
 
-    def becomes(self, message, state, seconds=30):
+    def becomes(self, message, state, seconds=60):
         """Wait until a sent message is in `state`."""
         self._wait(lambda: self.state(message) == state, seconds, lambda: self.state(message))
 

@@ -53,7 +53,7 @@ def with_statement(record, bend):
     return replace(record, headers=headers)
 
 
-def quarantined(gateway, count, before, seconds=20):
+def quarantined(gateway, count, before, seconds=60):
     """Wait for `count` new rows of quarantine; return their codes in order of arrival."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

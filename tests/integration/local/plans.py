@@ -22,7 +22,7 @@ def spec(name, port, *words, **more):
         name=name,
         argv=(sys.executable, str(CHILD), str(port), *map(str, words)),
         ready=partial(http_answers, f"http://127.0.0.1:{port}/readyz"),
-        **{"stop_timeout": 3.0, "ready_timeout": 15.0, **more},
+        **{"stop_timeout": 20.0, "ready_timeout": 60.0, **more},
     )
 
 
@@ -75,7 +75,7 @@ def up_elsewhere(directory, *words, restart="restart"):
     """The same; return it once all is ready."""
     process = up_begun(directory, *words, restart=restart)
     try:
-        eventually(partial(described, directory), ended=process.poll, timeout=120)
+        eventually(partial(described, directory), ended=process.poll, timeout=240)
     except BaseException as exc:
         process.kill()
         exc.add_note(process.communicate()[0])

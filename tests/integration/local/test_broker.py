@@ -35,12 +35,12 @@ def admin(broker, credential):
 
 def topics(broker, credential):
     client = admin(broker, credential)
-    return set(client.list_topics(timeout=10).topics)
+    return set(client.list_topics(timeout=60).topics)
 
 
 def create_topic(broker, credential, name):
     client = admin(broker, credential)
-    client.create_topics([NewTopic(name, 1)])[name].result(10)
+    client.create_topics([NewTopic(name, 1)])[name].result(60)
 
 
 def port(broker):
@@ -50,7 +50,7 @@ def port(broker):
 def test_a_client_without_a_certificate_gets_no_connection(broker):
     context = ssl.create_default_context(cafile=str(broker.pki.ca))
     with (
-        socket.create_connection(("127.0.0.1", port(broker)), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", port(broker)), timeout=30) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
         pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"),
     ):
@@ -71,7 +71,7 @@ def test_tls_below_1_3_gets_no_connection(broker):
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(broker.super_user.cert, broker.super_user.key)
     with (
-        socket.create_connection(("127.0.0.1", port(broker)), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", port(broker)), timeout=30) as plain,
         pytest.raises(ssl.SSLError),
     ):
         context.wrap_socket(plain, server_hostname="127.0.0.1")

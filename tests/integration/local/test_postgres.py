@@ -70,6 +70,18 @@ def test_a_second_start_goes_on_with_what_was_there(tmp_path):
         assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
 
 
+def test_another_stacks_server_is_not_taken_for_a_leftover_of_this_one(postgres, tmp_path):
+    """After a power cut its number may be in our lock file, and it runs as the same user."""
+    mine = Postgres(tmp_path)
+    mine.prepare()
+    theirs = (postgres.data / "postmaster.pid").read_text()
+    (mine.data / "postmaster.pid").write_text(theirs.replace(str(postgres.data), str(mine.data)))
+    with mine, psycopg.connect(mine.uri("audit")) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        Postgres(tmp_path).prepare()
+        assert (mine.data / "postmaster.pid").exists(), "a server at work keeps its lock"
+
+
 def test_a_path_too_long_for_a_socket_works_all_the_same(tmp_path):
     deep = tmp_path / ("lang-" * 12) / ("und-noch-laenger-" * 5)
     with Postgres(deep) as running:

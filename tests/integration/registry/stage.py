@@ -71,7 +71,7 @@ class Stage:
         raw = AdminClient(self.connection(self.broker.super_user).admin_options())
         names = list(await self.admin.topics())
         for future in raw.delete_topics(names).values() if names else ():
-            await asyncio.to_thread(future.result, 20)
+            await asyncio.to_thread(future.result, 60)
         if names:  # a fresh broker has no coordinator yet that could be asked
             await self._dismiss(raw)
             await eventually(lambda: self._forget_group(raw))
@@ -88,7 +88,7 @@ class Stage:
     async def _dismiss(self, raw):
         """Take the killed process out of its group: by itself the broker waits for its session."""
         (described,) = raw.describe_consumer_groups([GROUP]).values()
-        members = (await asyncio.to_thread(described.result, 20)).members
+        members = (await asyncio.to_thread(described.result, 60)).members
         connection = self.connection(self.broker.super_user)
         client = AIOKafkaClient(**client_options(connection, connection.tls()))
         try:
@@ -104,7 +104,7 @@ class Stage:
         """A static member's last assignment would name topics that are no more."""
         (future,) = raw.delete_consumer_groups([GROUP]).values()
         try:
-            await asyncio.to_thread(future.result, 20)
+            await asyncio.to_thread(future.result, 60)
         except KafkaException as exc:
             return exc.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
         return True
@@ -163,7 +163,7 @@ class Stage:
     def kill(self):
         if self._process is not None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
     def ended_by(self):
@@ -186,7 +186,7 @@ class Stage:
         """Hand in the whole district and wait until every topic and right is there."""
         with self.desk() as desk:
             ceremony.publish(self.places, desk)
-            end = time.monotonic() + 40
+            end = time.monotonic() + 60
             while any(desk.plan().values()):
                 assert time.monotonic() < end, desk.plan()
                 time.sleep(0.05)
@@ -219,7 +219,7 @@ class Stage:
         return isinstance(sent, Ack)
 
 
-async def eventually(look, within=40.0):
+async def eventually(look, within=60.0):
     end = time.monotonic() + within
     while not (found := await look()):
         assert time.monotonic() < end, "did not happen in time"

@@ -62,7 +62,7 @@ class Watch:
 
     def kill(self):
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def overview(self):
         try:

@@ -3,11 +3,13 @@
 import signal
 import subprocess
 import sys
+import threading
 
+import psutil
 import pytest
 
 from meldeweg.kernel.errors import Fatal
-from meldeweg.local import keeper
+from meldeweg.local import keeper, keeper_process
 from meldeweg.local.keeper import Keeper
 
 
@@ -53,3 +55,17 @@ def test_helpers_that_all_die_are_an_error_with_a_name(child, monkeypatch):
         kept.watch(child.pid, signal.SIGTERM)
     assert fatal.value.code == "keeper-dies"
     assert len(made) == keeper._STARTS
+
+
+def test_the_killed_are_waited_for_and_one_that_nobody_collected_has_ended():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    process = psutil.Process(child.pid)
+    killing = threading.Timer(0.5, child.kill)
+    killing.start()
+    try:
+        keeper_process.await_end([process], 60)
+        assert process.status() == psutil.STATUS_ZOMBIE
+    finally:
+        killing.join()
+        child.wait()
+    keeper_process.await_end([process], 60)  # gone altogether: at once
