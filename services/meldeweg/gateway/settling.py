@@ -19,7 +19,7 @@ from meldeweg.gateway import events, receipts
 from meldeweg.gateway.judging import Message, Receipt
 from meldeweg.gateway.numbering import Numbering
 from meldeweg.gateway.receipts import NOTHING_SEALED, Answered
-from meldeweg.gateway.states import SentMove
+from meldeweg.gateway.states import SentMove, SentState
 from meldeweg.gateway.store import (
     arrived,
     numbers,
@@ -161,7 +161,11 @@ class Settlement:
         )
 
         def apply(db: sqlite3.Connection) -> None:
-            sent.move(db, sent.again(db, answered), move, self._now, code)
+            message = sent.again(db, answered)
+            if message.state is SentState.QUEUED:  # it is there before we noted that it went
+                sent.mark_sent(db, [(answered.digest, self._now)])
+                message = sent.again(db, answered)
+            sent.move(db, message, move, self._now, code)
             receipt_in.add(db, came)
             if kind is not ReceiptKind.ERASED:
                 outbox.settle(db, answered.digest, self._now)

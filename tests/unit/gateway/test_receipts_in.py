@@ -52,6 +52,9 @@ async def test_delivered_counts_also_before_we_noted_that_it_was_sent(police, wo
     known = await police.sent(message, state=SentState.QUEUED)
     await police.take(world.receipt(message, "delivered"))
     assert police.sent_state(known) == "delivered"
+    await police.store.write(lambda db: sent_rows.mark_sent(db, [(known, NOW)]))
+    assert timeline(police, known) == [("sent", None), ("delivered", None)]
+    assert police.sent_state(known) == "delivered"
 
 
 async def test_acknowledged_by_a_person_is_kept_sealed(police, world):
