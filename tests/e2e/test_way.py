@@ -23,8 +23,8 @@ from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.keys import listed
 from meldeweg.cli import register_file
 from meldeweg.cli.asking import Auditor
-from meldeweg.cli.audit import entry_at, proof_of
 from meldeweg.cli.audit_evidence import weigh
+from meldeweg.cli.audit_fetching import by_index, proof_of
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Conflict, Invalid, NotCovered
 from meldeweg.kernel.clock import SystemClock, to_rfc3339
@@ -76,7 +76,7 @@ def test_the_exported_log_proves_it_offline_and_only_both_officers_can_open_it(d
     with open_source(str(tmp_path / "log")) as source:
         report = verify.verify(source)
     assert report.ok, report.as_json()
-    entry = entry_at(_auditor(district), line["index"])
+    entry = by_index(_auditor(district), line["index"])
     proof = proof_of(_auditor(district), entry)
     register = register_file.of_stack(district.directory)
     for agency in (POLICE, KREIS):

@@ -9,9 +9,7 @@ import typer
 
 from meldeweg.cli import audit_decide, files
 from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor, read_token
-from meldeweg.cli.audit_entry import Entry, Proof, read_entry, read_proof
 from meldeweg.cli.showing import Json, echo_json, pairs, safe
-from meldeweg.kernel.errors import Refused
 
 if TYPE_CHECKING:
     from meldeweg.kernel.trust.register import Register
@@ -78,6 +76,7 @@ def open_(
     key: Annotated[Path, typer.Option(help="private JWK of an oversight key")],
     index: Annotated[int | None, typer.Argument(help="index of the entry in the log")] = None,
     digest: Annotated[str | None, typer.Option(help="message digest, instead of the index")] = None,
+    year: Annotated[int | None, typer.Option(help="the log of this year; else the newest")] = None,
     register: Annotated[
         Path | None, typer.Option(help="file of `meldeweg registry export`; with --dir not needed")
     ] = None,
@@ -91,7 +90,8 @@ def open_(
     It is shown only if it is in the log and its sender signed it. Exit code 1 with a notice: that
     much could not be told.
     """
-    from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.cli import audit_fetching  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415
     from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415
     from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
     from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415
@@ -99,9 +99,13 @@ def open_(
     if (index is None) == (digest is None):
         raise typer.BadParameter("one of the two: an index, or --digest")
     private, known = read_open_key(key), _register(auditor, register, anchor)
-    entry = entry_at(auditor, _found(auditor, digest) if index is None else index)
+    if index is None:
+        entry = audit_fetching.by_digest(auditor, digest or "", year)
+    else:
+        entry = audit_fetching.by_index(auditor, index, year)
     opened = open_entry(entry, private)
-    evidence = weigh(opened, entry, proof_of(auditor, entry), known, SystemClock().now())
+    proof = audit_fetching.proof_of(auditor, entry)
+    evidence = weigh(opened, entry, proof, known, SystemClock().now())
     context = json.loads(opened.statement.context_bytes)
     head, signer = evidence.head, {"agency": context["from"], "kid": evidence.signer}
     if as_json:
@@ -130,31 +134,6 @@ def _register(auditor: Auditor, register: Path | None, anchor: Path | None) -> "
     if register is not None or anchor is not None or auditor.stack is None:
         raise typer.BadParameter("--register and --anchor, both (or --dir alone)")
     return register_file.of_stack(auditor.stack)
-
-
-def proof_of(auditor: Auditor, entry: Entry) -> Proof:
-    """Fetch the proof that an entry lies under the newest checkpoint of its year."""
-    query = f"index={entry.index}&year={entry.year}"
-    return read_proof(auditor.get(f"/v1/proofs/inclusion?{query}"))
-
-
-def _found(auditor: Auditor, digest: str | None) -> int:
-    """Return the index of the transfer with this message digest; a list has no sealed records."""
-    from meldeweg.cli.audit_open import has_digest  # noqa: PLC0415 - loaded when asked for
-
-    start: int | None = 0
-    while start is not None:
-        page = auditor.get(f"/v1/entries?start={start}")
-        for entry in page["items"]:
-            if has_digest(entry, digest):
-                return int(entry["index"])
-        start = page["next"]
-    raise Refused("entry-unknown", "no transfer with this digest in the log")
-
-
-def entry_at(auditor: Auditor, index: int) -> Entry:
-    """Fetch one entry of the newest log."""
-    return read_entry(auditor.get(f"/v1/entries/{index}"))
 
 
 def _show(report: dict[str, Any], seconds: float) -> None:

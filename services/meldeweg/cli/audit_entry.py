@@ -28,6 +28,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the log as (index, statement), and where the next one starts."""
+
+    statements: tuple[tuple[int, bytes | None], ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """That an index lies under a checkpoint (a signed note)."""
 
@@ -39,16 +47,28 @@ def read_entry(said: Any) -> Entry:
     """Read an answer of `GET /v1/entries/{index}`."""
     try:
         return Entry(
-            year=int(said["year"]),
-            index=int(said["index"]),
+            year=_count(said["year"]),
+            index=_count(said["index"]),
             topic_id=bytes.fromhex(said["topic_id"] or ""),
-            offset=int(said["offset"] or 0),
+            offset=_count(said["offset"] or 0),
             leaf=_bytes(said["leaf"]),
             canonical=_optional(said, "canonical"),
             sealed=None if said["record"] is None else str(said["record"]).encode(),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise Refused(_CODE, type(exc).__name__) from exc
+
+
+def read_page(said: Any, start: int) -> Page:
+    """Read an answer of `GET /v1/entries?start=…`; one that leads nowhere further is refused."""
+    try:
+        found = tuple((_count(each["index"]), _token(each["statement"])) for each in said["items"])
+        following = None if said["next"] is None else _count(said["next"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise Refused(_CODE, type(exc).__name__) from exc
+    if following is not None and following <= start:
+        raise Refused(_CODE, "its pages have no end")
+    return Page(found, following)
 
 
 def read_proof(said: Any) -> Proof:
@@ -62,6 +82,17 @@ def read_proof(said: Any) -> Proof:
 
 def _optional(said: Mapping[str, Any], name: str) -> bytes | None:
     return None if said[name] is None else _bytes(said[name])
+
+
+def _token(text: Any) -> bytes | None:
+    return None if text is None else str(text).encode()
+
+
+def _count(value: Any) -> int:
+    """Return what fits into a leaf's eight bytes."""
+    if type(value) is not int or not 0 <= value < 1 << 64:
+        raise ValueError
+    return value
 
 
 def _bytes(text: Any) -> bytes:

@@ -19,9 +19,13 @@ from meldeweg.kernel.jwk import SignatureKey
 from meldeweg.kernel.leaf import leaf_of, parse_canonical
 from meldeweg.kernel.merkle import leaf_hash, verify_inclusion
 from meldeweg.kernel.statement import Statement
+from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.kernel.trust.register import Register
+from meldeweg.kernel.trust.view import CertifiedKey, check_time
 
-KEY_REVOKED = "key-revoked"  # the log does not say whether it was signed before or after
+# The log does not say whether it was signed before or after.
+KEY_REVOKED = "key-revoked"
+AGENCY_REVOKED = "agency-revoked"
 LOG_KEY_ENDED = "log-key-ended"  # by now nobody should sign with it; a year's last one may be old
 
 
@@ -44,6 +48,8 @@ def weigh(
     """
     leaf = _leaf(entry, opened)
     head, of_log = _head(proof, register, now)
+    if head.origin.rpartition("/")[2] != str(entry.year):
+        raise Refused("entry-contradicts", "the log of another year")
     verify_inclusion(entry.index, head.size, leaf_hash(leaf), proof.steps, head.root)
     of_signer = _signature(opened.statement, register)
     return Evidence(head, opened.statement.jws.kid, (*of_log, *of_signer))
@@ -84,15 +90,20 @@ def _has_ended(register: Register, key: SignatureKey, now: datetime) -> bool:
 def _signature(statement: Statement, register: Register) -> tuple[str, ...]:
     """Verify who signed, by the keys as they were when it says that it was made."""
     context, kid = statement.context, statement.jws.kid
-    signing.verify(statement.jws, _certified(register, context.sender, kid))
-    if register.is_revoked(context.sender, kid):
-        return (KEY_REVOKED,)
-    register.signature_key(context.sender, kid, context.created)
-    return ()
+    key, certified = _certified(register, context.sender, kid)
+    signing.verify(statement.jws, key)
+    check_time(certified, context.created, certified.certificate.valid_until)
+    revoked = {
+        KEY_REVOKED: register.is_revoked(context.sender, kid),
+        AGENCY_REVOKED: register.status(context.sender) is AgencyStatus.REVOKED,
+    }
+    return tuple(notice for notice, holds in revoked.items() if holds)
 
 
-def _certified(register: Register, agency: AgencyId, kid: KeyId) -> SignatureKey:
+def _certified(
+    register: Register, agency: AgencyId, kid: KeyId
+) -> tuple[SignatureKey, CertifiedKey]:
     for certified in register.certified(agency):
         if certified.key.kid == kid and isinstance(certified.key, SignatureKey):
-            return certified.key
+            return certified.key, certified
     raise Refused("signer-unknown", f"no such signing key of {agency} in this register")

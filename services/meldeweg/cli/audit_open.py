@@ -31,15 +31,6 @@ class OpenedEntry:
     record: dict[str, Any] = field(repr=False)
 
 
-def has_digest(entry: dict[str, Any], digest: str | None) -> bool:
-    """Say whether an entry is the transfer with this message digest; nonsense has none."""
-    token = entry["statement"]
-    try:
-        return token is not None and statement.parse(token.encode()).digest == digest
-    except Refused:
-        return False
-
-
 def open_entry(entry: Entry, key: OpenKey) -> OpenedEntry:
     """Open one entry of the log.
 

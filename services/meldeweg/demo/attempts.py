@@ -12,8 +12,8 @@ from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
 from meldeweg.cli import register_file
 from meldeweg.cli.asking import Auditor
-from meldeweg.cli.audit import entry_at, proof_of
 from meldeweg.cli.audit_evidence import weigh
+from meldeweg.cli.audit_fetching import by_index, proof_of
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.client import Gateway, NotCovered
 from meldeweg.demo import marks
@@ -117,7 +117,7 @@ def officer_opens(
     audit = stack.services["audit"]
     auditor = Auditor(audit.url, audit.token, stack=directory)
     with tell.step("Der Datenschutz öffnet mit eigenem Schlüssel, warum übermittelt wurde") as said:
-        entry = entry_at(auditor, _index_of(out, digest))
+        entry = by_index(auditor, _index_of(out, digest))
         opened = open_entry(entry, read_open_key(key))
         register = register_file.of_stack(directory)
         now = SystemClock().now()

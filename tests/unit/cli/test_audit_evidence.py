@@ -10,14 +10,14 @@ from meldeweg.audit.project import project
 from meldeweg.ceremony import services
 from meldeweg.cli import register_file
 from meldeweg.cli.audit_entry import Entry, Proof, read_entry, read_proof
-from meldeweg.cli.audit_evidence import KEY_REVOKED, LOG_KEY_ENDED, weigh
+from meldeweg.cli.audit_evidence import AGENCY_REVOKED, KEY_REVOKED, LOG_KEY_ENDED, weigh
 from meldeweg.cli.audit_open import open_entry
 from meldeweg.kernel import note, strictjson, topics
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.merkle import inclusion_proof, leaf_hash, root_of
 from meldeweg.kernel.trust import issue
-from meldeweg.kernel.trust.objects import KeyRevoked
+from meldeweg.kernel.trust.objects import AgencyStatus, KeyRevoked
 from unit.gateway.world import KREIS, NOW, POLICE, SETUP, World
 
 ORIGIN, INDEX, TOPIC_ID = "audit.example/kreis-musterstadt/2026", 5, UUID(int=7).bytes
@@ -144,6 +144,32 @@ def test_a_key_that_was_revoked_since_is_told_and_the_record_shown(
     assert _weighed(world, entry, _proof(entry, audit_key), register).notices == (KEY_REVOKED,)
 
 
+def test_a_sender_that_was_revoked_since_is_told_and_the_record_shown(
+    world, audit_key, certified, entry
+):
+    token = issue.change_status(world.anchor, POLICE, AgencyStatus.REVOKED, 1, "Übung", NOW)
+    register = world.register(certified, (topics.REGISTRY_AGENCIES, token))
+    proof = _proof(entry, audit_key)
+    assert _weighed(world, entry, proof, register).notices == (AGENCY_REVOKED,)
+
+
+def test_a_revoked_key_counts_in_its_time_alone_too(world, audit_key, certified):
+    office = world.offices[POLICE]
+    body = KeyRevoked(v=1, agency=POLICE, kid=office.signing.kid, reason="Übung", at=NOW)
+    revoked = (topics.keys(POLICE), issue.signed(body, office.identity))
+    entry = _entry(world.message(context_changes={"created": NOW + timedelta(days=4000)}))
+    with pytest.raises(Refused) as refused:
+        _weighed(world, entry, _proof(entry, audit_key), world.register(certified, revoked))
+    assert refused.value.code == "key-expired"
+
+
+def test_the_log_of_another_year_is_not_shown(world, audit_key, certified, entry):
+    proof = _proof(entry, audit_key, ORIGIN.replace("2026", "2025"))
+    with pytest.raises(Refused) as refused:
+        _weighed(world, entry, proof, world.register(certified))
+    assert refused.value.code == "entry-contradicts"
+
+
 def test_a_key_counts_in_its_time_alone(world, audit_key, certified):
     entry = _entry(world.message(context_changes={"created": NOW + timedelta(days=4000)}))
     with pytest.raises(Refused) as refused:
@@ -159,7 +185,10 @@ def test_a_log_key_that_has_ended_is_told(world, audit_key, certified, entry):
 
 @pytest.mark.parametrize(
     "bent",
-    [None, [], {}, {"year": "x"}, {"leaf": "?"}, {"topic_id": "zz"}, {"canonical": 7}],
+    [
+        *(None, [], {}, {"year": "x"}, {"leaf": "?"}, {"topic_id": "zz"}, {"canonical": 7}),
+        *({"offset": 1 << 64}, {"offset": -1}, {"index": True}, {"index": 1.5}),
+    ],
 )
 def test_an_answer_of_another_form_is_refused(bent):
     said = {"year": 2026, "index": 1, "topic_id": None, "offset": None, "leaf": "AA=="}

@@ -37,6 +37,17 @@ class CertifiedKey:
     token: bytes
 
 
+def check_time(certified: CertifiedKey, at: datetime, until: datetime) -> None:
+    """Raise `Early("key-not-yet-valid")` or `Refused("key-expired")` unless the key counts at `at`.
+
+    Says nothing of a revocation.
+    """
+    if at + CLOCK_TOLERANCE < certified.certificate.not_before:
+        raise Early("key-not-yet-valid", "")
+    if at > until + CLOCK_TOLERANCE:
+        raise Refused("key-expired", "")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownAgreement:
     """A document, its digest and who has validly signed it."""
@@ -121,10 +132,7 @@ class View:
     def _check_time(self, certified: CertifiedKey, now: datetime, until: datetime) -> None:
         if (certified.certificate.agency, certified.key.kid) in self._revoked:
             raise Refused("key-revoked", "")
-        if now + CLOCK_TOLERANCE < certified.certificate.not_before:
-            raise Early("key-not-yet-valid", "")
-        if now > until + CLOCK_TOLERANCE:
-            raise Refused("key-expired", "")
+        check_time(certified, now, until)
 
     def key_for(self, agency: AgencyId, use: KeyUse, now: datetime) -> SealKey:
         """Return the newest key of the agency to seal to (`seal` or `oversight`)."""
