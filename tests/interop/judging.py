@@ -1,5 +1,5 @@
 """Builds a Go program that stands beside this file, starts it and asks it; skips visibly where Go
-or the program's modules are not to be had."""
+or the program's modules are not to be had. A program that has all it needs must build."""
 
 import base64
 import functools
@@ -8,12 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parent
+BUILT = FOLDER.parents[1] / ".cache"
 
 
 class Judge:
@@ -44,20 +44,23 @@ def _built(name):
     go = shutil.which("go", path=beside)
     if go is None:
         return None, "Go is not installed"
-    target = Path(tempfile.gettempdir()) / f"meldeweg-{name}-judge-{os.getuid()}"
+    needs = _run(go, "list", "-deps", ".", folder=FOLDER / name)
+    if needs.returncode:
+        return None, "what it needs is not to be had here: " + needs.stderr.strip()[-200:]
+    target = BUILT / f"{name}-judge"
+    BUILT.mkdir(exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}")  # others may be running the old one
-    built = subprocess.run(
-        [go, "build", "-o", fresh, "."],
-        cwd=FOLDER / name,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    built = _run(go, "build", "-o", fresh, ".", folder=FOLDER / name)
     if built.returncode:
-        return None, "it does not build here: " + built.stderr.strip()[-200:]
+        pytest.fail(f"the Go judge {name} does not build:\n{built.stderr}")
     fresh.replace(target)
     return target, ""
+
+
+def _run(*command, folder):
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 def judging(name):

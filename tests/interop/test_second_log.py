@@ -103,6 +103,19 @@ def test_it_believes_no_bent_proof(second, kind):
         assert (case["name"], proves(second, case)) == (case["name"], case["ok"])
 
 
+def test_it_takes_no_hash_of_another_length(second):
+    """Joined, the two are the same bytes, so the root would be right."""
+    good = [case for case in LOG["proofs"]["inclusion"] if case["ok"] and case["proof"]]
+    assert good
+    for case in good:
+        leaf, first = base64.b64decode(case["leaf"]), base64.b64decode(case["proof"][0])
+        is_left = case["index"] % 2 == 0 and case["index"] + 1 < case["size"]
+        moved = (leaf + first[:1], first[1:]) if is_left else (first[-1:] + leaf, first[:-1])
+        other, sibling = (base64.b64encode(each).decode() for each in moved)
+        bent = case | {"leaf": other, "proof": [sibling, *case["proof"][1:]]}
+        assert not proves(second, bent), case["name"]
+
+
 def test_it_reads_notes_checkpoints_and_manifests_alike(second):
     notes = LOG["notes"]
     for data in notes["good"].values():

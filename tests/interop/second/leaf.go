@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -101,6 +102,16 @@ func rootOf(hashes [][]byte) []byte {
 		split *= 2
 	}
 	return nodeHash(rootOf(hashes[:split]), rootOf(hashes[split:]))
+}
+
+// areHashes: 32 bytes each. Another length would let a node be split elsewhere than it was joined.
+func areHashes(each ...[]byte) error {
+	for _, one := range each {
+		if len(one) != sha256.Size {
+			return refused("proof-malformed")
+		}
+	}
+	return nil
 }
 
 // inclusion is RFC 6962 § 2.1.1, checked by walking down from the root.

@@ -267,8 +267,14 @@ func log(q question, a *answer) error {
 	case "root":
 		a.Bytes = rootOf(q.Proof)
 	case "inclusion":
+		if err := areHashes(append(q.Proof, q.Leaf)...); err != nil {
+			return err
+		}
 		a.Bytes, err = inclusion(q.Index, q.Size, q.Leaf, q.Proof)
 	case "consistency":
+		if err := areHashes(append(q.Proof, q.OldRoot)...); err != nil {
+			return err
+		}
 		a.Bytes, a.Other, err = consistency(q.Old, q.Size, q.OldRoot, q.Proof, true)
 	case "tile":
 		a.Text = tilePath(q.Level, q.Number, q.Width)
