@@ -216,6 +216,7 @@ def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
         " next_at = NULL, open_until = ?1 WHERE seq = ?2",
         (to_rfc3339(at), seq),
     )
+    db.execute(f"DELETE FROM outbox WHERE seq = ? AND {_DONE}", (seq,))  # noqa: S608 - a constant
 
 
 def again(db: sqlite3.Connection, seqs: Iterable[int]) -> None:
