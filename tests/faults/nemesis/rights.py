@@ -4,7 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send
 from meldeweg.kernel.bus.admin import Acl, Admin
@@ -19,6 +19,7 @@ class RightsRemoved:
     hold: float = 15.0
     name: str = "rights-removed-and-given-back"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "nothing moves without a right, nothing is lost; all goes on once it is back"
 
     def run(self, field: Field, rng: random.Random) -> Told:

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from e2e.stage import eventually, status_of
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import partner_of, send
 from meldeweg.ceremony import keys
@@ -22,6 +22,7 @@ class Rotated:
     hold: float = 10.0
     name: str = "keys-rotated"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "the old key serves until what was sealed to it is there; nothing is lost"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -55,6 +56,7 @@ class Suspended:
     hold: float = 15.0
     name: str = "agency-suspended-and-resumed"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "nothing of it moves at once, at the broker too; what waits arrives afterwards"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -81,6 +83,7 @@ class Revoked:
     hold: float = 15.0
     name: str = "agency-revoked"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "last"
     invariant: str = "nothing moves at once, at the broker too; what waits is reported, and ends"
 
     def run(self, field: Field, rng: random.Random) -> Told:
