@@ -17,7 +17,7 @@ from faults import table
 from faults.campaign import Campaign, Orders
 from faults.nemesis import FAULTS, GROUNDS
 
-_MINUTES = 30.0  # a quiet machine with two cores has tried every fault by then
+_MINUTES = 30.0  # how long mixes go on, once every fault was tried
 _PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 

@@ -18,7 +18,7 @@ from faults.gathering import gather
 from faults.grounds import Site
 from meldeweg.kernel.errors import MeldewegError
 
-_EVERY = 2.0  # seconds between two gatherings
+_EVERY = 1.0  # seconds between two gatherings
 _TROUBLE = (MeldewegError, AssertionError, OSError, httpx2.HTTPError)  # it is still coming back
 
 

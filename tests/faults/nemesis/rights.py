@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
-from faults.nemesis.traffic import agency_of, partner_of, send
+from faults.nemesis.traffic import agency_of, partner_of, send, written_by
 from meldeweg.kernel.bus.admin import Acl, Admin
 
 _GIVEN_BACK = 60  # looks, one a second, until the registry must have given all back
@@ -32,9 +32,11 @@ class RightsRemoved:
             field.say("remove-rights", process=process, rights=len(mine))
             asyncio.run(_remove(field, mine))
             demand(not mine & self._given(field), f"the rights of {process} are gone")
+            before = written_by(field, agency)
             send(field, agency)
             send(field, partner_of(agency), agency)
             field.settle(self.hold)
+            demand(written_by(field, agency) == before, f"{process} wrote nothing without a right")
             demand(not mine & self._given(field), f"the rights of {process} are still gone")
         for _ in range(_GIVEN_BACK):
             if mine <= self._given(field):
