@@ -52,7 +52,7 @@ $(VENV)/.fuzz: tests/fuzz/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-faults: venv  ## break everything under load, check that nothing was lost or hidden (MINUTES, HOURS, SEED, ONLY)
+faults: venv  ## break everything under load, check that nothing was lost or hidden: every fault once (MINUTES, HOURS, SEED, ONLY)
 	PYTHONPATH=tests $(BIN)/python -m faults
 
 bench: venv  ## what the path costs, each figure beside its aim (QUICK=1 about 3 min; ONLY, MESSAGES, ROWS, ENTRIES)

@@ -1,9 +1,11 @@
-"""The campaign: a workload, one fault after another and then mixes of them, and a verdict on each.
+"""The campaign: a workload, one fault after another and then mixes of them, and verdicts.
 
-Guarantees: each fault that this machine can carry is injected at least once if the time allows, and
-what was left out is said; a round with a finding, or one whose fault had no effect, fails the
-campaign and keeps its whole stack; the next round has a fresh one. Everything random comes from the
-seed, but for what processes and networks do by themselves.
+Guarantees: each fault that this machine can carry is injected at least once, unless the time was
+given and is over, and what was left out is said; a round with a finding, or one whose fault had no
+effect, fails the campaign and keeps its whole stack; the next round has a fresh one. What heals
+within seconds shares its round and verdict with others of its kind: a finding names the row, and
+`only` narrows it down. Everything random comes from the seed, but for what processes and networks
+do by themselves.
 """
 
 import random
@@ -24,7 +26,8 @@ from faults.grounds import STACK, Site, missing, site
 from faults.verdict import verdict
 from meldeweg.demo.marks import found_in
 
-_BEFORE, _AFTER = 2.0, 2.0  # seconds of undisturbed work around each fault
+_BEFORE, _AFTER = 2.0, 2.0  # seconds of undisturbed work around each fault, or row of them
+_ROW = 7  # faults that share a round at most: a finding shall be worth narrowing down
 _PATIENCE = 120.0  # seconds after the heal in which everything must have come to its end
 _FINISH = 60.0  # seconds kept for bringing the campaign to its end
 
@@ -36,6 +39,7 @@ class Orders:
     directory: Path
     seed: int
     seconds: float  # no new round after it
+    whole: bool = False  # every fault once, however long it takes; then as above
     only: frozenset[str] = frozenset()
     patience: float = _PATIENCE
 
@@ -44,8 +48,9 @@ class Orders:
 class Round:
     """One injection, or several in one, and what came of it."""
 
-    faults: tuple[str, ...]
-    told: list[Told] = field(default_factory=list)
+    faults: tuple[str, ...]  # that were injected, or tried
+    mixed: bool = False
+    told: list[Told] = field(default_factory=list)  # one for each that had its effect
     messages: int = 0
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
@@ -104,10 +109,10 @@ class Campaign:
         self._rng.shuffle(able)  # where the time is short, another seed tries others
         for needs in dict.fromkeys(fault.needs & STACK for fault in able):
             alike = [fault for fault in able if fault.needs & STACK == needs]
-            self._on_stacks(needs, iter([(fault,) for fault in alike]))
+            self._on_stacks(needs, iter(_rows(alike)), whole=self._orders.whole)
         calm = [fault for fault in able if not fault.needs & STACK]
         if calm and not self._orders.only:
-            self._on_stacks(frozenset(), self._mixes(calm))
+            self._on_stacks(frozenset(), self._mixes(calm), mixed=True)
         tried = {name for each in self._result.rounds for name in each.faults}
         for fault in able:
             if fault.name not in tried:
@@ -124,13 +129,21 @@ class Campaign:
         while True:
             yield tuple(self._rng.choice(faults) for _ in range(self._rng.randint(2, 3)))
 
-    def _over(self) -> bool:
-        return self._ending.is_set() or time.monotonic() > self._until - _FINISH
+    def _over(self, whole: bool) -> bool:
+        late = not whole and time.monotonic() > self._until - _FINISH
+        return late or self._ending.is_set()
 
-    def _on_stacks(self, needs: frozenset[str], plan: Iterator[tuple[Fault, ...]]) -> None:
+    def _on_stacks(
+        self,
+        needs: frozenset[str],
+        plan: Iterator[tuple[Fault, ...]],
+        *,
+        whole: bool = False,
+        mixed: bool = False,
+    ) -> None:
         """Carry out the plan on one stack after another, each as long as it is sound."""
         pending = next(plan, None)
-        while pending and not self._over():
+        while pending and not self._over(whole):
             self._stacks += 1
             directory = self._orders.directory / str(self._stacks)
             rounds: list[Round] = []
@@ -140,9 +153,10 @@ class Campaign:
                         site(directory, needs, self._grounds, self._rng, self._ending)
                     )
                     self._say(f"stack {self._stacks} ready ({', '.join(sorted(needs)) or 'plain'})")
-                    while pending and not self._over():
-                        rounds.append(self._round(here, pending))
-                        pending = next(plan, None)
+                    while pending and not self._over(whole):
+                        rounds.append(self._round(here, pending, mixed))
+                        left = pending[len(rounds[-1].faults) :]  # behind one without effect
+                        pending = (not mixed and left) or next(plan, None)
                         if not rounds[-1].ok or here.revoked or here.restored:
                             break  # what comes next deserves a sound one
                     self._search(here, rounds)
@@ -158,33 +172,35 @@ class Campaign:
                 rounds[-1].kept = directory
                 self._say(f"kept: {directory}")
 
-    def _round(self, here: Site, faults: tuple[Fault, ...]) -> Round:
+    def _round(self, here: Site, faults: tuple[Fault, ...], mixed: bool) -> Round:
         names = tuple(fault.name for fault in faults)
-        this = Round(faults=names)
+        this = Round(faults=names, mixed=mixed)
         begun, before = time.monotonic(), _accepted(here)
         self._say(" + ".join(names))
         try:
             with here.workload.sending():
+                here.field("before").settle(_BEFORE)
                 for fault in faults:
                     this.told.append(self._inject(here, fault))
+                here.field("after").settle(_AFTER)
             this.findings = verdict(here, self._orders.patience)
         except Ended:
             this.broken = "ended from outside"
         except Exception as exc:  # any failure of a round is told, and fails the campaign
             (here.directory / "trace.txt").write_text(traceback.format_exc())
-            this.broken = f"{type(exc).__name__}: {exc}"
+            this.faults = names[: len(this.told) + 1]
+            this.broken = f"{this.faults[-1]}: {type(exc).__name__}: {exc}"
         this.seconds, this.messages = time.monotonic() - begun, _accepted(here) - before
         self._report(this)
         return this
 
     def _inject(self, here: Site, fault: Fault) -> Told:
-        field_ = here.field(fault.name)
-        field_.settle(_BEFORE)
         dice = random.Random(self._rng.getrandbits(64))
-        told = fault.run(field_, dice)
+        begun = time.monotonic()
+        told = fault.run(here.field(fault.name), dice)
         here.revoked |= told.revoked
         here.restored |= told.restored
-        field_.settle(_AFTER)
+        self._say(f"  {time.monotonic() - begun:.0f} s: {told.what}")
         return told
 
     def _search(self, here: Site, rounds: list[Round]) -> None:
@@ -199,12 +215,19 @@ class Campaign:
             self._report(rounds[-1])
 
     def _report(self, this: Round) -> None:
-        said = "; ".join(told.what for told in this.told)
-        self._say(f"  {said}" if said else "  nothing was injected")
         how = "fine" if this.ok else this.broken or f"{len(this.findings)} findings"
         self._say(f"  {this.messages} messages, {this.seconds:.0f} s: {how}")
         for finding in this.findings[:20]:
             self._say(f"    {finding.kind.value}: {finding.about}: {finding.why}")
+
+
+def _rows(faults: Sequence[Fault]) -> list[tuple[Fault, ...]]:
+    """Those in rows first, then each of the others by itself, and last what can't be undone."""
+    short = [fault for fault in faults if fault.turn == "row"]
+    rows = [tuple(short[n : n + _ROW]) for n in range(0, len(short), _ROW)]
+    for turn in ("alone", "last"):
+        rows += [(fault,) for fault in faults if fault.turn == turn]
+    return rows
 
 
 def _accepted(here: Site) -> int:

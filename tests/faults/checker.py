@@ -43,6 +43,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_looks(facts),
         *_recorded(facts),
         *_waiting(facts),
+        *_let_go(facts),
         *_loud(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
@@ -248,6 +249,28 @@ def _waiting(facts: Facts) -> Iterator[Finding]:
             if not aside.topic.endswith(ends):
                 where = f"{aside.topic}/{aside.offset}"
                 yield Finding(Kind.STUCK, where, f"parked by {agency}: {aside.code}")
+
+
+def _let_go(facts: Facts) -> Iterator[Finding]:
+    """An outbox lets go of what is delivered and in the log: of all that, and of nothing else."""
+    logged = {seen.digest for seen in facts.evidence.log if seen.kind in ("message", "receipt")}
+    for agency, store in facts.evidence.stores.items():
+        if facts.excused(agency):
+            continue
+        for row in store.outbox:
+            about = row.ref or f"{row.topic} row {row.seq}"
+            done = row.kind == "event" or (row.kind == "message" and row.settled)
+            if row.included and done:
+                yield Finding(Kind.STUCK, about, f"delivered, logged, and kept by {agency}")
+            if row.included and row.ref and row.ref not in logged:
+                yield Finding(Kind.UNAUDITED, about, f"{agency} takes it for logged")
+            since = None if row.included or not row.produced else row.appended
+            if since is not None and facts.evidence.at > since + _SLACK:
+                yield Finding(Kind.STUCK, about, f"not found in the log by {agency}")
+        kept = {row.ref for row in store.outbox}
+        for sent in store.sent:
+            if "sent" in sent.steps and sent.digest not in kept | logged:
+                yield Finding(Kind.UNAUDITED, sent.id, f"let go by {agency}, not in the log")
 
 
 def _loud(facts: Facts) -> Iterator[Finding]:

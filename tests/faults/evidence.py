@@ -81,6 +81,8 @@ class OutRow:
     ref: str | None
     produced: bool
     settled: bool
+    included: bool = False  # its gateway says that the log has it
+    appended: float | None = None  # the broker's time, when it last got it
 
 
 @dataclass(frozen=True, slots=True)

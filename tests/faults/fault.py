@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from e2e.stage import District
 from meldeweg.kernel.ids import AgencyId
 
 NEEDS = frozenset({"root", "netns", "tmpfs", "three-brokers", "proxy"})
+# Where it stands on its stack: in a round with others, one after another and with one verdict,
+# because it heals within seconds; in a round of its own; or last, because it can't be undone.
+Turn = Literal["row", "alone", "last"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class Fault(Protocol):
     name: str  # kebab-case
     invariant: str  # one sentence, from the design's table
     needs: frozenset[str]  # of NEEDS; what is missing on this machine skips it visibly
+    turn: Turn
 
     def run(self, field: Field, rng: random.Random) -> Told:
         """Inject, hold, heal; everything that is random comes from `rng`."""

@@ -75,10 +75,29 @@ def stores(district: District) -> dict[AgencyId, StoreDump]:
     return {a: store(e.store / FILE) for a, e in district.described.agencies.items()}
 
 
+def at_rest(district: District) -> bool:
+    """Say whether no store has a message or receipt under way: a cheap look, and no judgement."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE produced_at IS NULL AND kind != 'event')"
+        " OR EXISTS (SELECT 1 FROM sent WHERE state IN ('queued', 'sent'))"
+        " OR EXISTS (SELECT 1 FROM parked)"
+    )
+    for entry in district.described.agencies.values():
+        path = (entry.store / FILE).as_uri()
+        with closing(sqlite3.connect(f"{path}?mode=ro", uri=True, timeout=10)) as db:
+            if db.execute(query).fetchone()[0]:
+                return False
+    return True
+
+
 def _still_waiting(before: StoreDump, after: StoreDump) -> StoreDump:
     """Return the first, where only those rows wait that wait in the second, too."""
-    waiting = {row.seq for row in after.outbox if not row.produced}
-    outbox = tuple(replace(row, produced=row.seq not in waiting) for row in before.outbox)
+    later = {row.seq: row for row in after.outbox}
+    outbox = tuple(
+        replace(later[row.seq], produced=row.produced or later[row.seq].produced)
+        for row in before.outbox
+        if row.seq in later
+    )
     parked = tuple(row for row in before.parked if row in after.parked)
     return replace(before, outbox=outbox, parked=parked)
 
@@ -161,6 +180,8 @@ def _out(row: sqlite3.Row) -> OutRow:
         row["ref"],
         produced=row["produced_at"] is not None,
         settled=row["settled_at"] is not None,
+        included=row["included_at"] is not None,
+        appended=row["appended"] / 1000 if row["appended"] else None,
     )
 
 

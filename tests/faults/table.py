@@ -21,6 +21,7 @@ _HEAD = """\
 Written by `make faults` (`tests/faults/table.py`), never by hand. A workload of many senders, recipients and threads runs through the HTTP APIs
 while one fault after another is injected, and then random rows of them. Afterwards a checker judges history, stores, topics and the exported log
 offline (`tests/faults/checker.py`); what it looks for is in the last table. A finding, or a fault that had no effect, fails the campaign.
+Faults that heal within seconds come in rows of up to seven, with one verdict and the same messages; `make faults ONLY=...` tells them apart.
 
 """  # noqa: E501 - a paragraph of the page
 
@@ -62,24 +63,28 @@ def _versions() -> Iterator[str]:
 
 
 def _faults(result: Result, faults: Sequence[Fault]) -> Iterator[str]:
-    alone: dict[str, list[Round]] = defaultdict(list)
+    rounds: dict[str, list[Round]] = defaultdict(list)
+    times: dict[str, int] = defaultdict(int)
     for each in result.rounds:
-        if len(each.faults) == 1:
-            alone[each.faults[0]].append(each)
-    yield "## Each fault by itself"
+        if not each.mixed:
+            for name in dict.fromkeys(each.faults):
+                rounds[name].append(each)
+            for name, told in zip(each.faults, each.told, strict=False):  # the last may have none
+                times[name] += told.times
+    yield "## Each fault"
     yield ""
     yield "| fault | what must hold | injected | messages meanwhile | findings |"
     yield "|---|---|---|---|---|"
     for fault in faults:
-        rounds = alone.get(fault.name)
-        if rounds:
-            times = sum(told.times for each in rounds for told in each.told)
-            messages = sum(each.messages for each in rounds)
-            yield f"| {fault.name} | {fault.invariant} | {times} | {messages} | {_found(rounds)} |"
+        if its := rounds.get(fault.name):
+            row = f" in a row of {len(its[0].faults)}" if len(its[0].faults) > 1 else ""
+            messages = sum(each.messages for each in its)
+            said = f"{times[fault.name]} | {messages}{row} | {_found(its)}"
+            yield f"| {fault.name} | {fault.invariant} | {said} |"
     yield ""
-    mixed = [each for each in result.rounds if len(each.faults) > 1]
+    mixed = [each for each in result.rounds if each.mixed]
     if mixed:
-        yield "## Rows of faults, without a pause between them"
+        yield "## Mixes of faults, without a pause between them"
         yield ""
         yield "| faults | messages meanwhile | findings |"
         yield "|---|---|---|"

@@ -14,17 +14,19 @@ import httpx2
 
 from faults.checker import judge
 from faults.evidence import Evidence, Finding, since
-from faults.gathering import gather
+from faults.gathering import at_rest, gather
 from faults.grounds import Site
 from meldeweg.kernel.errors import MeldewegError
 
-_EVERY = 2.0  # seconds between two gatherings
+_EVERY = 1.0  # seconds between two gatherings
+_REST, _LOOK = 20.0, 0.3  # seconds in which all may come to rest before the first; between looks
 _TROUBLE = (MeldewegError, AssertionError, OSError, httpx2.HTTPError)  # it is still coming back
 
 
 def verdict(site: Site, patience: float) -> list[Finding]:
     """Return what is wrong with everything that happened on this stack so far."""
     until = time.monotonic() + patience
+    _wait_for_rest(site, min(_REST, patience))
     while True:
         late = time.monotonic() > until
         try:
@@ -46,6 +48,13 @@ def verdict(site: Site, patience: float) -> list[Finding]:
                     keep(site, evidence, found)
                 return found
         time.sleep(_EVERY)
+
+
+def _wait_for_rest(site: Site, seconds: float) -> None:
+    """Gathering is work, and delays what it waits for; it comes after `seconds` in any case."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not at_rest(site.district):
+        time.sleep(_LOOK)
 
 
 def keep(site: Site, evidence: Evidence, found: Sequence[Finding]) -> None:

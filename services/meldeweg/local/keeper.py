@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 from secrets import token_hex
 
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Unavailable
 from meldeweg.local import keeper_process
 
-_STARTS = 5  # helpers in a row that may die before they read what is watched
 GRACE = 10.0  # seconds between asking and killing, once the parent is gone
+_TRIES = 3  # a helper may be killed before it has read a line: by hand, or for want of memory
 
 
 class Keeper:
@@ -41,7 +41,10 @@ class Keeper:
         return self._process.pid if self._process else None
 
     def watch(self, pid: int, stop_signal: int) -> None:
-        """Have `pid` ended by `stop_signal`, and killed if that does not help, when we are gone."""
+        """Have `pid` ended by `stop_signal`, and killed if that does not help, when we are gone.
+
+        Raises `Unavailable(keeper-not-running)`; it is told of `pid` with the next helper then.
+        """
         with self._lock:
             self._watched[pid] = stop_signal
             self._tell(f"watch {pid} {stop_signal}\n")
@@ -50,11 +53,15 @@ class Keeper:
         """`pid` has ended and was waited for: its number may soon be another's."""
         with self._lock:
             if self._watched.pop(pid, None) is not None:
-                self._tell(f"forget {pid}\n")
+                with contextlib.suppress(Unavailable):  # the next helper never hears of it
+                    self._tell(f"forget {pid}\n")
 
     def ensure_alive(self) -> None:
         """Start the helper (again) if it is not running. Cheap; to be called often, and before
-        each child: one that is started while there is no helper could be left behind."""
+        each child: one that is started while there is no helper could be left behind.
+
+        Raises `Unavailable(keeper-not-running)`.
+        """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
@@ -62,10 +69,7 @@ class Keeper:
     def close(self) -> None:
         """End what is still watched, then the helper; returns when both are done."""
         with self._lock:
-            if self._process is None:
-                return
-            self._ended()
-            self._process = None
+            self._end()
             self._watched.clear()
 
     def _tell(self, line: str) -> None:
@@ -84,34 +88,40 @@ class Keeper:
         self._process.stdin.flush()
 
     def _start(self) -> None:
-        """Start a helper that knows all that is watched; `Fatal("keeper-dies")` if none stays."""
-        for _ in range(_STARTS):
-            self._process = self._started()
+        """Start a helper that knows all that is watched; one that dies meanwhile is replaced."""
+        for _ in range(_TRIES):
+            self._end()
+            self._process = self._spawned()
             try:
                 for pid, stop_signal in self._watched.items():
                     self._write(f"watch {pid} {stop_signal}\n")
-            except BrokenPipeError:  # killed, or without memory, before it read a line
-                self._ended()
-            else:
-                return
-        raise Fatal("keeper-dies", f"{_STARTS} times in a row")
+            except BrokenPipeError:
+                continue
+            return
+        self._end()
+        raise Unavailable("keeper-not-running", f"ended {_TRIES} times before it could listen")
 
-    def _ended(self) -> None:
-        """Close the pipe, upon which the helper ends, and wait for it."""
-        assert self._process is not None
+    def _end(self) -> None:
+        """Close the pipe of the helper that there is, if any, and wait until it has ended."""
+        if self._process is None:
+            return
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):  # killed: nobody is left to tell
                 self._process.stdin.close()
         self._process.wait()
+        self._process = None
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _spawned(self) -> subprocess.Popen[bytes]:
         script = str(Path(keeper_process.__file__))
-        return subprocess.Popen(  # noqa: S603 - our own script, no shell
-            [sys.executable, "-I", script, self._mark, str(self._grace)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=self._holds,
-            start_new_session=True,  # a terminal's Ctrl-C must not reach it
-            cwd="/",
-        )
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own script, no shell
+                [sys.executable, "-I", script, self._mark, str(self._grace)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=self._holds,
+                start_new_session=True,  # a terminal's Ctrl-C must not reach it
+                cwd="/",
+            )
+        except OSError as exc:  # no memory, no more processes
+            raise Unavailable("keeper-not-running", str(exc)) from exc

@@ -84,7 +84,12 @@ class Child:
         self._asked = False
         keeper.ensure_alive()
         self._process = self._start(clock or SystemClock())
-        keeper.watch(self._process.pid, spec.stop_signal)
+        try:
+            keeper.watch(self._process.pid, spec.stop_signal)
+        except Unavailable:  # without a keeper it could be left behind, so it does not stay
+            self._process.send_signal(signal.SIGSTOP)  # nor starts anybody meanwhile
+            self._kill(self._family())
+            raise
 
     @property
     def pid(self) -> int:
@@ -123,17 +128,21 @@ class Child:
         family = self._family()
         self.ask_to_stop()
         try:
-            code = self._process.wait(self.spec.stop_timeout)
+            self._process.wait(self.spec.stop_timeout)
         except subprocess.TimeoutExpired:
             family |= self._family()
-            self._process.kill()
-            code = self._process.wait()
+        self._kill(family)
+        return self._process.wait()
+
+    def _kill(self, family: set[psutil.Process]) -> None:
+        """End it, if it has not ended, and whoever of its descendants outlived it."""
+        self._process.kill()  # nothing, where it was waited for
+        self._process.wait()
         for left in family:
             with contextlib.suppress(psutil.Error):
-                left.kill()  # a descendant that outlived its head; psutil checks the start time
+                left.kill()  # psutil checks the start time
         await_end(family, _KILLED_WITHIN)
         self._after_end()
-        return code
 
     def _start(self, clock: Clock) -> subprocess.Popen[bytes]:
         spec = self.spec

@@ -136,7 +136,10 @@ class Supervisor:
 
     def _tend(self) -> None:
         while not self._ending.wait(_LOOK_EVERY):
-            self._look_after_all(below=self._stages)
+            try:
+                self._look_after_all(below=self._stages)
+            except Unavailable as exc:  # no keeper now: nothing is started without one
+                self._journal.write("keeper_not_started", why=str(exc))
 
     def _look_after_all(self, below: int) -> None:
         """Look after the processes of all stages below `below`: those of it are starting."""

@@ -6,15 +6,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from e2e.stage import eventually
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
+from faults.nemesis.traffic import partner_of, send
 from meldeweg.kernel.errors import Unavailable
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.local.bootstrap import bootstrap
 from meldeweg.local.broker import Broker
 from meldeweg.local.ports import is_free
 
 _BROKER = "broker-1"
 _EMPTY = 120.0  # seconds until an empty broker takes its first rights
+_ON_ITS_WAY = 60.0  # seconds until a message must be where it is lost from
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Killed:
 
     name: str = "broker-killed"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "no accepted message is lost; duplicates are removed; order per thread"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -41,28 +45,63 @@ class DataLost:
     hold: float = 10.0
     name: str = "broker-data-lost"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = (
         "owners publish keys and agreements again; what was not delivered or not audited is "
         "produced again"
     )
 
     def run(self, field: Field, rng: random.Random) -> Told:
-        del rng
-        stack = field.district.stack
-        with field.away(_BROKER):
-            storage = field.directory / "broker" / "1" / "data"
-            topics = sum(1 for each in storage.iterdir() if each.name.startswith("inbox."))
-            field.say("lose-data", process=_BROKER, inboxes=topics)
-            demand(topics, "there was something to lose")
-            field.settle(self.hold)
-            shutil.rmtree(storage)
-            Broker(field.directory, pki=stack.pki).prepare()  # formats it, as an operator would
-            left = [each.name for each in storage.iterdir() if each.name.startswith("inbox.")]
-            demand(not left, "nothing of it was left")
-        # The first rights of an empty broker are the super user's to give; the rest is not.
-        eventually(lambda: _given_rights(field), _EMPTY)
-        field.ready("registry", 120.0)
-        return Told(what=f"the broker's data deleted ({topics} inboxes), started again empty")
+        agency = rng.choice(field.agencies)
+        topics = lose_unread(field, agency, self.hold)
+        said = f"({topics} inboxes; the audit and {agency} had not read all)"
+        return Told(what=f"the broker's data deleted {said}, started again empty")
+
+
+def lose_unread(field: Field, agency: AgencyId, hold: float = 0.0) -> int:
+    """Lose the broker's data while it holds what the audit has not read, nor one gateway.
+
+    Both are frozen meanwhile: what `agency` sent was delivered and is in no log, what was sent to
+    it is at the broker alone. Returns how many inboxes were lost.
+    """
+    partner = partner_of(agency)
+    with field.frozen("audit"):
+        _sent(field, agency, partner, "delivered")
+        with field.frozen(f"gateway-{agency}"):
+            _sent(field, partner, agency, "sent")
+            with field.away(_BROKER):
+                field.settle(hold)
+                lost = _emptied(field)
+    # The first rights of an empty broker are the super user's to give; the rest is not.
+    eventually(lambda: _given_rights(field), _EMPTY)
+    field.ready("registry", 120.0)
+    return lost
+
+
+def _sent(field: Field, sender: AgencyId, to: AgencyId, state: str) -> None:
+    """Send some, until they are known to be there: `sent` at the broker, `delivered` beyond it."""
+    tried = [send(field, sender, to) for _ in range(3)]
+    sent = [each.id for each in tried if each is not None]
+    demand(sent, f"{sender} took a message")
+    gateway = field.district[sender]
+    eventually(
+        lambda: all(gateway.sent(each).state == state for each in sent),
+        _ON_ITS_WAY,
+        shown=lambda: f"{sender} → {to} {state}",
+    )
+
+
+def _emptied(field: Field) -> int:
+    """Delete all that the broker has; returns how many inboxes it had."""
+    storage = field.directory / "broker" / "1" / "data"
+    topics = sum(1 for each in storage.iterdir() if each.name.startswith("inbox."))
+    field.say("lose-data", process=_BROKER, inboxes=topics)
+    demand(topics, "there was something to lose")
+    shutil.rmtree(storage)
+    Broker(field.directory, pki=field.district.stack.pki).prepare()  # formats, as operators would
+    left = [each.name for each in storage.iterdir() if each.name.startswith("inbox.")]
+    demand(not left, "nothing of it was left")
+    return topics
 
 
 def _given_rights(field: Field) -> bool:
@@ -82,6 +121,7 @@ class NodesDown:
     count: int
     hold: float = 20.0
     needs: frozenset[str] = frozenset({"three-brokers"})
+    turn: Turn = "alone"
 
     @property
     def name(self) -> str:

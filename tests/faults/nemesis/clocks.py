@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, send
 from meldeweg.client import Accepted
@@ -20,6 +20,7 @@ class DayOff:
     days: int
     hold: float = 20.0
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "order by the broker's offsets; a warning at both ends, no refusal"
 
     @property

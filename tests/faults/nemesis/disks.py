@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from e2e.stage import District
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, send
 from meldeweg.kernel.agreement import load_district
@@ -77,6 +77,7 @@ class Full:
     who: Literal["gateway", "broker", "database"]
     hold: float = 20.0
     needs: frozenset[str] = frozenset({"root", "tmpfs"})
+    turn: Turn = "alone"
     invariant: str = "errors, no false success, and recovery once there is space"
 
     @property

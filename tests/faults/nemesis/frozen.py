@@ -2,15 +2,18 @@
 
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import psutil
 
-from faults.fault import Field, Told
+from faults.evidence import StoreDump
+from faults.fault import Field, Told, Turn
+from faults.gathering import stores
 from faults.nemesis.effect import demand
+from meldeweg.kernel.ids import AgencyId
 
 # Seconds. Requests end after 10, HTTP calls after 30, a reader's watchdog after 60.
 BEYOND_EVERY_TIMEOUT = 65.0
@@ -23,6 +26,7 @@ class Frozen:
     who: Literal["gateway", "broker", "database"]
     hold: float = BEYOND_EVERY_TIMEOUT
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = (
         "no accepted message is lost, duplicates are removed, the order within a thread stays"
     )
@@ -41,7 +45,10 @@ class Frozen:
             field.settle(self.hold / 2)
             moving = [each for each in family if _moves(each)]
             demand(not moving, f"{process} and its children stand still")
+            before = stores(field.district)
             field.settle(self.hold / 2)
+            if self.who == "database":
+                _nothing_let_go(before, stores(field.district))
         field.ready(process, 120.0)
         demand(field.pid(process) == pid, f"{process} was frozen, not restarted")
         return Told(what=f"SIGSTOP of {process} ({len(family)} processes) for {self.hold:.0f} s")
@@ -61,6 +68,21 @@ def _children_frozen(pid: int) -> Iterator[list[psutil.Process]]:
         for child in children:
             with suppress(psutil.NoSuchProcess):
                 child.send_signal(signal.SIGCONT)
+
+
+def _nothing_let_go(
+    before: Mapping[AgencyId, StoreDump], after: Mapping[AgencyId, StoreDump]
+) -> None:
+    """Demand that outboxes still have what was sent meanwhile: the log can't have got any of it."""
+    sent = 0
+    for agency, store in after.items():
+        old = {row.id for row in before[agency].sent}
+        new = {row.digest for row in store.sent if row.id not in old}
+        gone = new - {row.ref for row in store.outbox}
+        if gone:
+            raise AssertionError(f"{agency} let go of {len(gone)} messages that no log has")
+        sent += len(new)
+    demand(sent, "something was sent while the database stood still")
 
 
 def _moves(process: psutil.Process) -> bool:

@@ -7,18 +7,22 @@ import importlib
 import random
 from dataclasses import dataclass
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
+from faults.nemesis.brokers import lose_unread
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send, take
 from meldeweg.kernel import failpoints
 from meldeweg.kernel.errors import MeldewegError
 from meldeweg.kernel.trust.objects import AgencyStatus
 
-_PATIENCE = 60  # knocks, one a second, until the point must have been reached
+_PATIENCE = 60  # knocks until the point must have been reached
+_LOOKS, _EVERY = 5, 0.2  # looks after each knock whether it was; seconds between two
 _CENTRAL = ("audit", "registry", "watch")
 # The points that are passed many times a second, also while starting: not the first time, or the
 # process would never be ready.
 _OFTEN = {"store": (25, 45), "audit": (4, 9)}
+# Passed only when the log lacks what the broker had: it must have been lost before it was read.
+_LACKING = ("inclusion.before_again",)
 
 
 def points() -> list[str]:
@@ -34,6 +38,11 @@ class KilledAt:
 
     point: str
     needs: frozenset[str] = frozenset()
+
+    @property
+    def turn(self) -> Turn:
+        return "alone" if self.point in _LACKING else "row"
+
     invariant: str = "what was accepted is delivered and audited; one effect per id"
 
     @property
@@ -48,14 +57,22 @@ class KilledAt:
         armed = f"{self.point}=kill@{nth}"
         field.say("arm", process=process, failpoints=armed)
         field.bend(process, failpoints=armed)
+        if self.point in _LACKING:
+            lose_unread(field, agency_of(process))
         for _ in range(_PATIENCE):
-            if field.fired(process, self.point):
+            if self._fires(field, process):
                 break
             _knock(field, process, family)
-            field.settle(1.0)
         demand(field.fired(process, self.point), f"{armed} of {process} fired")
         field.ready(process)
         return Told(what=f"kill -9 at {self.point} ({nth}.) of {process}")
+
+    def _fires(self, field: Field, process: str) -> bool:
+        for _ in range(_LOOKS):
+            if field.fired(process, self.point):
+                return True
+            field.settle(_EVERY)
+        return False
 
 
 def _knock(field: Field, process: str, family: str) -> None:

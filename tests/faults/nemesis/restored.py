@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send
 
@@ -21,6 +21,7 @@ class GatewayRestored:
     between: float = 15.0  # seconds of work that the copy lacks
     name: str = "gateway-restored-from-older-copy"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "last"
     invariant: str = (
         "it reads again from its own offsets; nothing twice to the case system beyond what the "
         "copy lacks"
@@ -66,6 +67,7 @@ class DatabaseRestored:
     between: float = 15.0
     name: str = "database-restored-from-older-copy"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = "delivery goes on; the log catches up, without a gap, with the same roots"
 
     def run(self, field: Field, rng: random.Random) -> Told:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import TopicPartition  # noqa: TID251 - a fault, by the super user
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - a fault, by the super user
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send
 from meldeweg.kernel.bus.admin import Admin
@@ -24,6 +24,7 @@ class OffPastRetention:
     hold: float = 15.0
     name: str = "recipient-off-past-retention"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "alone"
     invariant: str = "what was not delivered is produced again, and arrives"
 
     def run(self, field: Field, rng: random.Random) -> Told:

@@ -4,9 +4,9 @@ import asyncio
 import random
 from dataclasses import dataclass
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
-from faults.nemesis.traffic import agency_of, partner_of, send
+from faults.nemesis.traffic import agency_of, partner_of, send, written_by
 from meldeweg.kernel.bus.admin import Acl, Admin
 
 _GIVEN_BACK = 60  # looks, one a second, until the registry must have given all back
@@ -19,6 +19,7 @@ class RightsRemoved:
     hold: float = 15.0
     name: str = "rights-removed-and-given-back"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "nothing moves without a right, nothing is lost; all goes on once it is back"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -31,9 +32,11 @@ class RightsRemoved:
             field.say("remove-rights", process=process, rights=len(mine))
             asyncio.run(_remove(field, mine))
             demand(not mine & self._given(field), f"the rights of {process} are gone")
+            before = written_by(field, agency)
             send(field, agency)
             send(field, partner_of(agency), agency)
             field.settle(self.hold)
+            demand(written_by(field, agency) == before, f"{process} wrote nothing without a right")
             demand(not mine & self._given(field), f"the rights of {process} are still gone")
         for _ in range(_GIVEN_BACK):
             if mine <= self._given(field):

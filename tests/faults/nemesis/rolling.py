@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 
 _LIMIT = 20.0  # seconds in which a service drains (I7)
@@ -16,6 +16,7 @@ class RollingRestart:
 
     name: str = "rolling-restart"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "no loss; each stop within its limit"
 
     def run(self, field: Field, rng: random.Random) -> Told:

@@ -1,14 +1,17 @@
-"""A few messages of a fault's own, so that what it armed is reached even when nobody else sends.
+"""A few messages of a fault's own, so that what it armed is reached even when nobody else sends,
+and what an agency's gateway has written at all.
 
 Guarantees: each is written into the run's log of faults with its id, so that the checker knows it;
 a gateway that dies under a call is no error here: that is often the purpose.
 """
 
+import asyncio
 import contextlib
 
 from e2e.stage import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from faults.fault import Field
 from meldeweg.client import Accepted, Gateway, Problem, Unreachable
+from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 
@@ -67,6 +70,21 @@ def take(field: Field, agency: AgencyId) -> None:
                 except Unreachable:  # it died of this: nobody is there to be asked again
                     field.say("own-take-failed", agency=agency, id=sent.id)
                 return
+
+
+def written_by(field: Field, agency: AgencyId) -> int:
+    """Return how many records all inboxes got from that agency's gateway, as the broker says."""
+    return asyncio.run(_written(field, f".{agency}"))
+
+
+async def _written(field: Field, ends_with: str) -> int:
+    admin = Admin(field.district.super_user())
+    try:
+        known = await admin.topics()
+        names = [each for each in known if each.startswith("inbox.") and each.endswith(ends_with)]
+        return sum(end for _, end in (await admin.offsets(names)).values())
+    finally:
+        await admin.close()
 
 
 def _address(recipient: AgencyId) -> dict[str, str]:

@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass
 
 from e2e.stage import eventually, status_of
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
-from faults.nemesis.traffic import partner_of, send
+from faults.nemesis.traffic import partner_of, send, written_by
 from meldeweg.ceremony import keys
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.keyfile import read_signing_key
@@ -22,6 +22,7 @@ class Rotated:
     hold: float = 10.0
     name: str = "keys-rotated"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "the old key serves until what was sealed to it is there; nothing is lost"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -55,6 +56,7 @@ class Suspended:
     hold: float = 15.0
     name: str = "agency-suspended-and-resumed"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "row"
     invariant: str = "nothing of it moves at once, at the broker too; what waits arrives afterwards"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -66,7 +68,7 @@ class Suspended:
                 _all_see(field, agency, "suspended")
                 send(field, agency)
                 send(field, partner_of(agency), agency)
-                field.settle(self.hold)
+                _stands_still(field, agency, self.hold)
             finally:
                 field.say("resume", agency=agency)
                 desk.set_status(agency, AgencyStatus.ACTIVE, "geklärt (Übung)")
@@ -81,6 +83,7 @@ class Revoked:
     hold: float = 15.0
     name: str = "agency-revoked"
     needs: frozenset[str] = frozenset()
+    turn: Turn = "last"
     invariant: str = "nothing moves at once, at the broker too; what waits is reported, and ends"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -97,8 +100,18 @@ class Revoked:
         field.district.cli(*order, "--key", anchor, "--dir", field.directory)
         others = [each for each in field.agencies if each != agency]
         eventually(lambda: status_of(field.district, agency, others[0]) == "revoked", _SEEN)
-        field.settle(self.hold)
+        _stands_still(field, agency, self.hold)
         return Told(what=f"{agency} revoked for good", revoked=frozenset({agency}))
+
+
+def _stands_still(field: Field, agency: AgencyId, hold: float) -> None:
+    """Demand that the broker takes nothing of it, once everybody knows; holds so long."""
+    field.settle(hold / 3)
+    before = written_by(field, agency)
+    field.settle(hold * 2 / 3)
+    moved = written_by(field, agency) - before
+    if moved:
+        raise AssertionError(f"{moved} records of {agency} were written behind its back")
 
 
 def _braked(field: Field) -> list[AgencyId]:

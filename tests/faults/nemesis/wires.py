@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from faults.fault import Field, Told
+from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.frames import FETCH, PRODUCE
 from faults.nemesis.proxy import Order, Proxy
@@ -27,6 +27,7 @@ class Replies:
     seconds: float = 0.0
     hold: float = 15.0
     needs: frozenset[str] = _NEEDS
+    turn: Turn = "row"
     invariant: str = "one effect per id"
 
     @property
@@ -60,6 +61,7 @@ class Cut:
     times: int = 5
     name: str = "connections-cut"
     needs: frozenset[str] = _NEEDS
+    turn: Turn = "row"
     invariant: str = "no accepted message is lost; duplicates are removed; order per thread"
 
     def run(self, field: Field, rng: random.Random) -> Told:
@@ -81,6 +83,7 @@ class Lossy:
     share: float
     hold: float
     needs: frozenset[str] = _NEEDS
+    turn: Turn = "alone"
     invariant: str = "progress after healing; nothing lost, nothing twice"
 
     @property

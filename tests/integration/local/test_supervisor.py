@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ import meldeweg
 from integration.local.plans import eventually, spec
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Fatal, Unavailable
-from meldeweg.local import roster
+from meldeweg.local import keeper_process, roster
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.output import log_path
 from meldeweg.local.ports import Ports
@@ -270,6 +271,82 @@ def test_a_keeper_that_is_killed_is_replaced_and_the_promise_holds(supervised):
     process.kill()
     process.wait()
     eventually(lambda: not any(alive(pid) for pid in (*pids, new)), timeout=60)
+
+
+@pytest.fixture
+def keepers_that_end(monkeypatch, tmp_path):
+    """Let as many helpers as told end before they read their first line; then sound ones come."""
+    sound, left, broken = keeper_process.__file__, tmp_path / "left", tmp_path / "keeper.py"
+    broken.write_text(
+        "import pathlib, runpy, sys\n"
+        f"left = pathlib.Path({str(left)!r})\n"
+        "n = int(left.read_text())\n"
+        "if n:\n"
+        "    left.write_text(str(n - 1))\n"
+        "    sys.exit(1)\n"
+        f"runpy.run_path({sound!r}, run_name='__main__')\n"
+    )
+    left.write_text("0")
+    monkeypatch.setattr(keeper_process, "__file__", str(broken))
+    return lambda count: left.write_text(str(count))
+
+
+@contextmanager
+def slow_lines(monkeypatch):
+    """Write to a helper only once it has ended, or has had a second to listen."""
+    write = Keeper._write
+
+    def late(keeper, line):
+        with suppress(subprocess.TimeoutExpired):
+            keeper._process.wait(1.0)
+        write(keeper, line)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Keeper, "_write", late)
+        yield
+
+
+def test_a_keeper_that_ends_before_its_first_line_is_replaced(
+    directory, port, keepers_that_end, monkeypatch
+):
+    with Running(directory) as it, slow_lines(monkeypatch):
+        it.supervisor.start_stage([spec("service", port("service"))])
+        it.supervisor.tend()
+        keepers_that_end(2)
+        before = it.keeper.pid
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: it.keeper.pid != before and alive(it.keeper.pid), timeout=20)
+        os.kill(it.supervisor.pids["service"], signal.SIGKILL)
+        eventually(lambda: events(directory)[-1]["event"] == "process_restarted", timeout=20)
+
+
+def test_without_any_keeper_nothing_new_is_started_and_it_goes_on_once_there_is_one(
+    directory, port, keepers_that_end, monkeypatch
+):
+    with Running(directory) as it, slow_lines(monkeypatch):
+        it.supervisor.start_stage([spec("service", port("service"))])
+        it.supervisor.tend()
+        keepers_that_end(4)
+        os.kill(it.keeper.pid, signal.SIGKILL)
+
+        def said(event):
+            return any(each["event"] == event for each in events(directory))
+
+        eventually(lambda: said("keeper_not_started"), timeout=20)
+        os.kill(it.supervisor.pids["service"], signal.SIGKILL)
+        eventually(lambda: said("process_restarted"), timeout=30)
+        assert alive(it.keeper.pid)
+
+
+def test_a_keeper_that_never_listens_is_a_clear_error_and_leaves_no_process(
+    directory, port, keepers_that_end, monkeypatch
+):
+    keepers_that_end(9)
+    with Running(directory) as it, slow_lines(monkeypatch), pytest.raises(Unavailable) as failed:
+        it.supervisor.start_stage([spec("service", port("service"), "stubborn")])
+    assert failed.value.code == "keeper-not-running"
+    mark = it.keeper.environment[keeper_process.MARK_VARIABLE]
+    assert [each for each in keeper_process.marked(mark) if alive(each.pid)] == []
 
 
 def test_what_was_left_when_both_were_killed_is_ended_by_the_next_start(supervised, directory):

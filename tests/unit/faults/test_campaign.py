@@ -19,8 +19,10 @@ POLICE = AgencyId("polizei-probe")
 class Fault:
     invariant = "nothing is lost"
 
-    def __init__(self, name, needs=(), does=lambda field, rng: Told(what="broke something")):
-        self.name, self.needs, self.run = name, frozenset(needs), does
+    def __init__(
+        self, name, needs=(), does=lambda field, rng: Told(what="broke something"), turn="alone"
+    ):
+        self.name, self.needs, self.run, self.turn = name, frozenset(needs), does, turn
 
 
 class Site:
@@ -104,6 +106,43 @@ def test_a_fault_that_had_no_effect_fails_it(stage):
     assert failed.faults == ("a",)
     assert "a reply was met" in failed.broken
     assert "a reply was met" in (failed.kept / "trace.txt").read_text()
+
+
+def test_what_heals_at_once_shares_a_round_and_what_cannot_be_undone_comes_last(stage):
+    told = Told(what="revoked", revoked=frozenset({POLICE}))
+    last = Fault("a", does=lambda field, rng: told, turn="last")
+    result = stage.run(last, Fault("b"), Fault("c", turn="row"), Fault("d", turn="row"))
+    first, second, third = [each.faults for each in result.rounds]
+    assert (set(first), second, third) == ({"c", "d"}, ("b",), ("a",))
+    assert [len(each.told) for each in result.rounds] == [2, 1, 1]
+    assert len(stage.stacks) == 1
+
+
+def test_a_row_is_no_longer_than_a_finding_is_worth(stage):
+    names = [f"r{n}" for n in range(10)]
+    result = stage.run(*(Fault(name, turn="row") for name in names), only=names)
+    assert sorted(len(each.faults) for each in result.rounds) == [3, 7]
+
+
+def test_behind_one_without_effect_the_rest_of_its_row_is_tried_on_a_fresh_stack(stage):
+    def nothing(field, rng):
+        raise AssertionError("a reply was met")
+
+    row = [Fault(name, turn="row") for name in "abc"] + [Fault("d", does=nothing, turn="row")]
+    result = stage.run(*row)
+    assert [each.broken is None for each in result.rounds].count(False) == 1
+    (failed,) = [each for each in result.rounds if not each.ok]
+    assert failed.faults[-1] == "d"
+    tried = [name for each in result.rounds for name in each.faults]
+    assert sorted(tried) == ["a", "b", "c", "d"]
+    assert result.skipped == {}
+
+
+def test_without_a_given_time_every_fault_is_tried_however_long_it_takes(stage):
+    orders = Orders(directory=stage.directory, seed=1, seconds=0.0, whole=True)
+    result = Campaign(orders, [Fault("a"), Fault("b")], {}, lambda text: None).run()
+    assert {each.faults for each in result.rounds} == {("a",), ("b",)}
+    assert result.ok
 
 
 def test_a_stack_that_does_not_start_is_no_pass(stage, monkeypatch):

@@ -278,6 +278,44 @@ def test_stuck_in_the_outbox_or_parked(legal):
     assert only(with_store(legal, WEST, parked=lambda rows: [aside]), Kind.STUCK)
 
 
+def test_stuck_in_the_outbox_though_delivered_and_in_the_log(legal):
+    def planted(**more):
+        return with_store(legal, POLICE, outbox=changed(0, **more))
+
+    (finding,) = only(planted(included=True), Kind.STUCK)
+    assert "kept" in finding.why
+    assert judge(planted(included=True, kind="receipt")) == []  # may have to be repeated
+    assert judge(planted(included=True, settled=False)) == []  # nobody said `delivered` yet
+
+
+def test_stuck_what_the_broker_had_and_its_gateway_never_finds_in_the_log(legal):
+    def planted(**more):
+        return with_store(legal, POLICE, outbox=changed(0, **more))
+
+    (finding,) = only(planted(appended=END - 60), Kind.STUCK)
+    assert "not found" in finding.why
+    assert judge(planted(appended=END - 5)) == []  # the log may be that far behind
+    assert judge(planted(appended=END - 60, produced=False)) != []
+
+
+def test_unaudited_what_an_outbox_let_go_or_takes_for_logged(legal):
+    run = Run([Said(fate="undeliverable")])
+    kept = not_logged(run.evidence(), lambda s: s.kind == "message")
+    bare = replace(with_store(kept, POLICE, outbox=without(0)), topics=())
+    assert any("let go" in f.why for f in only(bare, Kind.UNAUDITED))
+    row = OutRow(
+        9,
+        f"inbox.{WEST}.{POLICE}",
+        "receipt",
+        "0" * 64,
+        produced=True,
+        settled=False,
+        included=True,
+    )
+    (finding,) = only(with_store(legal, POLICE, outbox=lambda rows: [*rows, row]), Kind.UNAUDITED)
+    assert "takes it for logged" in finding.why
+
+
 @pytest.mark.parametrize(
     ("fate", "agency", "what"),
     [

@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Unavailable
 from meldeweg.local import keeper, keeper_process
 from meldeweg.local.keeper import Keeper
 
@@ -24,7 +24,7 @@ def child():
 def _dying(monkeypatch, count):
     """Let the next `count` helpers end before anything is said to them."""
     made = []
-    real = Keeper._started
+    real = Keeper._spawned
 
     def started(self):
         process = real(self)
@@ -34,7 +34,7 @@ def _dying(monkeypatch, count):
             process.wait()
         return process
 
-    monkeypatch.setattr(keeper.Keeper, "_started", started)
+    monkeypatch.setattr(keeper.Keeper, "_spawned", started)
     return made
 
 
@@ -51,10 +51,10 @@ def test_a_helper_that_dies_before_its_first_line_is_replaced(child, monkeypatch
 def test_helpers_that_all_die_are_an_error_with_a_name(child, monkeypatch):
     made = _dying(monkeypatch, 100)
     kept = Keeper(grace=1.0)
-    with pytest.raises(Fatal) as fatal:
+    with pytest.raises(Unavailable) as gone:
         kept.watch(child.pid, signal.SIGTERM)
-    assert fatal.value.code == "keeper-dies"
-    assert len(made) == keeper._STARTS
+    assert gone.value.code == "keeper-not-running"
+    assert len(made) == keeper._TRIES
 
 
 def test_the_killed_are_waited_for_and_one_that_nobody_collected_has_ended():

@@ -3,7 +3,8 @@
 Guarantees: ranges, heads and the offset are kept in one transaction; what contradicts an earlier
 note is kept as evidence and alarms people, once for each log; a note that the audit did not sign is
 put aside with its code. A topic that was made anew is read from its start: what is in it already
-changes nothing. Trusts: what `chaining` does.
+changes nothing; where the log says that one of ours to write was made anew, the receipts that the
+old one held go again (`outbox.repeat_receipts_on`). Trusts: what `chaining` does.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from meldeweg.kernel.trust.register import Register
 _AUDIT = AgencyId("audit")  # whose topic it is, in the list of quarantine
 _SLICE = 8  # notes verified before others get their turn on the loop
 _ALARM_EVERY = timedelta(days=1)
+_HELD = timedelta(days=30)  # the topics' own retention
 MISSING = "manifest-missing"
 
 failpoints.declare("inclusion.before_follow", "inclusion.after_follow")
@@ -135,8 +137,10 @@ class Follower:
             (_aside(record, code, now), self._aside_told(record, code)) for record, code in refused
         ]
 
+        again: list[tuple[str, int]] = []
+
         def job(db: sqlite3.Connection) -> None:
-            _keep_known(db, chaining)
+            again.extend(_keep_known(db, chaining, now))
             due = [event for found, event in told if log.testify(db, _evidence(found, now))]
             if missing and log.alarm_due(db, AUDIT_CHECKPOINTS, now - _ALARM_EVERY, now):
                 due.append(missing)
@@ -148,6 +152,8 @@ class Follower:
         await failpoints.reach("inclusion.before_follow")
         await self._store.write(job)
         await failpoints.reach("inclusion.after_follow")
+        for topic, count in again:
+            _log.warning("topic_began_anew", topic=topic, receipts=count)
         for found in chaining.contradictions:
             _log.error("log_contradicts", code=found.code, topic=last.topic, offset=last.offset)
         if chaining.gaps:
@@ -170,12 +176,24 @@ def _known(db: sqlite3.Connection) -> tuple[dict[str, log.Chain], dict[str, byte
     return chains, {origin: log.newest(db, origin) for origin in chains}
 
 
-def _keep_known(db: sqlite3.Connection, chaining: Chaining) -> None:
+def _keep_known(db: sqlite3.Connection, chaining: Chaining, now: datetime) -> list[tuple[str, int]]:
+    """Keep chain, ranges and heads; return the topics that began anew, with receipts put back.
+
+    A receipt that the log has may still be unread where it was meant for: nobody confirms one, and
+    whoever got `delivered` does not send the message again. So it goes again with its topic.
+    """
     for chain in chaining.chains.values():
         log.put_chain(db, chain)
     log.add_spans(db, chaining.spans)
     for head in chaining.heads:
         log.add_seen(db, head)
+    since = int((now - _HELD).timestamp() * 1000)
+    begun = {span.topic: span.topic_id for span in chaining.spans if span.start == 0}
+    put_back = [
+        (topic, outbox.repeat_receipts_on(db, topic, topic_id, since))
+        for topic, topic_id in begun.items()
+    ]
+    return [(topic, count) for topic, count in put_back if count]
 
 
 def _evidence(found: Contradiction, now: datetime) -> Evidence:

@@ -218,6 +218,7 @@ def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
         " next_at = NULL, open_until = ?1 WHERE seq = ?2",
         (to_rfc3339(at), seq),
     )
+    db.execute(f"DELETE FROM outbox WHERE seq = ? AND {_DONE}", (seq,))  # noqa: S608 - a constant
 
 
 def again(db: sqlite3.Connection, seqs: Iterable[int]) -> None:
@@ -236,6 +237,22 @@ def repeat_receipt(db: sqlite3.Connection, answers: Digest, kind: ReceiptKind) -
     if found is not None:
         again(db, (found,))
     return found is not None
+
+
+def repeat_receipts_on(db: sqlite3.Connection, topic: str, topic_id: bytes, since: int) -> int:
+    """Produce again what the topic's earlier lives held of receipts; return how many.
+
+    For a topic of which a life begins: whether its reader had read the one before is not known
+    here, and it forgets what it has already. `since`: the broker's time (ms) from which on the
+    topic still held them. In its first life nothing is to be done.
+    """
+    return db.execute(
+        "UPDATE outbox SET produced_at = NULL WHERE topic = ?1 AND kind = 'receipt'"
+        " AND produced_at IS NOT NULL AND settled_at IS NULL AND appended >= ?3"
+        " AND (EXISTS (SELECT 1 FROM outbox e WHERE e.topic = ?1 AND e.included_at IS NOT NULL)"
+        "  OR EXISTS (SELECT 1 FROM log_range r WHERE r.topic = ?1 AND r.topic_id != ?2))",
+        (topic, topic_id, since),
+    ).rowcount
 
 
 def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:

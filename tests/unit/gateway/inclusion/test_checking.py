@@ -276,6 +276,52 @@ async def test_a_broker_that_lost_its_disk_before_the_audit_read_it_heals(stage)
     assert stage.outbox() == []
 
 
+async def answered(stage, of=b"theirs"):
+    """Give a receipt that the log and the broker have; whether it was read nobody knows here."""
+    more = {"answers": Digest.of(of), "receipt": ReceiptKind.ACKNOWLEDGED, "open_until": None}
+    await stage.accept(kind="receipt", ref=Digest.of(b"r" + of), **more)
+    stage.audited(await stage.produce())
+    await stage.seal()
+    await stage.look()
+
+
+async def test_a_topic_that_was_lost_with_its_broker_gets_its_receipts_again(stage):
+    await answered(stage, b"one")
+    await answered(stage, b"two")
+    assert stage.outbox() == [(1, 1, 0), (2, 1, 0)]
+    stage.next = 0  # the broker lost its disk: read by the audit, and not by whom it was meant for
+    await stage.accept()
+    stage.audited(await stage.produce(), UUID(int=99))
+    await stage.seal()
+    assert stage.outbox() == [(1, 1, 1), (2, 1, 1), (3, 0, 0)]
+    stage.audited(await stage.produce(), UUID(int=99))
+    await stage.seal()
+    await stage.look()
+    assert stage.outbox() == [(1, 1, 0), (2, 1, 0), (3, 1, 0)]  # once, and no more
+
+
+async def test_a_receipt_that_was_not_even_found_in_the_log_yet_goes_again_with_its_topic(stage):
+    await stage.accept(kind="receipt", ref=None, answers=Digest.of(b"theirs"), open_until=None)
+    stage.audited(await stage.produce())
+    stage.next = 0
+    await stage.accept()
+    stage.audited(await stage.produce(), UUID(int=99))
+    await stage.seal()  # one note tells of both lives
+    assert stage.outbox() == [(1, 0, 1), (2, 0, 0)]
+
+
+async def test_a_topics_first_life_and_what_it_had_forgotten_by_itself_make_nothing_twice(stage):
+    await answered(stage, b"one")
+    await answered(stage, b"two")
+    assert stage.outbox() == [(1, 1, 0), (2, 1, 0)]
+    stage.clock.advance(timedelta(days=31))
+    stage.next = 0
+    await stage.accept()
+    stage.audited(await stage.produce(), UUID(int=99))
+    await stage.seal()
+    assert stage.outbox() == [(1, 1, 0), (2, 1, 0), (3, 0, 0)]
+
+
 @pytest.mark.parametrize("given_up", [True, False])
 async def test_what_was_given_up_or_nobody_could_open_is_not_produced_again(stage, given_up):
     ends = None if given_up else NOW + MINUTE

@@ -237,6 +237,15 @@ def test_a_dropped_row_is_gone_from_the_queue_for_good(db):
     assert outbox.waiting_bytes(db) == 0
 
 
+def test_a_dropped_row_that_the_log_has_is_not_kept_for_ever(db):
+    seq = outbox.insert(db, queued())
+    outbox.mark_produced(db, [_produced(seq)])
+    outbox.include(db, [seq], NOW)
+    assert outbox.place(db, queued().ref) is not None  # nobody said `delivered` yet
+    outbox.drop(db, seq, NOW)
+    assert outbox.place(db, queued().ref) is None
+
+
 def test_a_received_message_is_read_back_and_its_bytes_are_as_they_came(db):
     new = received()
     seq = received_rows.insert(db, new)
