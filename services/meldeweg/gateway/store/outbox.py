@@ -218,7 +218,10 @@ def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
         " next_at = NULL, open_until = ?1 WHERE seq = ?2",
         (to_rfc3339(at), seq),
     )
-    db.execute(f"DELETE FROM outbox WHERE seq = ? AND {_DONE}", (seq,))  # noqa: S608 - a constant
+    db.execute(
+        f"DELETE FROM outbox WHERE seq = ? AND included_at IS NOT NULL AND {_SETTLED}",  # noqa: S608 - a constant
+        (seq,),
+    )
 
 
 def again(db: sqlite3.Connection, seqs: Iterable[int]) -> None:
