@@ -1,8 +1,9 @@
 """`meldeweg`: one command per subject, each in a module of its own, loaded when it is asked for.
 
 Guarantees: `meldeweg version`, `--help` and completion load no service and no library but Typer; a
-failure ends with the exit code that API.md fixes and one line on stderr, never with a traceback
-that could hold content (`_MELDEWEG_TRACEBACK=1` shows it to a developer).
+failure ends with the exit code that API.md fixes and one line on stderr (with `--json` one JSON
+document, for wrong use too), never with a traceback that could hold content
+(`_MELDEWEG_TRACEBACK=1` shows it to a developer).
 """
 
 import os
@@ -14,15 +15,17 @@ from meldeweg.cli.failing import explained
 
 def main() -> None:
     """Run the command line; ends the process with 0, 1, 2, 3 or 10."""
+    as_json = "--json" in sys.argv
     try:
-        application()(prog_name="meldeweg")
+        # Typer explains wrong use itself, in a box, unless it is told that somebody else does.
+        sys.exit(application()(prog_name="meldeweg", standalone_mode=not as_json))
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as exc:
         if os.environ.get("_MELDEWEG_TRACEBACK"):
             raise
         # The last place: everything that is not ours to explain is named by its type alone.
-        sys.exit(explained(exc, as_json="--json" in sys.argv))
+        sys.exit(explained(exc, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,15 @@ Guarantees: the line holds codes and the catalogue's or our own words, nothing o
 import json
 import sys
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from meldeweg.client.errors import GatewayError, Problem
     from meldeweg.kernel.errors import MeldewegError
+
+_WRONG_USE: Any = typer.BadParameter.__base__  # of every wrong use; Typer has no name for it
 
 
 class Exit(IntEnum):
@@ -33,6 +37,10 @@ def explained(exc: Exception, *, as_json: bool) -> int:
         code, said, text = _of_gateway(exc)
     elif isinstance(exc, MeldewegError):
         code, said, text = _of_ours(exc), exc.code, str(exc)
+    elif isinstance(exc, typer.Abort):
+        code, said, text = Exit.FAILED, "aborted", "Abgebrochen / aborted"
+    elif isinstance(exc, _WRONG_USE):
+        code, said, text = Exit.USAGE, "usage", f"Falscher Aufruf / usage: {exc.format_message()}"
     elif isinstance(exc, TimeoutError):
         code, said, text = Exit.FAILED, "timed-out", f"Zeit abgelaufen / timed out: {exc}"
     else:

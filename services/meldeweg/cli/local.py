@@ -41,11 +41,14 @@ def up(
 
 
 @app.command()
-def down(directory: Dir) -> None:
+def down(directory: Dir, as_json: Json = False) -> None:
     """End the stack of a directory; returns when nothing of it runs."""
     from meldeweg import local  # noqa: PLC0415 - loaded when asked for
 
-    raise typer.Exit(local.down(directory))
+    code = local.down(directory)
+    if as_json:
+        echo_json({"directory": str(directory), "ended": code == 0})
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -58,6 +58,8 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Take an agency out for good. Signed by the anchor or by the agency's identity key."""
+    if not yes and as_json:
+        raise typer.BadParameter("--yes: with --json nobody is asked")
     if not yes:
         typer.confirm(f"{agency}: endgültig widerrufen? / revoke for good?", abort=True)
     signer = keyfile.read_signing_key(key)

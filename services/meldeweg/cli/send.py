@@ -65,13 +65,22 @@ def send(
         _show(gateway.check(kind, **document), as_json=as_json)
         return
     accepted = gateway.send(kind, key=key, **document)
-    _show(accepted, as_json=as_json)
+    if not (wait and as_json):
+        _show(accepted, as_json=as_json)
     if wait:
-        settled = gateway.wait(accepted.id, seconds=wait)
+        _wait(gateway, accepted, wait, as_json=as_json)
+
+
+def _wait(gateway: "Gateway", accepted: "Accepted", seconds: float, *, as_json: bool) -> None:
+    """Say what became of it; in JSON in one document with what was accepted, whatever happens."""
+    settled = None
+    try:
+        settled = gateway.wait(accepted.id, seconds=seconds)
+    finally:
         if as_json:
-            echo_json(settled)
-        else:
-            pairs([("Stand", word(STATES, settled.state))])
+            echo_json({"accepted": accepted, "settled": settled})
+    if not as_json:
+        pairs([("Stand", word(STATES, settled.state))])
 
 
 def _show(answer: "Accepted | Preview", *, as_json: bool) -> None:

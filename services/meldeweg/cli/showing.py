@@ -46,6 +46,11 @@ def local(at: datetime) -> str:
     return at.astimezone(_BERLIN).strftime("%d.%m.%Y %H:%M")
 
 
+def zone(at: datetime) -> str:
+    """Return the name of German time at that moment: `MEZ`, or `MESZ` in summer."""
+    return "MESZ" if at.astimezone(_BERLIN).dst() else "MEZ"
+
+
 def word(words: dict[str, str], code: str) -> str:
     """Return the German word of a code, or the code of a newer gateway itself."""
     return words.get(code, code)

@@ -59,6 +59,8 @@ def outside(police: Gateway, cast: Cast, tell: Teller) -> None:
             )
         except NotCovered as exc:
             said.append(f"abgelehnt: {exc.code}, Regel „{exc.rule}“; {exc.rule_text or ''}")
+            if exc.call:
+                said.append(f"wen man stattdessen anruft: {exc.call.office}")
         else:
             must(False, "a report left the district")
 
@@ -94,7 +96,7 @@ def log_proves(stack: Description, directory: Path, digest: str, tell: Teller) -
 
 def one_byte(out: Path, tell: Teller) -> None:
     """One changed byte anywhere in the export is found."""
-    with tell.step("Ein einziges Byte im ausgegebenen Protokoll wird geändert") as said:
+    with tell.step("Ein einziges geändertes Byte im Protokoll fällt auf, wo es auch liegt") as said:
         changed = out.with_name("changed")
         for name in ("tile/entries", "leaves.jsonl", "tile/0", "checkpoint"):
             shutil.rmtree(changed, ignore_errors=True)
@@ -125,12 +127,10 @@ def officer_opens(
         must(not evidence.notices, ", ".join(evidence.notices))
         record = opened.record
         said.append(
-            f"signiert von {opened.statement.context.sender}; Eintrag {entry.index} unter einer"
-            f" vom Vertrauensanker beglaubigten Wurzel"
+            f"Eintrag {entry.index}: signiert von {opened.statement.context.sender}, enthalten im"
+            f" Protokoll; beide Schlüssel führen zum Vertrauensanker"
         )
-        said.append(
-            f"Eintrag {entry.index}: {record['type']}, Gründe {', '.join(record['grounds'])}"
-        )
+        said.append(f"Art {record['type']}, Gründe {', '.join(record['grounds'])}")
         said.append(f"Klausel „{record['clause']}“; Zweck: {record['purpose']}")
 
 

@@ -86,4 +86,5 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
         attempts.officer_opens(description, directory, out, digest, key, tell)
     stack.timings.measure_memory(stack.pids)
     tell.table(description, stack.timings.memory, stack.timings.phases)
+    tell.held()
     tell.where(directory)

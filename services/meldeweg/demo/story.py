@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from meldeweg.cli.showing import STATES, local, word
+from meldeweg.cli.showing import STATES, local, word, zone
 from meldeweg.client import Accepted, Gateway
 from meldeweg.client.types import Step
 from meldeweg.demo.telling import Teller, must
@@ -84,7 +84,8 @@ class Story:
             )
             must(preview.recipient == cast.office, f"responsible: {preview.recipient}")
             said.append(f"{preview.recipient}, Klausel „{preview.clause}“")
-            said.append(f"{preview.legal_basis}; zu bestätigen bis {local(preview.ack_by)} Uhr")
+            until = f"{local(preview.ack_by)} Uhr ({zone(preview.ack_by)})"
+            said.append(f"{preview.legal_basis}; zu bestätigen bis {until}")
         with tell.step(f"{cast.police} meldet häusliche Gewalt") as said:
             accepted = self.police.send(
                 "notification", to, content, acting_person=POLICE_PERSON, labels=LABELS
@@ -95,7 +96,7 @@ class Story:
         ) as said:
             sent = self._until(accepted.id, "delivered")
             took = (sent.timeline[-1].at - accepted.created).total_seconds() * 1000
-            said.append(f"digest {sent.digest}")
+            said.append(f"Prüfsumme / digest {sent.digest}")
             said.append(f"von der Annahme bis zur signierten Quittung {took:.0f} ms")
         with tell.step("Kein anderes Amt hat etwas davon") as said:
             for agency, gateway in self._gateways.items():
@@ -114,10 +115,7 @@ class Story:
         with self._tell.step("… und bestätigt; die Polizei sieht es") as said:
             self.office.acknowledge(accepted.id, by=OFFICE_PERSON)
             sent = self._until(accepted.id, "acknowledged")
-            steps = (
-                (word(STATES, step.kind), step.at.astimezone(BERLIN)) for step in sent.timeline
-            )
-            said.append(" → ".join(f"{what} {at:%H:%M:%S}" for what, at in steps))
+            said.append(f"{' → '.join(map(_shown, sent.timeline))} ({zone(accepted.created)})")
 
     def the_other_way(self) -> None:
         """The youth office needs the police at once (§ 8a(3) SGB VIII)."""

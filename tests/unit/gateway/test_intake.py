@@ -13,7 +13,7 @@ from meldeweg.gateway.opening import parts
 from meldeweg.gateway.settings import OutboxSettings
 from meldeweg.gateway.states import SentState
 from meldeweg.gateway.store import sent
-from meldeweg.kernel import event, failpoints, signing, topics
+from meldeweg.kernel import event, failpoints, logs, signing, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.event import EventKind
@@ -142,6 +142,7 @@ async def test_a_caller_who_goes_away_does_not_free_the_key_too_early(police):
 
 
 async def test_failed_and_not_persisted_keeps_nothing_and_the_key_is_free(police):
+    logs.configure(service="test", strict=True)  # a field that is refused would end the writer
     failpoints.arm("store.before_commit=error@1")
     with pytest.raises(Unavailable) as failed:
         await police.intake.accept(order(), KEY)
@@ -179,7 +180,7 @@ async def test_after_a_failed_commit_numbers_begin_anew_without_a_gap(police):
 
 
 async def test_many_at_once_stand_in_the_order_of_their_numbers_and_share_commits(police):
-    failpoints.arm("store.before_commit=sleep:0.02")  # a slow disk
+    failpoints.arm("store.before_commit=sleep:0.2")  # a disk that is slower than any machine
     before = police.store.writer.commits
     await asyncio.gather(*(police.intake.accept(order(), f"key-{n:04}") for n in range(60)))
     numbers = [

@@ -148,7 +148,7 @@ class Writer:
 
     def _fail(self, jobs: list[_Queued], exc: Exception) -> None:
         _failed.inc()
-        name = getattr(exc, "sqlite_errorname", None) or "?"
+        name = getattr(exc, "sqlite_errorname", None) or "unknown"
         log.error("store_commit_failed", count=len(jobs), action=name)
         with suppress(sqlite3.Error):
             if self._db.in_transaction:
