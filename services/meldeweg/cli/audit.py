@@ -23,10 +23,10 @@ audit_decide.register(app)
 @as_auditor
 def export(
     auditor: Auditor,
-    out: Annotated[Path, typer.Argument(help="new directory")],
+    out: Annotated[Path, typer.Argument(help="neues Verzeichnis / new directory")],
     as_json: Json = False,
 ) -> None:
-    """Write the log into a directory that needs no Meldeweg to verify."""
+    """Das Protokoll ausgeben / write the log: a directory that needs no Meldeweg to verify."""
     from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
@@ -41,7 +41,9 @@ def export(
 
 @app.command()
 def verify(
-    place: Annotated[str, typer.Argument(help="directory, zip file, or address")],
+    place: Annotated[
+        str, typer.Argument(help="Verzeichnis, ZIP oder Adresse / directory, zip, address")
+    ],
     vkey: Annotated[
         list[str] | None, typer.Option(help="the log's key as known from elsewhere")
     ] = None,
@@ -52,7 +54,10 @@ def verify(
     ca: Ca = None,
     as_json: Json = False,
 ) -> None:
-    """Verify a whole log, trusting nobody. Exit code 0 only if all of it is consistent."""
+    """Ein ganzes Protokoll prüfen / verify a whole log, trusting nobody.
+
+    Ende mit 0 nur, wenn alles stimmt / exit code 0 only if all of it is consistent.
+    """
     from meldeweg.audit import verify as offline  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
@@ -73,22 +78,29 @@ def verify(
 @as_auditor
 def open_(
     auditor: Auditor,
-    key: Annotated[Path, typer.Option(help="private JWK of an oversight key")],
-    index: Annotated[int | None, typer.Argument(help="index of the entry in the log")] = None,
-    digest: Annotated[str | None, typer.Option(help="message digest, instead of the index")] = None,
-    year: Annotated[int | None, typer.Option(help="the log of this year; else the newest")] = None,
+    key: Annotated[Path, typer.Option(help="eigener Schlüssel / private JWK of an oversight key")],
+    index: Annotated[
+        int | None, typer.Argument(help="Nummer des Eintrags / index of the entry")
+    ] = None,
+    digest: Annotated[str | None, typer.Option(help="Prüfsumme / message digest, instead")] = None,
+    year: Annotated[
+        int | None, typer.Option(help="Protokolljahr, sonst das neueste / year of the log")
+    ] = None,
     register: Annotated[
-        Path | None, typer.Option(help="file of `meldeweg registry export`; with --dir not needed")
+        Path | None,
+        typer.Option(help="Datei aus / file of `meldeweg registry export`; not with --dir"),
     ] = None,
     anchor: Annotated[
-        Path | None, typer.Option(help="public JWK of the trust anchor, known from elsewhere")
+        Path | None,
+        typer.Option(help="Vertrauensanker, von anderswo bekannt / public JWK of the trust anchor"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show why something was sent: to the data protection officer of either agency, nobody else.
+    """Zeigen, warum übermittelt wurde: dem Datenschutz beider Behörden / show why it was sent.
 
-    It is shown only if it is in the log and its sender signed it. Exit code 1 with a notice: that
-    much could not be told.
+    Gezeigt wird nur, was im Protokoll steht und vom Absender signiert ist.
+
+    Bleibt etwas offen, endet es mit 1 und Hinweis / exit code 1 with a notice: what is open.
     """
     from meldeweg.cli import audit_fetching  # noqa: PLC0415 - loaded when asked for
     from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415

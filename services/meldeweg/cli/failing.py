@@ -81,7 +81,8 @@ def _of_ours(exc: "MeldewegError") -> Exit:
         case _ if exc.code.startswith("key-file-"):
             return Exit.FAILED  # for a service fatal; here a file that somebody named
         case _:
-            return Exit.USAGE if exc.code.startswith("setting-") else Exit.UNHEALTHY
+            named_wrong = exc.code.startswith("setting-") or exc.code == "district-unknown"
+            return Exit.USAGE if named_wrong else Exit.UNHEALTHY
 
 
 def _problem(exc: "Problem") -> str:

@@ -59,6 +59,8 @@ def status(directory: Dir, as_json: Json = False) -> None:
     found = local.status(directory)
     if as_json:
         echo_json(found.states)
+    elif not found.states:
+        typer.echo(f"{directory}: läuft nicht / not running", err=True)
     else:
         table(
             ("Prozess", "pid", "Speicher", "Adresse", "Befund"),

@@ -397,6 +397,19 @@ def test_two_brokers_are_refused_and_not_taken_for_one(run, monkeypatch, command
     assert "--brokers" in err
 
 
+def test_a_district_that_is_none_is_a_wrong_call(run, tmp_path):
+    order = ("local", "up", "--dir", str(tmp_path / "new"), "--district", "nirgends")
+    code, out, err = run(*order, at=None)
+    assert (code, out) == (2, "")
+    assert "kreis-viersen" in err
+
+
+def test_a_stack_that_does_not_run_is_said_so(run, tmp_path):
+    code, out, err = run("local", "status", "--dir", str(tmp_path), at=None)
+    assert (code, out) == (3, "")
+    assert "läuft nicht" in err
+
+
 @pytest.mark.parametrize(("code", "stays"), [(0, False), (1, True)])
 def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
     run, monkeypatch, tmp_path, code, stays
