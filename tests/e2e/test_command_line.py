@@ -116,13 +116,17 @@ def test_the_log_is_exported_verified_and_opened(district, here, reported, tmp_p
     opened = district.cli_json("audit", "open", line["index"], "--key", key, *here)
     assert opened["record"]["clause"] == "haeusliche-gewalt"
     assert opened["signed_by"]["agency"] == POLICE
-    assert (opened.pop("log")["size"] > line["index"], opened["notices"]) == (True, [])
+    log = opened.pop("log")
+    assert (log["size"] > line["index"], opened["notices"]) == (True, [])
     again = district.cli_json("audit", "open", "--digest", digest, "--key", key, *here)
     assert again.items() >= opened.items()
     alone = _officers_own(district, here, tmp_path)  # an officer's machine has no stack
     again = district.cli_json("audit", "open", line["index"], "--key", key, *alone)
     assert again.items() >= opened.items()
     district.cli("audit", "open", line["index"], "--key", key, *alone[:4], code=2)
+    year = ("--digest", digest, "--year", log["origin"].rpartition("/")[2])
+    assert district.cli_json("audit", "open", *year, "--key", key, *here).items() >= opened.items()
+    district.cli("audit", "open", line["index"], "--year", "2001", "--key", key, *here, code=1)
     other = next(district.places.oversight(KEMPEN).glob("*.jwk"))
     said = district.cli("audit", "open", line["index"], "--key", other, *here, code=1)
     assert "envelope-not-for-this-key" in said
