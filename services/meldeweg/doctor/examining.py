@@ -52,19 +52,29 @@ def examine(subject: Subject, clock: Clock) -> Report:
     """Examine one service; takes some seconds, changes nothing."""
     report, now = Report(), clock.now()
     _service(subject, clock, report)
-    presentable = _files(subject, now, report)
+    _files(subject, now, report)
     if subject.database is not None:
         report.checked.append(f"{subject.name}: database")
         _database(subject, report)
-    if not presentable:
-        return report
-    report.checked.append(f"{subject.name}: broker")
+    _broker(subject, clock, report)
+    return report
+
+
+def _broker(subject: Subject, clock: Clock, report: Report) -> None:
+    """Look at the certificate, show it to the broker, and ask as whom it names: as nobody else."""
+    name = subject.name
+    report.checked.append(f"{name}: certificate")
+    facts = gather_files.certificate(subject.kafka)
+    found = list(judging.certificate(name, facts, subject.principal, clock.now()))
+    if facts.trouble or not facts.has_its_key:
+        report.findings += found
+        return  # there is nothing to show
+    report.checked.append(f"{name}: broker")
     answer = gather_net.broker(subject.kafka)
-    report.findings += judging.broker(subject.name, answer)
+    report.findings += judging.of_one_cause(found, list(judging.broker(name, answer)))
     if not answer.code:
         report.reached = True
-        asyncio.run(_bus(subject, clock, report))
-    return report
+        asyncio.run(_bus(subject, clock, report, known=facts.principal == subject.principal))
 
 
 def _service(subject: Subject, clock: Clock, report: Report) -> None:
@@ -84,19 +94,14 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
         report.findings += judging.port(subject.name, facts_of_port)
 
 
-def _files(subject: Subject, now: datetime, report: Report) -> bool:
-    """Look at files; returns whether there is a certificate with its key to show to the broker."""
+def _files(subject: Subject, now: datetime, report: Report) -> None:
     name = subject.name
-    report.checked.append(f"{name}: certificate")
-    certificate = gather_files.certificate(subject.kafka)
-    report.findings += judging.certificate(name, certificate, subject.principal, now)
     if subject.store is not None:
         report.checked.append(f"{name}: store")
         report.findings += judging.store(name, gather_files.store(subject.store, subject.free_min))
     if subject.keys is not None:
         report.checked.append(f"{name}: keys")
         report.findings += judging.keyring(name, gather_files.keyring(subject.keys), now)
-    return not certificate.trouble and certificate.has_its_key
 
 
 def _database(subject: Subject, report: Report) -> None:
@@ -111,16 +116,20 @@ def _database(subject: Subject, report: Report) -> None:
         report.reached = True
 
 
-async def _bus(subject: Subject, clock: Clock, report: Report) -> None:
+async def _bus(subject: Subject, clock: Clock, report: Report, *, known: bool) -> None:
+    """Ask on the bus; `known`: the broker sees us as ourselves, so our rights can be tried."""
     connection = Connection.of(subject.kafka, f"{subject.principal}.doctor")
     name = subject.name
     try:
         if subject.agency is not None and subject.anchor is not None:
-            report.checked += [f"{name}: snapshot", f"{name}: rights"]
+            report.checked.append(f"{name}: snapshot")
             snapshot, passed = await gather_bus.snapshot(connection, clock)
             report.findings += judging.snapshot(name, snapshot, clock.now())
             if passed is not None:
                 report.findings += judging.clock(name, passed)
+            if not known:
+                return
+            report.checked.append(f"{name}: rights")
             anchor = keyfile.read_public_key(subject.anchor)
             tried = await gather_bus.rights(connection, subject.agency, anchor, clock)
             report.findings += judging.rights(name, tried)

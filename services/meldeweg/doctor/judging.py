@@ -1,6 +1,7 @@
 """From facts to findings: pure, every limit in one place."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meldeweg.doctor.catalogue import Finding
@@ -23,6 +24,7 @@ CERTIFICATE_NEAR = timedelta(days=21)
 KEY_NEAR = timedelta(days=30)
 CLOCK_DIFFERS = timedelta(minutes=5)  # as the gateway's default
 SNAPSHOT_STALE = timedelta(minutes=5)  # as the gateway's default
+_REFUSED = ("certificate-expired", "certificate-not-yet-valid", "certificate-wrong-ca")
 _ONLINE = (KeyUse.SIGN, KeyUse.SEAL)
 _FULL = ("ENOSPC", "EDQUOT")
 
@@ -44,9 +46,12 @@ def certificate(
         yield Finding(who, "certificate-not-yet-valid", f"{path}: {to_rfc3339(facts.not_before)}")
     if not facts.of_our_ca:
         yield Finding(who, "certificate-wrong-ca", path)
-    if not facts.has_its_key:
-        yield Finding(who, "certificate-key-mismatch", path)
-    if principal and facts.principal != principal:
+    misnamed = bool(principal) and facts.principal != principal
+    if not facts.has_its_key and facts.of_our_ca and not misnamed:
+        yield Finding(
+            who, "certificate-key-mismatch", path
+        )  # of a foreign one it goes without saying
+    if misnamed:
         yield Finding(
             who, "certificate-wrong-name", f"{path}: {facts.principal or '?'}, not {principal}"
         )
@@ -56,6 +61,25 @@ def broker(who: str, facts: BrokerFacts) -> Iterator[Finding]:
     """Judge what the broker did."""
     if facts.code:
         yield Finding(who, facts.code, f"{facts.address}: {facts.detail}")
+
+
+def of_one_cause(certificate: list[Finding], answer: list[Finding]) -> list[Finding]:
+    """Put together what the certificate's file and the broker say: one cause, one finding.
+
+    A refusal that the file explains is evidence of it. A broker that our CA file does not vouch for
+    leaves open which of the two is wrong, so the file is no measure of our certificate either.
+    """
+    codes = {each.code for each in answer}
+    if "broker-not-trusted" in codes:
+        certificate = [each for each in certificate if each.code != "certificate-wrong-ca"]
+    if "certificate-refused" not in codes or not any(each.code in _REFUSED for each in certificate):
+        return certificate + answer
+    return [
+        replace(each, detail=f"{each.detail}; vom Broker abgewiesen / refused by the broker")
+        if each.code in _REFUSED
+        else each
+        for each in certificate
+    ]
 
 
 def store(who: str, facts: StoreFacts) -> Iterator[Finding]:

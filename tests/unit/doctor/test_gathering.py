@@ -35,10 +35,9 @@ def test_a_good_certificate_an_ended_one_a_foreign_one_and_a_key_that_is_not_its
     old = DemoPki(tmp_path / "c", FixedClock(SystemClock().now() - timedelta(days=200)))
     good, foreign, ended = (each.gateway(POLICE) for each in (pki, other, old))
     assert judged(kafka(good)) == []
-    assert judged(kafka(good, cert=foreign.cert)) == [
-        "certificate-wrong-ca",
-        "certificate-key-mismatch",
-    ]
+    assert judged(kafka(good, cert=foreign.cert)) == ["certificate-wrong-ca"]
+    assert judged(kafka(good, cert=pki.service("watch").cert)) == ["certificate-wrong-name"]
+    assert judged(kafka(good, key=foreign.key)) == ["certificate-key-mismatch"]
     assert judged(kafka(foreign, ca=good.ca)) == ["certificate-wrong-ca"]
     assert judged(kafka(ended)) == ["certificate-expired"]
     assert judged(kafka(ended), SystemClock().now() - timedelta(days=30)) == [
