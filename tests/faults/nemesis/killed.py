@@ -58,6 +58,7 @@ class KilledAt:
         field.say("arm", process=process, failpoints=armed)
         field.bend(process, failpoints=armed)
         if self.point in _LACKING:
+            field.ready(process)
             lose_unread(field, agency_of(process))
         for _ in range(_PATIENCE):
             if self._fires(field, process):
