@@ -185,6 +185,7 @@ class Campaign:
                 here.field("after").settle(_AFTER)
             this.findings = verdict(here, self._orders.patience)
         except Ended:
+            this.faults = names[: len(this.told) + 1]
             this.broken = "ended from outside"
         except Exception as exc:  # any failure of a round is told, and fails the campaign
             (here.directory / "trace.txt").write_text(traceback.format_exc())
