@@ -19,6 +19,7 @@ def test_a_busy_thread_keeps_the_loop_waiting_for_less_than_a_millisecond(interv
     """With Python's own 5 ms a message beside the look into the log waits a quarter second."""
     started = []
     monkeypatch.setattr(service, "run", lambda name, wire: started.append(name))
+    sys.modules.pop("meldeweg.gateway.__main__", None)  # where another test imported it
     runpy.run_module("meldeweg.gateway", run_name="__main__")
     assert started == ["gateway"]
     assert sys.getswitchinterval() <= 0.001 < interval
