@@ -3,7 +3,8 @@
 Guarantees: a row leaves the queue only when all in-sync replicas have it; a topic that fails backs
 off alone, and its rows keep their order; a message without `delivered` is produced again, as the
 same bytes, until its recipient's key can't open it any more, and then it is `undeliverable` and an
-event. After a crash rows may be produced twice: recipients deduplicate.
+event; what a person said of a message is produced again before its topic forgets it, until nobody
+may hold it. After a crash rows may be produced twice: recipients deduplicate.
 Trusts: the outbox's bytes (signed before they were queued), the producer's acknowledgement.
 """
 
@@ -123,7 +124,7 @@ class Outbound:
         for row, result in zip(rows, results, strict=True):
             match result:
                 case Ack():
-                    next_at = now + self._wait_for_delivered(row.attempts)
+                    next_at = now + self._wait(row)
                     at = (result.offset, now, next_at, result.timestamp)
                     done.append(Produced(row.seq, row.ref, *at))
                 case Refused():
@@ -151,9 +152,15 @@ class Outbound:
         now = time.monotonic()
         return min([_IDLE, *(max(until - now, 0.01) for until, _ in self._failing.values())])
 
-    def _wait_for_delivered(self, attempts: int) -> timedelta:
+    def _wait(self, row: Row) -> timedelta:
+        """Return how long a message waits for `delivered`, or a receipt before its topic ends.
+
+        Nobody says that a receipt was read, and who has `delivered` does not ask again.
+        """
+        if row.kind == "receipt":
+            return timedelta(seconds=self._settings.receipts_again)
         first, longest = self._settings.again_first, self._settings.again_longest
-        return timedelta(seconds=min(first * 2.0 ** min(attempts, 30), longest))
+        return timedelta(seconds=min(first * 2.0 ** min(row.attempts, 30), longest))
 
     async def look_after(self) -> None:
         """Run for ever: what waits too long for `delivered` is produced again, or given up."""

@@ -173,4 +173,5 @@ def _row(
         ref=statements.message_digest(text, Digest.of(value)),
         answers=answered.digest,
         receipt=kind,
+        open_until=context.deletes_at(),
     )

@@ -1,10 +1,10 @@
 """Deletes on schedule what this agency holds (I9): contents, reasons, names, keys of requests.
 
 Guarantees: from `delete_after` on nothing of a message is here but what the bus knows as well: who,
-to whom, when, digest. A message that is erased unread was overdue long before. What is quarantined
-goes at the `delete_after` that its sender signed, or after days of our own where nobody's signature
-was verified. Idempotency keys go after their days. Each step is small, so that the writer is never
-held up.
+to whom, when, digest; its receipts go at their own. A message that is erased unread was overdue
+long before. What is quarantined goes at the `delete_after` that its sender signed, or after days of
+our own where nobody's signature was verified. Idempotency keys go after their days. Each step is
+small, so that the writer is never held up.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ class Retention:
         now = self._clock.now()
         count = await self._store.write(lambda db: _received(db, now))
         count += await self._store.write(lambda db: _sent(db, now))
+        count += await self._store.write(lambda db: outbox.forget_receipts(db, now))
         count += await self._store.write(
             lambda db: quarantine.erase(db, now, now - self._keep_quarantined)
         )

@@ -29,6 +29,12 @@ class OutboxSettings(Group):
     again_longest: float = Field(
         default=6 * _HOUR, gt=0, description="seconds to which that wait doubles at most"
     )
+    receipts_again: float = Field(
+        default=20 * 24 * _HOUR,
+        gt=0,
+        description="seconds after which what a person said of a message is produced again, before "
+        "its topic forgets it",
+    )
     backoff_longest: float = Field(
         default=15.0, gt=0, description="seconds between tries of a topic that fails, at most"
     )

@@ -16,9 +16,9 @@ from meldeweg.kernel.bus.records import Ack
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.event import EventKind
-from meldeweg.kernel.ids import Digest
+from meldeweg.kernel.ids import Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
-from meldeweg.kernel.statement import Urgency
+from meldeweg.kernel.statement import ReceiptKind, Urgency
 from unit.gateway.gateway_rows import NOW, POLICE, queued, sent
 
 KEY = SigningKey(bytes(32))
@@ -157,6 +157,39 @@ async def test_what_was_delivered_is_not_produced_again(stage):
     await stage.outbound.look_once()
     assert not await stage.outbound.produce_once()
     assert len(stage.broker.log) == 1
+
+
+async def answer(stage, kind):
+    """Queue a receipt that nobody may hold after a hundred days."""
+    key = str(new_message_id()).encode()
+    until = stage.clock.now() + timedelta(days=100)
+    row = queued(topic=A, kind="receipt", receipt=kind, key=key, open_until=until)
+    await stage.store.write(lambda db: outbox.insert(db, row))
+    await stage.outbound.produce_once()
+    return key.decode()
+
+
+async def test_what_a_person_said_goes_again_before_its_topic_forgets_it_until_its_end(stage):
+    said = await answer(stage, ReceiptKind.ACKNOWLEDGED)
+    await answer(stage, ReceiptKind.DELIVERED)  # goes with its message, if that comes again
+    produced = []
+    for day in range(1, 130):
+        stage.clock.advance(timedelta(days=1))
+        if await late_once(stage):
+            produced.append(day)
+            await stage.outbound.produce_once()
+    assert produced == [20, 40, 60, 80]
+    assert stage.ids(A).count(said) == 5
+    assert len(stage.ids(A)) == 6
+    erased = await stage.store.write(lambda db: outbox.forget_receipts(db, stage.clock.now()))
+    assert erased == 2
+    assert await stage.store.write(lambda db: outbox.forget_receipts(db, stage.clock.now())) == 0
+
+
+async def test_a_receipt_that_may_still_be_held_is_not_erased(stage):
+    await answer(stage, ReceiptKind.ACKNOWLEDGED)
+    stage.clock.advance(timedelta(days=99))
+    assert await stage.store.write(lambda db: outbox.forget_receipts(db, stage.clock.now())) == 0
 
 
 @pytest.mark.parametrize("produced", [True, False])

@@ -52,7 +52,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """The broker has row `seq` at `offset`; `next_at`: when it goes again without `delivered`.
+    """The broker has row `seq` at `offset`; `next_at`: when it goes again.
+
+    A message without `delivered`; of receipts those that answer no repeated message by themselves.
 
     `appended`: when, by the broker's clock (ms since 1970).
     """
@@ -108,7 +110,8 @@ def mark_produced(db: sqlite3.Connection, done: Iterable[Produced]) -> None:
     db.executemany(
         "UPDATE outbox SET produced_at = ?1, topic_offset = ?2, attempts = attempts + 1,"
         " appended = ?3, waits_since = coalesce(waits_since, ?1),"
-        " next_at = CASE WHEN settled_at IS NULL AND kind = 'message' THEN ?4 END WHERE seq = ?5",
+        " next_at = CASE WHEN settled_at IS NULL AND (kind = 'message' OR receipt != 'delivered')"
+        " THEN ?4 END WHERE seq = ?5",
         [
             (
                 to_rfc3339(each.at),
@@ -198,8 +201,8 @@ def count_unlogged(db: sqlite3.Connection) -> int:
 
 
 def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
-    """Return messages whose `delivered` is late and which are due to be produced again."""
-    rest = "WHERE next_at <= ? ORDER BY next_at LIMIT ?"
+    """Return what is due to be produced again; a receipt only until nobody may hold it."""
+    rest = "WHERE next_at <= ?1 AND (kind = 'message' OR open_until > ?1) ORDER BY next_at LIMIT ?2"
     return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
 
 
@@ -267,6 +270,15 @@ def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:
 def forget(db: sqlite3.Connection, ref: Digest) -> None:
     """Erase a message at its `delete_after`, and end every wait for it."""
     db.execute("DELETE FROM outbox WHERE ref = ?", (ref,))
+
+
+def forget_receipts(db: sqlite3.Connection, now: datetime, limit: int = 200) -> int:
+    """Erase receipts that nobody may hold any more; return how many."""
+    return db.execute(
+        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox"
+        " WHERE kind = 'receipt' AND open_until <= ? LIMIT ?)",
+        (to_rfc3339(now), limit),
+    ).rowcount
 
 
 def waiting_bytes(db: sqlite3.Connection) -> int:
