@@ -25,10 +25,28 @@ def demo(
 ) -> None:
     """Start everything, play the story, show what must not work; exit 0 only if all held."""
     from meldeweg.demo.run import FINE, run  # noqa: PLC0415 - loaded when asked for
+    from meldeweg.kernel.errors import Refused  # noqa: PLC0415
+    from meldeweg.local.supervisor import Interrupted  # noqa: PLC0415
 
     place = directory or Path(tempfile.mkdtemp(prefix="meldeweg-demo-"))
-    code = run(place, district, once=once, brokers=brokers)
-    if once and directory is None and code == FINE:
-        shutil.rmtree(place)  # it holds every private key; after a failure it is there to look at
-        typer.echo("Wieder entfernt / removed again. Mit --dir bleibt es / kept with --dir.")
+    try:
+        code = run(place, district, once=once, brokers=brokers)
+    except Interrupted:
+        typer.echo("Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing runs")
+        _remove(place, directory)
+        raise typer.Exit(1) from None  # no step held
+    except Refused:
+        _remove(place, directory)
+        raise
+    if once and code == FINE:
+        _remove(place, directory)
+    elif directory is None:  # after a failure it is there to look at
+        typer.echo(f"Bleibt, mit allen privaten Schlüsseln / kept, with all keys: {place}")
     raise typer.Exit(code)
+
+
+def _remove(place: Path, given: Path | None) -> None:
+    """Remove a directory that was made for this run alone: it holds every private key."""
+    if given is None:
+        shutil.rmtree(place)
+        typer.echo("Wieder entfernt / removed again. Mit --dir bleibt es / kept with --dir.")

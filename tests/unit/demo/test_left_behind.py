@@ -1,0 +1,70 @@
+"""What the demonstration made for itself holds every private key: it goes, or is named."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from meldeweg.cli import demo as command
+from meldeweg.demo import run as demonstration
+from meldeweg.kernel.errors import Refused
+from meldeweg.local.supervisor import Interrupted
+
+
+@pytest.fixture
+def ended(monkeypatch, tmp_path):
+    """Run the command with a story that ends as told; returns (result, where it was played)."""
+    monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(_made(tmp_path)))
+
+    def run(how, *arguments):
+        places = []
+
+        def play(place, district, *, once, brokers):
+            places.append(place)
+            (place / "key.jwk").write_text("{}")
+            if isinstance(how, int):
+                return how
+            raise how
+
+        monkeypatch.setattr(demonstration, "run", play)
+        return CliRunner().invoke(command.app, arguments), places[0]
+
+    return run
+
+
+def _made(tmp_path: Path) -> Path:
+    place = tmp_path / "made"
+    place.mkdir()
+    return place
+
+
+def test_interrupted_while_starting_nothing_is_left(ended):
+    result, place = ended(Interrupted(), "--once")
+    assert (result.exit_code, place.exists()) == (1, False)
+    assert "abgebrochen" in result.output
+
+
+def test_refused_before_anything_began_nothing_is_left(ended):
+    result, place = ended(Refused("district-not-named", ""), "--once")
+    assert isinstance(result.exception, Refused)
+    assert not place.exists()
+
+
+def test_after_a_story_that_held_nothing_is_left(ended):
+    result, place = ended(0, "--once")
+    assert (result.exit_code, place.exists()) == (0, False)
+
+
+@pytest.mark.parametrize("code", [1, 10])
+def test_after_a_failure_it_is_kept_and_named(ended, code):
+    result, place = ended(code, "--once")
+    assert (result.exit_code, place.exists()) == (code, True)
+    assert str(place) in result.output.replace("\n", "")
+
+
+def test_a_directory_that_was_given_stays(ended, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    result, place = ended(Interrupted(), "--once", "--dir", str(given))
+    assert (result.exit_code, place) == (1, given)
+    assert (given / "key.jwk").exists()
