@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.local.bootstrap import bootstrap
 from meldeweg.local.broker import Broker, Nodes
 from meldeweg.local.description import BrokerEntry, NodeEntry, PostgresEntry
@@ -19,7 +19,7 @@ from meldeweg.local.postgres import Postgres
 from meldeweg.local.processes import ProcessSpec
 
 KIND_VARIABLE = "MELDEWEG_LOCAL"
-CONTAINERS = "containers"
+PROCESSES, CONTAINERS = "processes", "containers"
 
 
 class BrokerParts(Protocol):
@@ -58,7 +58,10 @@ class Backbone:
         self.ports = Ports(directory / "ports.json")
         self.broker: BrokerParts
         self.postgres: DatabaseParts
-        if os.environ.get(KIND_VARIABLE) == CONTAINERS:
+        kind = os.environ.get(KIND_VARIABLE) or PROCESSES
+        if kind not in (PROCESSES, CONTAINERS):  # who misspells it would believe to test the other
+            raise Fatal("setting-invalid", f"{KIND_VARIABLE}: {PROCESSES} or {CONTAINERS}")
+        if kind == CONTAINERS:
             from meldeweg.local import containers  # noqa: PLC0415 - testcontainers: not everywhere
 
             if brokers != 1:
