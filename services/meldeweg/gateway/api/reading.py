@@ -21,6 +21,7 @@ from meldeweg.gateway.api.shapes import Pointer, as_named
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.schemas import invalid
 
 BODY_SECONDS = 20.0
 PERSON_MAX = 200
@@ -65,7 +66,7 @@ def pointers(errors: Iterable[Any]) -> tuple[Pointer, ...]:
     for item in errors:
         path = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
         pointer = declared("".join(f"/{part}" for part in path))
-        found.append(Pointer(pointer=pointer, code=item["type"].replace("_", "-")))
+        found.append(Pointer(pointer=pointer, code=invalid.word(item["type"])))
     return tuple(found)
 
 

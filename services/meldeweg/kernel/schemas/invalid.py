@@ -30,6 +30,8 @@ _ERRORS = {
     "date_malformed": "not-a-date",
     "not_unique": "not-unique",
     "one_of": "one-of",
+    "int_parsing": "wrong-type",
+    "bool_parsing": "wrong-type",
 }
 
 
@@ -54,7 +56,7 @@ def pointers(error: ValidationError, document: Any) -> tuple[Pointer, ...]:
     """Translate the library's findings about `document`, the parsed JSON that it judged."""
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        kind = _kind(item["type"])
+        kind = word(item["type"])
         found.append(Pointer(_path(item["loc"], document, kind), kind))
     # The library also counts an item that is wrong as one that is missing.
     real = [
@@ -66,7 +68,8 @@ def pointers(error: ValidationError, document: Any) -> tuple[Pointer, ...]:
     return tuple(dict.fromkeys(real))[:_SHOWN]
 
 
-def _kind(library: str) -> str:
+def word(library: str) -> str:
+    """Return our word for the library's kind of mistake."""
     if library in _ERRORS:
         return _ERRORS[library]
     return "wrong-type" if library.endswith("_type") else "invalid"
