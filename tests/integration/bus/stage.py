@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from aiokafka import AIOKafkaProducer  # noqa: TID251 - writes what our own producer refuses to
 from aiokafka.record.default_records import (  # noqa: TID251 - as above
@@ -121,7 +122,13 @@ class Stage:
         return self.broker.children[0].pid
 
     def freeze(self):
+        """SIGSTOP; returns once every thread stands, and cannot answer any more."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        while any(
+            (each / "stat").read_text().rpartition(") ")[2][0] != "T" for each in tasks.iterdir()
+        ):
+            time.sleep(0.01)
 
     def thaw(self):
         os.kill(self.pid, signal.SIGCONT)
