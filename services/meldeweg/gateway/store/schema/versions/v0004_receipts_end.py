@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # `open_until` of a receipt is its own `delete_after`. Of one that is here already that is not known
-# (its statement says it): the end of a year that no message reaches.
+# (its statement says it): three years, longer than any message is kept in either district.
 _CHANGES = """
 UPDATE outbox SET open_until = strftime('%Y-%m-%dT%H:%M:%S.000Z', accepted_at, '+3 years')
   WHERE kind = 'receipt' AND open_until IS NULL;
