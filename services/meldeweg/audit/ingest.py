@@ -22,6 +22,7 @@ from meldeweg.audit.recovery import Recovery
 from meldeweg.audit.sealing import Sealer
 from meldeweg.kernel import logs, metrics, note
 from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.bus.endings import demand_wanted
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.read import Reader
@@ -127,9 +128,7 @@ class Ingest:
                 await self._turn()
                 self.trouble = None
             except (Unavailable, TimeoutError) as exc:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():  # lost inside a client that was ending
-                    raise asyncio.CancelledError from exc
+                demand_wanted()  # the cancellation was lost inside a client that was ending
                 self.trouble = exc.code if isinstance(exc, Unavailable) else "broker-timeout"
                 log.warning("audit_waiting", code=self.trouble)
                 # What was given may not be kept, and what was kept may not be known: ask again.

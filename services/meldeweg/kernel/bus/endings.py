@@ -92,15 +92,24 @@ def demand_alive(consumer: Any) -> None:
             raise KafkaError("a background task died")
 
 
+def demand_wanted() -> None:
+    """Raise the CancelledError of a task that was cancelled and goes on all the same.
+
+    `asyncio.wait_for` of Python 3.11, by which aiokafka waits for each response, returns what has
+    come at the very moment of a cancellation, and the cancellation is lost. A task that calls a
+    client in a loop asks here, or it would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _quietly(ending: Awaitable[None], limit: float) -> None:
     try:
         async with asyncio.timeout(limit):
             await ending
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        # leaked from inside the client: nobody cancelled us
+        demand_wanted()  # else it leaked from inside the client: nobody cancelled us
     except TimeoutError:
         log.warning("client_abandoned")
     except Exception:

@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.bus.connection import Connection, client_options
-from meldeweg.kernel.bus.endings import end
+from meldeweg.kernel.bus.endings import demand_wanted, end
 from meldeweg.kernel.bus.failures import outcome
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.errors import Refused, Unavailable
@@ -70,6 +70,7 @@ class Producer:
         Unavailable: not acknowledged, try again from the first such record of the topic on.
         Refused: `record-too-large`, `record-malformed`, `record-invalid`; will never be accepted.
         """
+        demand_wanted()
         async with self._turn:
             results = await self._attempt(batch, one_by_one=False)
             if _to_isolate(results):

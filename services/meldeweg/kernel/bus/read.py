@@ -19,7 +19,7 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus import tolerant
 from meldeweg.kernel.bus.connection import Connection, RenewingContext, client_options
-from meldeweg.kernel.bus.endings import demand_alive, end, tasks_of
+from meldeweg.kernel.bus.endings import demand_alive, demand_wanted, end, tasks_of
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.inquiry import bounds, listed
 from meldeweg.kernel.bus.positions import Log, Position, Reset, decide
@@ -100,8 +100,9 @@ class Reader:
         """Return what came within `timeout` seconds, in the order of each partition.
 
         A place's outcome is its records, or the Reset that says why reading starts again.
-        Raises Unavailable; calling again is safe.
+        Raises Unavailable; calling again is safe, and ends a task that was cancelled.
         """
+        demand_wanted()
         self._polled = time.monotonic()
         try:
             client = await self._connected()

@@ -1,6 +1,7 @@
 """The reader's races, made certain: what is drained and lost comes again, another topic is told."""
 
 import asyncio
+import contextlib
 import time
 from types import SimpleNamespace
 from uuid import UUID
@@ -116,6 +117,24 @@ async def test_after_an_error_every_topic_stands_where_it_was_given_out_to(reade
         assert isinstance(exc, kafka.KafkaConnectionError | kafka.RequestTimedOutError)
     await reader.poll()
     assert standing(client) == {A: 7, B: 5}
+
+
+async def test_a_cancellation_that_the_client_lost_ends_the_reading_all_the_same(reader, client):
+    async def returns_all_the_same(**_):
+        with contextlib.suppress(asyncio.CancelledError):  # wait_for of Python 3.11
+            await asyncio.sleep(0.05)
+        return {}
+
+    async def reading():
+        for _ in range(10):
+            await reader.poll()
+
+    client.getmany = returns_all_the_same
+    task = asyncio.create_task(reading())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task], timeout=1)
+    assert task.cancelled()
 
 
 async def test_records_over_a_new_connection_are_compared_with_the_topics_id(
