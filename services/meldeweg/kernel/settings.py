@@ -9,7 +9,7 @@ setting names the file that holds one.
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -33,9 +33,8 @@ from meldeweg.kernel.errors import Fatal
 PREFIX = "MELDEWEG_"
 CONFIG = "MELDEWEG_CONFIG"
 # Variables of the command line, which may stand in a service's environment too.
-_NOT_SETTINGS = frozenset(
+COMMAND_LINE = frozenset(
     {
-        CONFIG,
         "MELDEWEG_CACHE",
         "MELDEWEG_DIR",
         "MELDEWEG_GATEWAY_URL",
@@ -181,8 +180,7 @@ def load(cls: type[_S]) -> _S:
     Raises Fatal: `setting-unknown`, `setting-missing`, `setting-invalid`,
     `setting-file-unreadable`, `setting-seam-in-production`.
     """
-    known = {line.variable for line in describe(cls)}
-    _refuse_unknown(os.environ, known)
+    refuse_unknown({CONFIG, *(line.variable for line in describe(cls))})
     _check_file(os.environ.get(CONFIG))
     try:
         return cls()
@@ -190,6 +188,20 @@ def load(cls: type[_S]) -> _S:
         raise _explained(exc) from None  # the cause would carry the values
     except SettingsError as exc:
         raise Fatal("setting-invalid", str(exc)) from None  # names the field, not the value
+
+
+def refuse_unknown(known: Collection[str]) -> None:
+    """Stop on a `MELDEWEG_…` variable that neither `known` nor the command line has.
+
+    Raises Fatal `setting-unknown`, with the name of the first and the one that is nearest.
+    """
+    all_known = {*known, *COMMAND_LINE}
+    for variable in os.environ:
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in all_known:
+            near = difflib.get_close_matches(name, all_known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise Fatal("setting-unknown", variable + hint)
 
 
 def describe(cls: type[BaseModel]) -> list[Described]:
@@ -232,15 +244,6 @@ def _is_seam(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get(_SEAM) is True
 
 
-def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
-    for variable in environ:
-        name = variable.upper()
-        if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise Fatal("setting-unknown", variable + hint)
-
-
 def _check_file(file: str | None) -> None:
     # pydantic-settings passes over a file that is not there; an operator named this one.
     if file is None:
@@ -252,14 +255,27 @@ def _check_file(file: str | None) -> None:
         raise Fatal("setting-file-unreadable", f"{CONFIG}={file}") from exc
 
 
+_GRAVITY = ("setting-unknown", "setting-invalid", "setting-missing")
+
+
 def _explained(exc: ValidationError) -> Fatal:
-    first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-    path = [str(part) for part in first["loc"]]
+    """Name all that is wrong under the gravest code: one missing must not hide a misspelt one."""
+    found = [
+        _one_wrong(error["type"], [str(part) for part in error["loc"]], error["msg"])
+        for error in exc.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    found.sort(key=lambda each: _GRAVITY.index(each[0]))
+    first = found[0][0]
+    said = [what if code == first else f"{code}: {what}" for code, what in found]
+    return Fatal(first, "; ".join(said))
+
+
+def _one_wrong(kind: str, path: list[str], message: str) -> tuple[str, str]:
     name = f"{'.'.join(path)} ({PREFIX}{'__'.join(path).upper()})"
-    match first["type"]:
+    match kind:
         case "missing":
-            return Fatal("setting-missing", name)
+            return "setting-missing", name
         case "extra_forbidden":
-            return Fatal("setting-unknown", name)
+            return "setting-unknown", name
         case _:
-            return Fatal("setting-invalid", f"{name}: {first['msg']}")
+            return "setting-invalid", f"{name}: {message}"

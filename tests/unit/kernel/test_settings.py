@@ -111,6 +111,16 @@ def test_a_missing_setting_is_named_for_file_and_environment(monkeypatch):
     assert refusal() == ("setting-missing", "kafka.ca (MELDEWEG_KAFKA__CA)")
 
 
+def test_what_is_missing_does_not_hide_what_is_misspelt(monkeypatch, toml):
+    monkeypatch.delenv("MELDEWEG_KAFKA__CA")
+    monkeypatch.setenv("MELDEWEG_RETRIES", SECRET)
+    toml(f'[kafka]\nac = "{SECRET}"\n')
+    code, detail = refusal()
+    assert code == "setting-unknown"
+    assert detail.startswith("kafka.ac (MELDEWEG_KAFKA__AC); setting-invalid: retries (")
+    assert detail.endswith("; setting-missing: kafka.ca (MELDEWEG_KAFKA__CA)")
+
+
 def test_a_malformed_setting_is_named_without_its_value(monkeypatch):
     monkeypatch.setenv("MELDEWEG_RETRIES", SECRET)
     code, detail = refusal()

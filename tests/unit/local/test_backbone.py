@@ -20,3 +20,12 @@ def test_a_kind_that_there_is_not_is_refused_by_name(tmp_path, monkeypatch, kind
 def test_processes_are_the_default(tmp_path, monkeypatch, kind):
     monkeypatch.setenv(KIND_VARIABLE, kind)
     assert isinstance(Backbone(tmp_path).broker, Broker)
+
+
+@pytest.mark.parametrize("variable", ["MELDEWEG_LOCALS", "MELDEWEG_STORE"])
+def test_a_variable_that_has_no_effect_here_is_refused_by_name(tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, "containers")
+    with pytest.raises(Fatal) as fatal:
+        Backbone(tmp_path)
+    assert fatal.value.code == "setting-unknown"
+    assert fatal.value.detail.startswith(variable)
