@@ -17,6 +17,8 @@ from meldeweg.kernel.jwk import OpenKey, SignatureKey, SigningKey
 from meldeweg.kernel.strictjson import dumps, loads
 
 _FILE_MAX = 16 * 1024  # bytes
+_SIGN, _SEAL = "OKP", "AKP"  # kty
+_KINDS = {_SIGN: "a key for signatures (OKP)", _SEAL: "a key for sealing (AKP)"}
 _Key = TypeVar("_Key", SigningKey, OpenKey)
 
 
@@ -60,7 +62,7 @@ def write_public(path: Path, key: SignatureKey) -> None:
 
 def read_signing_key(path: Path) -> SigningKey:
     """Read a private key; `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed`."""
-    return _from_file(path, SigningKey.from_jwk)
+    return _from_file(path, _SIGN, SigningKey.from_jwk)
 
 
 def read_public_key(path: Path) -> SignatureKey:
@@ -70,14 +72,14 @@ def read_public_key(path: Path) -> SignatureKey:
     except OSError as exc:
         raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
     try:
-        return SignatureKey.from_jwk(_object(data))
+        return SignatureKey.from_jwk(_object(data, _SIGN))
     except Refused as exc:
         raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
 
 def read_open_key(path: Path) -> OpenKey:
     """Read a private key; `Fatal`: `key-file-missing`, `-unreadable`, `-open`, `-malformed`."""
-    return _from_file(path, OpenKey.from_jwk)
+    return _from_file(path, _SEAL, OpenKey.from_jwk)
 
 
 def read(path: Path) -> bytes:
@@ -95,20 +97,23 @@ def read(path: Path) -> bytes:
         raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
 
 
-def _from_file(path: Path, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
+def _from_file(path: Path, kty: str, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
     data = read(path)
     try:
-        return parse(_object(data))
+        return parse(_object(data, kty))
     except Refused as exc:
         raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _object(data: bytes, kty: str) -> dict[str, Any]:
     if len(data) > _FILE_MAX:
         raise Refused("key-malformed", f"more than {_FILE_MAX} bytes")
     jwk = loads(data, max_depth=1)
     if not isinstance(jwk, dict):
         raise Refused("key-malformed", "not an object")
+    found = _KINDS.get(str(jwk.get("kty")))  # of the other kind, even the member names differ
+    if found is not None and found != _KINDS[kty]:
+        raise Refused("key-malformed", f"{found}; needed is {_KINDS[kty]}")
     return jwk
 
 

@@ -105,3 +105,19 @@ def test_a_malformed_file_is_refused_and_not_shown(tmp_path, content):
     assert caught.value.code == "key-file-malformed"
     assert str(path) in caught.value.detail
     assert SIGNING.private_jwk()["d"] not in repr(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("key", "read", "said"),
+    [
+        (KEYS[0][0], read_open_key, "signatures (OKP); needed is a key for sealing (AKP)"),
+        (KEYS[1][0], read_signing_key, "sealing (AKP); needed is a key for signatures (OKP)"),
+        (KEYS[1][0], keyfile.read_public_key, "(AKP); needed is a key for signatures (OKP)"),
+    ],
+)
+def test_a_key_of_another_kind_is_named_with_the_one_that_is_needed(tmp_path, key, read, said):
+    write_private(tmp_path / "key.jwk", key)
+    with pytest.raises(Fatal) as caught:
+        read(tmp_path / "key.jwk")
+    assert caught.value.code == "key-file-malformed"
+    assert said in caught.value.detail
