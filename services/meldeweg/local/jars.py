@@ -21,6 +21,11 @@ KAFKA = "4.3.1"
 # The `!` keeps jgo from applying the version management of log4j's parent to everything: with it
 # the broker would silently run on kafka-clients 3.9.1 (docs/decisions/0010-jars-of-the-broker.md).
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA}!+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
+# What is wrong before it has a place of its own came from where jgo looks first.
+_WHENCE = (
+    "in the Maven cache of this user (~/.m2/repository), or as the repository gave it; "
+    "remove these jars there to have them fetched again"
+)
 
 
 def cache_directory() -> Path:
@@ -41,7 +46,8 @@ def broker_jars(cache: Path | None = None, manifest: Path | None = None) -> list
         with _locked(directory.with_suffix(".lock")):
             if not directory.is_dir():
                 _resolve_into(directory, expected)
-    check(directory, expected)
+    advice = f"in {directory}; remove the directory to have the jars fetched again"
+    check(directory, expected, advice)
     return [directory / name for name in sorted(expected)]
 
 
@@ -54,8 +60,11 @@ def read_manifest(path: Path) -> dict[str, str]:
     return entries
 
 
-def check(directory: Path, expected: dict[str, str]) -> None:
-    """Refuse a directory that holds anything but exactly the expected files."""
+def check(directory: Path, expected: dict[str, str], advice: str) -> None:
+    """Refuse a directory that holds anything but exactly the expected files.
+
+    `advice`: where that is, and what helps.
+    """
     found = {path.name: path for path in directory.iterdir()}
     wrong = sorted(found.keys() ^ expected.keys())
     for name in sorted(found.keys() & expected.keys()):
@@ -65,8 +74,7 @@ def check(directory: Path, expected: dict[str, str]) -> None:
     if wrong:
         raise Fatal(
             "broker-jar-changed",
-            f"{', '.join(wrong)} in {directory}: changed, missing or not on the list; remove "
-            "the directory to have the jars fetched again",
+            f"{', '.join(wrong)}: changed, missing or not on the list, {advice}",
         )
 
 
@@ -84,7 +92,7 @@ def _resolve_into(directory: Path, expected: dict[str, str]) -> None:
         for jar in environment.all_jars:
             # Copies: jgo links into the user's Maven cache, which others write.
             shutil.copyfile(jar, flat / jar.name)
-        check(flat, expected)
+        check(flat, expected, _WHENCE)
         flat.rename(directory)
 
 

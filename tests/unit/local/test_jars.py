@@ -1,5 +1,6 @@
 import hashlib
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +59,24 @@ def test_a_jar_that_is_not_as_listed_stops_the_start_and_is_named(
         broker_jars(cache, manifest)
     assert refused.value.code == "broker-jar-changed"
     assert named in refused.value.detail
+
+
+def test_a_jar_that_the_maven_cache_has_wrong_is_said_to_lie_there(tmp_path, manifest, monkeypatch):
+    made = tmp_path / "m2" / "a.jar"
+    made.parent.mkdir()
+    made.write_bytes(b"firsT")
+    other = made.with_name("b.jar")
+    other.write_bytes(b"second")
+    jgo = SimpleNamespace(build=lambda **_: SimpleNamespace(all_jars=[made, other]))
+    monkeypatch.setitem(sys.modules, "jgo", jgo)
+    cache = tmp_path / "cache"
+    with pytest.raises(Fatal) as refused:
+        broker_jars(cache, manifest)
+    assert refused.value.code == "broker-jar-changed"
+    assert "a.jar" in refused.value.detail
+    assert ".m2/repository" in refused.value.detail
+    assert str(cache) not in refused.value.detail  # nothing is left there to be removed
+    assert [each.suffix for each in cache.iterdir()] == [".lock"]
 
 
 def test_the_committed_list_is_of_one_version_of_kafka_and_no_other():
