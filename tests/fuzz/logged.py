@@ -73,6 +73,9 @@ class Memory:
         if left:
             raise Refused("line-cut-short", name)
 
+    def names(self):
+        yield from self._files
+
 
 def _verified(files):
     report = offline.verify(Memory(files), vkeys=[SIGNER.verifier().vkey()])

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from meldeweg.audit.layout import LISTS
 from meldeweg.audit.sources import Source
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
@@ -62,7 +63,7 @@ def _copy(source: Source, to: Path, progress: Callable[[int, int], None] | None)
         if progress and tile.level == ENTRIES:
             progress(tile.index * WIDTH + tile.width, head.size)
     (to / "manifest").write_bytes(source.read("manifest", note.NOTE_MAX))
-    for name in ("manifests.jsonl", "leaves.jsonl"):
+    for name in LISTS:
         with (to / name).open("wb") as file:
             for line in source.lines(name):
                 file.write(line + b"\n")

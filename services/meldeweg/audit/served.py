@@ -36,6 +36,10 @@ class Served:
             case _:
                 raise Refused("file-missing", name)
 
+    def names(self) -> Iterator[str]:
+        """Nothing: there is no file here that an export would not have."""
+        yield from ()
+
     def _read(self, name: str) -> bytes:
         match name:
             case "checkpoint":

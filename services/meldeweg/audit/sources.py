@@ -54,6 +54,10 @@ class Source(Protocol):
         """Yield lines without their newline; a last line without one is `line-cut-short`."""
         ...
 
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files that are there, as far as this kind of source can tell."""
+        ...
+
 
 @contextmanager
 def open_source(place: str, token: str | None = None, ca: Path | None = None) -> Iterator[Source]:
@@ -95,6 +99,12 @@ class Directory:
         with self._open(name) as file:
             yield from _lines(name, file)
 
+    def names(self) -> Iterator[str]:
+        for directory, _, names in os.walk(self._root):
+            for name in names:
+                path = Path(directory, name).relative_to(self._root).as_posix()
+                yield os.fsencode(path).decode("utf-8", "backslashreplace")
+
     def _open(self, name: str) -> IO[bytes]:
         path = self._root / _checked(name)
         try:
@@ -133,6 +143,11 @@ class Zip:
     def lines(self, name: str) -> Iterator[bytes]:
         with self._open(name) as file:
             yield from _lines(name, file)
+
+    def names(self) -> Iterator[str]:
+        for name in self._zip.namelist():
+            if not name.endswith("/"):  # a directory's own entry
+                yield name.removeprefix(self._prefix)
 
     def _open(self, name: str) -> IO[bytes]:
         try:
@@ -185,6 +200,10 @@ class Url:
                 raise Refused("line-too-long", name)
         if left:
             raise Refused("line-cut-short", name)
+
+    def names(self) -> Iterator[str]:
+        """Nothing: a web server is asked for names, and does not say which it has."""
+        yield from ()
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         sized = self._size is not None and name.startswith(("leaves", "manifest"))

@@ -17,6 +17,7 @@ is given; one that is taken from the export itself proves consistency alone, and
 import re
 from collections.abc import Iterator, Sequence
 
+from meldeweg.audit.layout import belongs
 from meldeweg.audit.lines import Shown, read_line
 from meldeweg.audit.numbering import Numbering
 from meldeweg.audit.order import Order
@@ -73,6 +74,9 @@ def verify(
         walk.order.finish(verifiers)
     for data in earlier:
         _extends(source, head, verifiers, data, report)
+    for name in source.names():
+        if not belongs(name, head.size):
+            report.notes("file-unknown", name, "no part of the log, and not looked at")
     return report
 
 

@@ -523,6 +523,29 @@ def test_a_zip_with_names_that_leave_it_or_stand_twice_is_harmless(whole, tmp_pa
         check(made)
 
 
+STRANGERS = [
+    "notes.txt",
+    "leaves.jsonl.old",
+    "tile/0/005",
+    "tile/0/000.p/3",
+    "tile/entries/x001/000",
+]
+
+
+def test_a_file_that_is_no_part_of_the_log_is_told_and_breaks_nothing(out, tmp_path):
+    for name in STRANGERS:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"x")
+    (out / "linked").symlink_to("/etc/passwd")
+    os.mkfifo(os.fsencode(out) + b"/tile/\xff")
+    expected = {"linked", "tile/\\xff", *STRANGERS}
+    for place, left_out in [(out, set()), (zipped(out, tmp_path / "x.zip"), {"tile/\\xff"})]:
+        report = check(place, vkeys=[SIGNER.verifier().vkey()])
+        assert report.ok
+        assert {each.code for each in report.notices} == {"file-unknown"}
+        assert {each.where for each in report.notices} == expected - left_out
+
+
 def test_a_zip_bomb_is_not_inflated(whole, out, tmp_path):
     for name in ("tile/0/000", "leaves.jsonl"):
         (out / name).write_bytes(bytes(200_000_000))
