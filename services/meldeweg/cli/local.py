@@ -10,6 +10,7 @@ from meldeweg.cli.showing import Json, echo_json, table
 app = typer.Typer(no_args_is_help=True, help="Alles auf einem Rechner / all on one machine")
 
 Dir = Annotated[Path, typer.Option("--dir", envvar="MELDEWEG_DIR", help="directory of the stack")]
+_NOT_RUNNING = "läuft nicht / not running"
 
 
 def _one_or_three(count: int) -> int:
@@ -45,9 +46,12 @@ def down(directory: Dir, as_json: Json = False) -> None:
     """End the stack of a directory; returns when nothing of it runs."""
     from meldeweg import local  # noqa: PLC0415 - loaded when asked for
 
+    ran = local.is_running(directory)
     code = local.down(directory)
     if as_json:
-        echo_json({"directory": str(directory), "ended": code == 0})
+        echo_json({"directory": str(directory), "ended": code == 0, "ran": ran})
+    elif code == 0:
+        typer.echo(f"{directory}: {'beendet / ended' if ran else _NOT_RUNNING}", err=True)
     raise typer.Exit(code)
 
 
@@ -60,7 +64,7 @@ def status(directory: Dir, as_json: Json = False) -> None:
     if as_json:
         echo_json(found.states)
     elif not found.states:
-        typer.echo(f"{directory}: läuft nicht / not running", err=True)
+        typer.echo(f"{directory}: {_NOT_RUNNING}", err=True)
     else:
         table(
             ("Prozess", "pid", "Speicher", "Adresse", "Befund"),

@@ -5,7 +5,7 @@ For the demo, for development and for tests; nothing here runs in production. En
 it, `broker.Broker` and `postgres.Postgres` for one that needs one part.
 """
 
-from meldeweg.local.control import Signals, State, Status, down, status, up
+from meldeweg.local.control import Signals, State, Status, down, is_running, status, up
 from meldeweg.local.plan import BackboneAlone, Plan, Stage
 from meldeweg.local.stack import Options, Stack
 
@@ -19,6 +19,7 @@ __all__ = [
     "State",
     "Status",
     "down",
+    "is_running",
     "status",
     "up",
 ]

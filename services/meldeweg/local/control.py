@@ -139,6 +139,12 @@ class Status:
         return UNHEALTHY if any(state.problem for state in self.states) else OK
 
 
+def is_running(directory: Path) -> bool:
+    """Say whether the stack of `directory` has a supervisor that lives."""
+    running = roster.read(directory.resolve())
+    return running is not None and running.supervisor.process() is not None
+
+
 def status(directory: Path) -> Status:
     """Look at every process of the stack of `directory`, and ask those with a `/readyz`."""
     directory = directory.resolve()

@@ -108,3 +108,12 @@ def test_the_end_of_a_stack_is_told(run, tmp_path, monkeypatch):
         monkeypatch.setattr(local, "down", lambda _, code=code: code)
         found, out, _ = run("local", "down", "--dir", str(tmp_path), "--json", at=None)
         assert (found, json.loads(out)["ended"]) == (code, ended)
+
+
+def test_that_nothing_ran_is_told(run, tmp_path, monkeypatch):
+    found, out, err = run("local", "down", "--dir", str(tmp_path), at=None)
+    assert (found, out, "läuft nicht / not running" in err) == (0, "", True)
+    monkeypatch.setattr(local, "is_running", lambda _: True)
+    monkeypatch.setattr(local, "down", lambda _: 0)
+    found, out, err = run("local", "down", "--dir", str(tmp_path), at=None)
+    assert (found, out, "beendet / ended" in err) == (0, "", True)
