@@ -21,10 +21,10 @@ app = typer.Typer(no_args_is_help=True, help="Behörden anmelden / enrol agencie
 
 @app.command(name="new-key")
 def new_key(
-    private: Annotated[Path, typer.Argument(help="file to write the private JWK to (offline)")],
+    private: Annotated[Path, typer.Argument(help="Datei für den privaten JWK (offline)")],
     as_json: Json = False,
 ) -> None:
-    """Make an identity key, or an anchor, on an offline machine; prints its key id."""
+    """Identitätsschlüssel oder Anker erzeugen, auf einem Rechner ohne Netz; zeigt die kid."""
     key = SigningKey.generate()
     keyfile.write_private(private, key)
     public = private.with_suffix(".pub.jwk")
@@ -37,18 +37,18 @@ def new_key(
 
 @app.command()
 def enrol(
-    agency: Annotated[str, typer.Argument(help="id, for instance jugendamt-nettetal")],
-    name: Annotated[str, typer.Option(help="the agency's name in German")],
-    kind: Annotated[AgencyKind, typer.Option(help="police or youth-office")],
-    identity: Annotated[Path, typer.Option(help="public JWK of the agency's identity key")],
-    anchor: Annotated[Path, typer.Option(help="private JWK of the trust anchor (offline)")],
-    out: Annotated[Path, typer.Option(help="file to write the signed enrolment to")],
+    agency: Annotated[str, typer.Argument(help="Kennung, z. B. jugendamt-nettetal")],
+    name: Annotated[str, typer.Option(help="Name der Behörde")],
+    kind: Annotated[AgencyKind, typer.Option(help="police oder youth-office")],
+    identity: Annotated[Path, typer.Option(help="öffentlicher JWK ihrer Identität")],
+    anchor: Annotated[Path, typer.Option(help="privater JWK des Vertrauensankers (offline)")],
+    out: Annotated[Path, typer.Option(help="Datei für die unterschriebene Anmeldung")],
     municipality: Annotated[
-        list[str] | None, typer.Option(help="AGS it is responsible for; repeat")
+        list[str] | None, typer.Option(help="AGS der Zuständigkeit, mehrfach möglich")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sign an enrolment with the trust anchor; hand it in with `meldeweg agency submit`."""
+    """Eine Anmeldung mit dem Anker unterschreiben; danach `meldeweg agency submit`."""
     body = Enrolment(
         v=1,
         agency=AgencyId(agency),
@@ -68,10 +68,10 @@ def enrol(
 @at_desk
 def submit(
     desk: Desk,
-    enrolments: Annotated[list[Path], typer.Argument(help="signed enrolments")],
+    enrolments: Annotated[list[Path], typer.Argument(help="unterschriebene Anmeldungen")],
     as_json: Json = False,
 ) -> None:
-    """Hand signed enrolments in at the registry, which gives topics and rights."""
+    """Unterschriebene Anmeldungen beim Register einreichen; es legt Topics und Rechte an."""
     values = [files.read(path) for path in enrolments]
     hand_in(desk, values, as_json=as_json)
 
@@ -79,7 +79,7 @@ def submit(
 @app.command(name="list")
 @at_desk
 def list_(desk: Desk, as_json: Json = False) -> None:
-    """List enrolled agencies, their status and keys."""
+    """Angemeldete Behörden zeigen, mit Stand und Schlüsseln."""
     found = desk.agencies()
     if as_json:
         echo_json(found)

@@ -20,17 +20,17 @@ from meldeweg.kernel.trust.objects import AgreementSignature
 
 app = typer.Typer(no_args_is_help=True, help="Kooperationsvereinbarungen / agreements")
 
-Document = Annotated[Path, typer.Argument(help="the document's file")]
+Document = Annotated[Path, typer.Argument(help="Datei mit dem Dokument")]
 
 
 @app.command()
 def make(
-    district: Annotated[str, typer.Argument(help="name or file of a district")],
-    identities: Annotated[Path, typer.Option(help="JSON: agency id → key id of its identity key")],
-    out: Annotated[Path, typer.Option(help="file to write")],
+    district: Annotated[str, typer.Argument(help="Name oder Datei eines Kreises")],
+    identities: Annotated[Path, typer.Option(help="JSON: Behörde → kid ihrer Identität")],
+    out: Annotated[Path, typer.Option(help="neue Datei")],
     as_json: Json = False,
 ) -> None:
-    """Make the document that the parties sign, from the district's readable file."""
+    """Aus der lesbaren Datei eines Kreises das Dokument machen, das alle unterschreiben."""
     pinned = strictjson.loads(files.read(identities), code="identities-malformed")
     if not isinstance(pinned, dict):
         raise Refused("identities-malformed", "an object is expected")
@@ -42,7 +42,7 @@ def make(
 
 @app.command()
 def show(document: Document, as_json: Json = False) -> None:
-    """Show the full text in German; assumed clauses are marked. --json: the document itself."""
+    """Den vollen Text zeigen; angenommene Klauseln sind markiert. --json: das Dokument."""
     found = agreements.parse(files.read(document))
     if as_json:
         echo_json(found.model_dump(mode="json", exclude_none=True))
@@ -53,12 +53,12 @@ def show(document: Document, as_json: Json = False) -> None:
 @app.command()
 def sign(
     document: Document,
-    agency: Annotated[str, typer.Option(help="the signing party")],
-    identity: Annotated[Path, typer.Option(help="private JWK of its identity key (offline)")],
-    out: Annotated[Path, typer.Option(help="file to write the signature to")],
+    agency: Annotated[str, typer.Option(help="die unterschreibende Behörde")],
+    identity: Annotated[Path, typer.Option(help="privater JWK ihrer Identität (offline)")],
+    out: Annotated[Path, typer.Option(help="Datei für die Unterschrift")],
     as_json: Json = False,
 ) -> None:
-    """Sign for one party; the order of the parties does not matter."""
+    """Für eine Behörde unterschreiben; die Reihenfolge der Behörden ist gleich."""
     data = files.read(document)
     party = agreements.parse(data).party(AgencyId(agency))
     key = keyfile.read_signing_key(identity)
@@ -76,10 +76,12 @@ def sign(
 @at_desk
 def submit(
     desk: Desk,
-    objects: Annotated[list[Path], typer.Argument(help="document and signatures, in any order")],
+    objects: Annotated[
+        list[Path], typer.Argument(help="Dokument und Unterschriften, in beliebiger Folge")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Hand documents and signatures in at the registry."""
+    """Dokumente und Unterschriften beim Register einreichen."""
     values = sorted(map(files.read, objects), key=lambda value: value[:1] != b"{")
     hand_in(desk, values, as_json=as_json)
 
@@ -87,7 +89,7 @@ def submit(
 @app.command(name="list")
 @at_desk
 def list_(desk: Desk, as_json: Json = False) -> None:
-    """List the agreements that the registry knows, and who has signed."""
+    """Die Vereinbarungen zeigen, die das Register kennt, und wer unterschrieben hat."""
     found = desk.agreements()
     if as_json:
         echo_json(found)

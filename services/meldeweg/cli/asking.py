@@ -86,14 +86,14 @@ def read_token(path: Path) -> str:
 
 
 TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", help="file with an auditor's token")
+    Path | None, typer.Option("--token-file", help="Datei mit dem Token der Prüfung")
 ]
 Ca = Annotated[Path | None, typer.Option("--ca", help="CA-Zertifikate des Dienstes (PEM)")]
 as_auditor = connected(
     {
         "directory": Dir,
         "url": Annotated[
-            str | None, typer.Option("--url", help="address of the audit service, instead of --dir")
+            str | None, typer.Option("--url", help="Adresse des Protokolldienstes, statt --dir")
         ],
         "token_file": TokenFile,
         "ca": Ca,

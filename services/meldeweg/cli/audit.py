@@ -45,10 +45,10 @@ def verify(
         str, typer.Argument(help="Verzeichnis, ZIP oder Adresse / directory, zip, address")
     ],
     vkey: Annotated[
-        list[str] | None, typer.Option(help="the log's key as known from elsewhere")
+        list[str] | None, typer.Option(help="Schlüssel des Protokolls, von anderswo bekannt")
     ] = None,
     earlier: Annotated[
-        list[Path] | None, typer.Option(help="a checkpoint seen before, which must be extended")
+        list[Path] | None, typer.Option(help="früherer Checkpoint, den dieses fortsetzt")
     ] = None,
     token_file: TokenFile = None,
     ca: Ca = None,

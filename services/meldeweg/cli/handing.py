@@ -15,13 +15,13 @@ at_desk = connected(
     {
         "directory": Dir,
         "url": Annotated[
-            str | None, typer.Option("--url", help="address of the registry, instead of --dir")
+            str | None, typer.Option("--url", help="Adresse des Registers, statt --dir")
         ],
         "token_file": Annotated[
-            Path | None, typer.Option("--token-file", help="file with the operators' token")
+            Path | None, typer.Option("--token-file", help="Datei mit dem Token des Betriebs")
         ],
         "ca": Annotated[
-            Path | None, typer.Option("--ca", help="CA certificates of the registry (PEM)")
+            Path | None, typer.Option("--ca", help="CA-Zertifikate des Registers (PEM)")
         ],
     },
     desk_of,

@@ -19,9 +19,9 @@ from meldeweg.kernel.trust.objects import KeyUse
 app = typer.Typer(no_args_is_help=True, help="Schlüssel einer Behörde / keys of an agency")
 
 _YES = {True: "ja", False: "nein"}
-Identity = Annotated[Path, typer.Option(help="private JWK of the agency's identity key (offline)")]
-Agency = Annotated[str, typer.Option(help="id of the agency")]
-Keys = Annotated[Path, typer.Option(help="directory that the gateway reads its keys from")]
+Identity = Annotated[Path, typer.Option(help="privater JWK der Identität der Behörde (offline)")]
+Agency = Annotated[str, typer.Option(help="Kennung der Behörde")]
+Keys = Annotated[Path, typer.Option(help="Schlüsselverzeichnis des Gateways")]
 
 
 @app.command()
@@ -29,13 +29,13 @@ def issue(
     identity: Identity,
     agency: Agency,
     keys: Keys,
-    use: Annotated[KeyUse, typer.Option(help="what the key is for")],
+    use: Annotated[KeyUse, typer.Option(help="wofür der Schlüssel ist")],
     private: Annotated[
-        Path | None, typer.Option(help="directory for the private part (oversight keys)")
+        Path | None, typer.Option(help="Verzeichnis für den privaten Teil (Datenschutz)")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make one key and certify it with the identity key."""
+    """Einen Schlüssel erzeugen und mit der Identität der Behörde beglaubigen."""
     if use is KeyUse.OVERSIGHT and private is None:
         raise typer.BadParameter("--private: the oversight key is not for the gateway's directory")
     kid = ceremony.issue(
@@ -51,7 +51,7 @@ def issue(
 
 @app.command()
 def rotate(identity: Identity, agency: Agency, keys: Keys, as_json: Json = False) -> None:
-    """Make new signing and sealing keys; the old ones serve until what is under way has arrived."""
+    """Neue Schlüssel; die alten gelten, bis alles angekommen ist, was unterwegs ist."""
     made = ceremony.rotate(
         keyfile.read_signing_key(identity), AgencyId(agency), keys, SystemClock().now()
     )
@@ -63,11 +63,11 @@ def revoke(
     identity: Identity,
     agency: Agency,
     keys: Keys,
-    kid: Annotated[str, typer.Argument(help="id of the key")],
-    reason: Annotated[str, typer.Option(help="why; other agencies read it")],
+    kid: Annotated[str, typer.Argument(help="Kennung des Schlüssels (kid)")],
+    reason: Annotated[str, typer.Option(help="warum; andere Behörden lesen es")],
     as_json: Json = False,
 ) -> None:
-    """Revoke a key for good: what it signed and was not yet verified counts no more."""
+    """Einen Schlüssel endgültig widerrufen: was damit noch ungeprüft ist, gilt nicht mehr."""
     ceremony.revoke(
         keyfile.read_signing_key(identity),
         AgencyId(agency),
@@ -81,16 +81,16 @@ def revoke(
 
 @app.command()
 def service(
-    name: Annotated[ServiceName, typer.Argument(help="registry or audit")],
-    key: Annotated[Path, typer.Option(help="public JWK of the service's key")],
-    anchor: Annotated[Path, typer.Option(help="private JWK of the trust anchor (offline)")],
-    out: Annotated[Path, typer.Option(help="file to write the certificate to")],
+    name: Annotated[ServiceName, typer.Argument(help="registry oder audit")],
+    key: Annotated[Path, typer.Option(help="öffentlicher JWK des Dienstes")],
+    anchor: Annotated[Path, typer.Option(help="privater JWK des Vertrauensankers (offline)")],
+    out: Annotated[Path, typer.Option(help="Datei für das Zertifikat")],
     earlier: Annotated[
-        Path | None, typer.Option(help="the certificate that it follows, if there is one")
+        Path | None, typer.Option(help="das Zertifikat davor, falls es eines gibt")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Certify the registry's or the audit's key, or renew it; then `meldeweg agency submit`."""
+    """Den Schlüssel eines Dienstes beglaubigen; danach `meldeweg agency submit`."""
     token = services.certify(
         keyfile.read_signing_key(anchor),
         name,
@@ -104,7 +104,7 @@ def service(
 
 @app.command(name="list")
 def list_(keys: Keys, as_json: Json = False) -> None:
-    """List the certified keys of a directory."""
+    """Die beglaubigten Schlüssel eines Verzeichnisses zeigen."""
     rows: list[dict[str, Any]] = [
         {
             "kid": each.kid,

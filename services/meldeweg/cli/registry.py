@@ -17,8 +17,8 @@ from meldeweg.kernel.trust.objects import AgencyStatus
 
 app = typer.Typer(no_args_is_help=True, help="Register: sperren, freigeben / the brake")
 
-Agency = Annotated[str, typer.Argument(help="id of the agency")]
-Reason = Annotated[str, typer.Option(help="why; partners read it")]
+Agency = Annotated[str, typer.Argument(help="Kennung der Behörde")]
+Reason = Annotated[str, typer.Option(help="warum; die Partner lesen es")]
 
 
 @app.command()
@@ -29,7 +29,7 @@ def suspend(
     reason: Reason,
     as_json: Json = False,
 ) -> None:
-    """Stop an agency's exchange at once; everything waits in outboxes."""
+    """Den Austausch einer Behörde sofort anhalten; alles wartet in den Ausgängen."""
     desk.set_status(AgencyId(agency), AgencyStatus.SUSPENDED, reason)
     _say(agency, AgencyStatus.SUSPENDED, reason, as_json=as_json)
 
@@ -42,7 +42,7 @@ def resume(
     reason: Reason,
     as_json: Json = False,
 ) -> None:
-    """Release the brake."""
+    """Eine gesperrte Behörde wieder freigeben; was wartet, geht dann hinaus."""
     desk.set_status(AgencyId(agency), AgencyStatus.ACTIVE, reason)
     _say(agency, AgencyStatus.ACTIVE, reason, as_json=as_json)
 
@@ -53,11 +53,11 @@ def revoke(
     desk: Desk,
     agency: Agency,
     reason: Reason,
-    key: Annotated[Path, typer.Option(help="private JWK of the anchor or the identity key")],
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    key: Annotated[Path, typer.Option(help="privater JWK des Ankers oder der Identität")],
+    yes: Annotated[bool, typer.Option("--yes", help="ohne Rückfrage")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take an agency out for good. Signed by the anchor or by the agency's identity key."""
+    """Eine Behörde endgültig widerrufen; Anker oder Identitätsschlüssel unterschreibt."""
     if not yes and as_json:
         raise typer.BadParameter("--yes: with --json nobody is asked")
     if not yes:
@@ -79,10 +79,10 @@ def revoke(
 @at_desk
 def export(
     desk: Desk,
-    out: Annotated[Path, typer.Argument(help="new file")],
+    out: Annotated[Path, typer.Argument(help="neue Datei")],
     as_json: Json = False,
 ) -> None:
-    """Write all records of trust into a file, which `meldeweg audit open` verifies."""
+    """Das Register in eine Datei schreiben, die `meldeweg audit open` prüft."""
     count = register_file.write(out, desk.records())
     if as_json:
         echo_json({"file": str(out), "records": count})
@@ -93,7 +93,7 @@ def export(
 @app.command()
 @at_desk
 def plan(desk: Desk, as_json: Json = False) -> None:
-    """Show what the registry would change at the broker now: a dry run."""
+    """Zeigen, was das Register am Broker jetzt ändern würde; geändert wird nichts."""
     todo = desk.plan()
     if as_json:
         echo_json(todo)
