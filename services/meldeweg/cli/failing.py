@@ -5,7 +5,9 @@ Guarantees: the line holds codes and the catalogue's or our own words, nothing o
 
 import json
 import sys
+import tomllib
 from enum import IntEnum
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,7 +38,7 @@ def explained(exc: Exception, *, as_json: bool) -> int:
     if isinstance(exc, GatewayError):
         code, said, text = _of_gateway(exc)
     elif isinstance(exc, MeldewegError):
-        code, said, text = _of_ours(exc), exc.code, str(exc)
+        code, said, text = _of_ours(exc), exc.code, _in_words(exc)
     elif isinstance(exc, typer.Abort):
         code, said, text = Exit.FAILED, "aborted", "Abgebrochen / aborted"
     elif isinstance(exc, _WRONG_USE):
@@ -53,6 +55,20 @@ def explained(exc: Exception, *, as_json: bool) -> int:
         text = json.dumps(found | ({"problem": problem} if problem else {}), ensure_ascii=False)
     sys.stderr.write(f"{text}\n")
     return int(code)
+
+
+def _in_words(exc: "MeldewegError") -> str:
+    """Return code and facts, and what the code means in German if it has a sentence."""
+    from meldeweg.gateway import refusals  # noqa: PLC0415 - only a failure needs it
+
+    known = refusals.explained(exc.code)
+    sentence = _words().get(exc.code) or (known.german if known is not refusals.UNKNOWN else "")
+    return f"{exc} ({sentence})" if sentence else str(exc)
+
+
+def _words() -> dict[str, str]:
+    text = resources.files(__package__).joinpath("words.toml").read_text(encoding="utf-8")
+    return {code: said for group in tomllib.loads(text).values() for code, said in group.items()}
 
 
 def _of_gateway(exc: "GatewayError") -> tuple[Exit, str, str]:
