@@ -8,6 +8,7 @@ Asked over the coordinator's connection: on the other one the broker would let e
 until the fetch before it is answered, half a second when nothing arrives.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +35,11 @@ from aiokafka.protocol.types import (  # noqa: TID251 - as above
 from meldeweg.kernel.bus.records import NO_TOPIC_ID, Place
 
 _EARLIEST, _LATEST = -2, -1  # ListOffsets' special timestamps
+_PATIENCE = 5.0  # seconds for one leader's answers: a frozen one must not hold up the others
+_AWAY = (kafka.KafkaError, OSError, TimeoutError)
 _UNCOMMITTED = 0  # no transactions here, so both isolation levels are the same
+
+_Topics = dict[str, list[int]]  # topic → its partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +69,41 @@ async def listed(client: Any, names: Iterable[str] | None = None) -> dict[str, L
 async def bounds(client: Any, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
     """Return the offsets of the first record and of the one to come, as (start, end).
 
-    A place whose leader does not answer for it (unknown, moved, not allowed) is left out: the
-    others go on. Raises KafkaError when a broker can't be asked.
+    A place whose leader does not answer for it (unknown, moved, not allowed, away) is left out: the
+    others go on. Raises KafkaError, OSError or TimeoutError when no leader answers at all.
     """
-    by_leader: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    by_leader: dict[int, _Topics] = defaultdict(lambda: defaultdict(list))
     for topic, partition in places:
         leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
         if leader is None or leader < 0:
             client.force_metadata_update()
         else:
             by_leader[leader][topic].append(partition)
+    asked = [_of_leader(client, leader, topics) for leader, topics in by_leader.items()]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
     found: dict[Place, tuple[int, int]] = {}
-    for leader, topics in by_leader.items():
-        start = await _edge(client, leader, topics, _EARLIEST)
-        end = await _edge(client, leader, topics, _LATEST)
-        found |= {place: (start[place], end[place]) for place in start.keys() & end.keys()}
+    away: BaseException | None = None
+    for answer in answers:
+        if isinstance(answer, dict):
+            found |= answer
+        elif isinstance(answer, _AWAY):
+            away = answer
+            client.force_metadata_update()
+        else:
+            raise answer
+    if away is not None and not found:
+        raise away
     return found
 
 
-async def _edge(
-    client: Any, leader: int, topics: dict[str, list[int]], which: int
-) -> dict[Place, int]:
+async def _of_leader(client: Any, leader: int, topics: _Topics) -> dict[Place, tuple[int, int]]:
+    async with asyncio.timeout(_PATIENCE):
+        start = await _edge(client, leader, topics, _EARLIEST)
+        end = await _edge(client, leader, topics, _LATEST)
+    return {place: (start[place], end[place]) for place in start.keys() & end.keys()}
+
+
+async def _edge(client: Any, leader: int, topics: _Topics, which: int) -> dict[Place, int]:
     asked = [
         (topic, [(each, which) for each in partitions]) for topic, partitions in topics.items()
     ]
