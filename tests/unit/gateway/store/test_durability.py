@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from meldeweg.gateway.store import (
     connection,
     database,
     meta,
+    outbox,
     quarantine,
     received,
     schema,
@@ -215,6 +216,35 @@ def test_a_store_of_the_first_release_is_brought_up_to_date_with_what_it_holds(t
         assert (row.state, row.retracted_at) == (ReceivedState.OPENED, None)
         assert quarantine.erase(new, NOW, NOW) == 0
         assert quarantine.erase(new, NOW, NOW + timedelta(seconds=1)) == 1
+    new.close()
+
+
+def test_receipts_of_the_third_version_get_an_end_and_go_on(tmp_path):
+    path = tmp_path / database.FILE
+    connection.open_writer(path).close()
+    migrate(path, "0003")
+    leap = datetime(2028, 2, 29, 12, tzinfo=UTC)  # three years later there is no such day
+    with connection.open_writer(path) as old:
+        old.executemany(
+            "INSERT INTO outbox (topic, headers, value, size, kind, receipt, accepted_at,"
+            " produced_at, open_until) VALUES ('t', x'', x'01', 1, ?, ?, ?, ?, ?)",
+            [
+                ("receipt", "delivered", to_rfc3339(NOW), to_rfc3339(NOW), None),
+                ("receipt", "acknowledged", to_rfc3339(leap), None, None),
+                ("message", None, to_rfc3339(NOW), None, to_rfc3339(NOW)),
+                ("event", None, to_rfc3339(NOW), None, None),
+            ],
+        )
+    old.close()
+    database.migrate(path)
+    with connection.open_writer(path) as new:
+        ends = [row[0] for row in new.execute("SELECT open_until FROM outbox ORDER BY seq")]
+        later = NOW.replace(year=NOW.year + 3)
+        assert ends == [to_rfc3339(later), "2031-03-01T12:00:00.000Z", to_rfc3339(NOW), None]
+        assert [row.kind for row in outbox.unproduced(new, 9, 9)] == ["receipt", "message", "event"]
+        assert outbox.forget_receipts(new, later - timedelta(milliseconds=1)) == 0
+        assert outbox.forget_receipts(new, later) == 1
+        assert [row.kind for row in outbox.unproduced(new, 9, 9)] == ["receipt", "message", "event"]
     new.close()
 
 
