@@ -100,6 +100,8 @@ func (s *session) ask(q question, a *answer) error {
 		return s.trust(q, a)
 	case "records":
 		return s.records(q, a)
+	case "policy":
+		return policy(q, a)
 	case "officer":
 		return officer(q, a)
 	}
