@@ -10,12 +10,12 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meldeweg.gateway import reopening
+from meldeweg.gateway import reopening, withheld
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.judging import Message, Receipt
 from meldeweg.gateway.parking import keep_until
 from meldeweg.gateway.settings import ParkingSettings
-from meldeweg.gateway.settling import Arrival, Settlement, topic_sender
+from meldeweg.gateway.settling import Arrival, Settlement
 from meldeweg.gateway.states import SentMove, SentState, after_sent
 from meldeweg.gateway.store import Store, outbox, parked, received, seen, sent
 from meldeweg.gateway.store.received import Received
@@ -168,7 +168,7 @@ class Placing:
         return context.kind == "message" and self._before((context.sender, context.id)) is None
 
     def _has_room(self, record: Record) -> bool:
-        sender = topic_sender(record)
+        sender = withheld.topic_sender(record)
         if sender not in self._parked:
             self._parked[sender] = self._store.peek(lambda db: parked.size(db, sender))
         count, size = self._parked[sender]

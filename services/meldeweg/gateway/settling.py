@@ -7,23 +7,20 @@ the order of numbers. Trusts: what the steps before found; the caller's lock, un
 read of the store still holds in the transaction.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from meldeweg.gateway import events, receipts
+from meldeweg.gateway import events, receipts, withheld
 from meldeweg.gateway.judging import Message, Receipt
 from meldeweg.gateway.numbering import Numbering
+from meldeweg.gateway.reached import Reached
 from meldeweg.gateway.receipts import NOTHING_SEALED, Answered
 from meldeweg.gateway.states import SentMove, SentState
 from meldeweg.gateway.store import (
-    arrived,
     numbers,
-    offsets,
     outbox,
     parked,
     quarantine,
@@ -32,23 +29,16 @@ from meldeweg.gateway.store import (
     seen,
     sent,
 )
-from meldeweg.gateway.store.arrived import Run
-from meldeweg.gateway.store.headers import pack
 from meldeweg.gateway.store.outbox import NewRow
-from meldeweg.gateway.store.parked import NewParked, Parked
-from meldeweg.gateway.store.quarantine import NewQuarantined
+from meldeweg.gateway.store.parked import Parked
 from meldeweg.gateway.store.receipt_in import ReceiptIn
 from meldeweg.gateway.store.received import NewReceived
-from meldeweg.gateway.verification import Proof, Proven, Rejected
-from meldeweg.kernel import topics
-from meldeweg.kernel.bus.positions import Position
+from meldeweg.gateway.verification import Proven, Rejected
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.jwk import SigningKey
-from meldeweg.kernel.leaf import leaf_of_record
-from meldeweg.kernel.merkle import leaf_hash
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
     ReceiptKind,
@@ -57,7 +47,6 @@ from meldeweg.kernel.statement import (
     single_header,
 )
 
-_NOBODY = AgencyId("unknown")
 Effect = Callable[[sqlite3.Connection], Any]
 
 
@@ -75,11 +64,9 @@ class Settlement:
     def __init__(self, me: AgencyId, key: SigningKey, numbering: Numbering, now: datetime) -> None:
         self._me, self._key, self._numbering, self._now = me, key, numbering, now
         self._effects: list[Effect] = []
-        self._ends: dict[str, Position] = {}
+        self._reached = Reached()
         self._received: dict[AgencyId, Seq] = {}  # the newest number of each partner
         self._sent: dict[AgencyId, Seq] = {}
-        self._runs: list[tuple[Record, bytearray]] = []  # a first record, hashes from it on
-        self._open: dict[str, tuple[Record, bytearray]] = {}  # of each topic the last run
 
     def commit(self, db: sqlite3.Connection) -> None:
         """Do everything; runs in one savepoint of one transaction."""
@@ -89,29 +76,14 @@ class Settlement:
             numbers.note(db, "received", partner, seq)
         for partner, seq in self._sent.items():
             numbers.note(db, "sent", partner, seq)
-        offsets.save(db, self._ends)
-        arrived.add(
-            db,
-            [
-                Run(first.topic, first.topic_id.bytes, first.offset, bytes(hashes), self._now)
-                for first, hashes in self._runs
-            ],
-        )
+        self._reached.save(db, self._now)
 
     def read_up_to(self, record: Record) -> None:
         """Move the topic's offset past a record, whatever became of it.
 
         It is looked for in the audit log from now on (`inclusion`), by the hash of its leaf.
         """
-        self._ends[record.topic] = offsets.behind(record)
-        run = self._open.get(record.topic)
-        if run is None or _follows(*run) != (record.offset, record.topic_id):
-            run = self._open[record.topic] = (record, bytearray())
-            self._runs.append(run)
-        leaf = leaf_of_record(
-            record.topic_id.bytes, record.offset, record.key, record.headers, record.value
-        )
-        run[1].extend(leaf_hash(leaf.encode()))
+        self._reached.add(record)
 
     def accept(self, arrival: Arrival, message: Message) -> None:
         """Store a message as it came, give its `delivered` receipt."""
@@ -190,8 +162,8 @@ class Settlement:
 
     def reject(self, arrival: Arrival, why: Rejected, *, answer: bool) -> None:
         """Keep a record that can't be processed; tell the sender if it was really the sender's."""
-        record, sender = why.record, topic_sender(why.record)
-        self._do(lambda db: quarantine.insert(db, _quarantined(why, sender, self._now)))
+        record, sender = why.record, withheld.topic_sender(why.record)
+        self._do(lambda db: quarantine.insert(db, withheld.to_quarantine(why, self._now)))
         self._tell(EventKind.QUARANTINED, record, why.code, why.digest, sender, why.urgency)
         if why.urgency is Urgency.IMMEDIATE or why.code == "duplicate-differs":
             self._alarm(record, why.code, why.digest, sender, why.urgency)
@@ -208,22 +180,8 @@ class Settlement:
             if (held.until, held.code) != (until, why.code):
                 self._do(lambda db: parked.hold(db, held.seq, until, why.code))
             return
-        record, sender = why.record, topic_sender(why.record)
-        row = NewParked(
-            at=self._now,
-            until=until,
-            topic=record.topic,
-            topic_offset=record.offset,
-            timestamp=record.timestamp,
-            code=why.code,
-            sender=sender,
-            urgency=why.urgency,
-            verified=why.proof >= Proof.SIGNED,
-            key=record.key,
-            headers=record.headers,
-            value=record.value,
-            digest=why.digest,
-        )
+        record, sender = why.record, withheld.topic_sender(why.record)
+        row = withheld.to_park(why, until, self._now)
         self._do(lambda db: parked.insert(db, row))
         self._tell(EventKind.PARKED, record, why.code, why.digest, sender, why.urgency)
         if why.urgency is Urgency.IMMEDIATE:
@@ -336,44 +294,3 @@ def _take_back(
 def _repeat(db: sqlite3.Connection, digest: Digest) -> None:
     for kind in ReceiptKind:
         outbox.repeat_receipt(db, digest, kind)
-
-
-def _follows(first: Record, hashes: bytearray) -> tuple[int, UUID]:
-    """Return which record would continue a run."""
-    return first.offset + len(hashes) // arrived.WIDTH, first.topic_id
-
-
-def topic_sender(record: Record) -> AgencyId:
-    """Who may write the topic: the only thing known of a record whose proof failed."""
-    try:
-        return topics.parse_inbox(record.topic)[1]
-    except Refused:
-        return _NOBODY
-
-
-def _quarantined(why: Rejected, sender: AgencyId, now: datetime) -> NewQuarantined:
-    record = why.record
-    return NewQuarantined(
-        at=now,
-        topic=record.topic,
-        topic_offset=record.offset,
-        timestamp=record.timestamp,
-        code=why.code,
-        sender=sender,
-        verified=why.proof >= Proof.SIGNED,
-        urgency=why.urgency,
-        key=record.key,
-        headers=record.headers,
-        value=record.value,
-        digest=record_digest(record),
-        delete_after=why.delete_after,
-    )
-
-
-def record_digest(record: Record) -> Digest:
-    """SHA-256 over key, headers and value with their lengths: names the very bytes of a record."""
-    state = hashlib.sha256()
-    for part in (record.key, pack(record.headers), record.value):
-        state.update(b"-" if part is None else b"%d:" % len(part))
-        state.update(part or b"")
-    return Digest(state.hexdigest())
