@@ -14,28 +14,23 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from meldeweg.audit import alarms
 from meldeweg.audit.arriving import Projected, projected, size
-from meldeweg.audit.follow import Follower
 from meldeweg.audit.ledger import Ledger
-from meldeweg.audit.recovery import Recovery
+from meldeweg.audit.replaying import Replay
 from meldeweg.audit.sealing import Sealer
-from meldeweg.kernel import logs, metrics, note
+from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.endings import demand_wanted
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.read import Reader
 from meldeweg.kernel.bus.records import Ack, Outgoing, Place
-from meldeweg.kernel.bus.subscription import Positions
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
-from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS
 
 _POLL = 0.1  # seconds; also the longest that a seal waits for
 _BATCH = 4000  # records per poll
 _HELD = 16 * 1024 * 1024  # bytes that may wait for the database; then reading waits too
-_NOTES = 200  # manifests published again at once
 _SEAL = 0.3  # seconds between checkpoints at least
 # Each checkpoint is looked at by every gateway, in its own process and here: while the log lags,
 # more of them would only make it lag longer.
@@ -91,6 +86,9 @@ class Ingest:
         """Seconds since the last turn."""
         return time.monotonic() - self._alive
 
+    def _lives(self) -> None:
+        self._alive = time.monotonic()
+
     def missing(self) -> str | None:
         """What hinders auditing now, as a stable code."""
         return self.trouble or self._reader.missing()
@@ -120,7 +118,7 @@ class Ingest:
     async def run(self) -> None:
         """Go on for ever; ends only by `Fatal`."""
         while True:
-            self._alive = time.monotonic()
+            self._lives()
             try:
                 if not self._ready:
                     await self._recover()
@@ -277,74 +275,15 @@ class Ingest:
         await self._rewind()
         await asyncio.to_thread(self._ledger.open)
         await asyncio.to_thread(self._sealer.load)
-        follower = Follower(self._connection)
-        try:
-            await self._replay(follower)
-        finally:
-            await follower.close()
+        await Replay(
+            self._connection, self._ledger, self._sealer, self._producer, self._lives
+        ).run()
         if self._ledger.log is None:
             year = self._ledger.clock.now().year
             await asyncio.to_thread(self._ledger.open_log, year, f"{self._origin}/{year}")
             await asyncio.to_thread(self._sealer.load)
         self._unpublished = self._sealer.newest
         self._ready = True
-
-    async def _replay(self, follower: Follower) -> None:
-        recovery = Recovery(self._ledger, self._sealer, follower.fetch)
-        at = await asyncio.to_thread(self._ledger.bus_position)
-        reader = Reader(self._connection, positions=_from(at), topics=(AUDIT_CHECKPOINTS,))
-        try:
-            await self._drain(reader, recovery)
-        finally:
-            await reader.stop()
-
-    async def _drain(self, reader: Reader, recovery: Recovery) -> None:
-        place = (AUDIT_CHECKPOINTS, 0)
-        target: int | None = None
-        while True:
-            self._alive = time.monotonic()
-            found = (await reader.poll(timeout=_POLL, max_records=_BATCH)).get(place, [])
-            if isinstance(found, Reset):
-                await asyncio.to_thread(self._checkpoints_reset, found)
-                await self._publish_again()
-                continue
-            for record in found:
-                await recovery.take(record.offset, record.value)
-            if target is None and place in reader.places():
-                target = (await reader.ends()).get(place)
-            at = reader.places().get(place)
-            if target is not None and at is not None and at.offset >= target:
-                known = (at.offset, at.topic_id.bytes)
-                await asyncio.to_thread(self._ledger.set_bus_position, *known)
-                return
-
-    async def _publish_again(self) -> None:
-        """Put back what the broker lost: who was not there finds its records by the manifests.
-
-        Cut short, it begins anew: the position is only moved to the new topic behind all of this.
-        """
-        at = (0, -1)
-        while notes := await asyncio.to_thread(self._ledger.manifests, *at, _NOTES):
-            self._alive = time.monotonic()
-            headers = (("kind", b"manifest"),)
-            values = await asyncio.to_thread(self._renewed, notes)
-            batch = [Outgoing(AUDIT_CHECKPOINTS, None, value, headers) for value in values]
-            for sent in await self._producer.send(batch):
-                if not isinstance(sent, Ack):
-                    raise Unavailable(sent.code)
-            at = notes[-1][:2]
-        log.warning("audit_notes_published_again")
-
-    def _renewed(self, notes: Sequence[tuple[int, int, bytes]]) -> list[bytes]:
-        manifests = [(parse_manifest(note.parse(value).text), value) for *_, value in notes]
-        return [self._sealer.renewed(manifest.origin, value) for manifest, value in manifests]
-
-    def _checkpoints_reset(self, reset: Reset) -> None:
-        with self._ledger.writing() as cursor:
-            detail = f"{reset.kind}: expected {reset.wanted}, it ends at {reset.end}"
-            alarms.record(
-                cursor, self._ledger.clock, "checkpoints-shorter", AUDIT_CHECKPOINTS, detail
-            )
 
     async def _positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
         """Where PostgreSQL says, less one: the last record is read again and compared."""
@@ -367,11 +306,3 @@ async def _whole(job: Callable[..., T], *args: Any) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-
-
-def _from(at: tuple[int, bytes] | None) -> Positions:
-    async def positions(places: list[Place]) -> Mapping[Place, Position | int | None]:
-        known = Position(at[0], UUID(bytes=at[1])) if at else None
-        return dict.fromkeys(places, known)
-
-    return positions
