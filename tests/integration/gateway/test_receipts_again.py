@@ -1,5 +1,5 @@
-"""What a person said of a message is produced again before its topic forgets it (decision 0019): a
-sender that was away for longer than the broker keeps records learns of it all the same, and once."""
+"""What a person said of a message is produced again before its topic forgets it (decision 0019):
+a sender that was away for longer than the broker keeps records learns of it, and once."""
 
 import signal
 import time
