@@ -55,6 +55,7 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
     store is what still waits there afterwards. Raises Unavailable when broker or audit can't be
     asked.
     """
+    at = SystemClock().now().timestamp()  # deadlines are judged as of what the stores say
     before = stores(district)
     topics = tuple(_of_topic(record) for record in _records(district))
     log, problems = _log_with(district, into, {(s.topic_id, s.offset) for s in topics})
@@ -65,7 +66,7 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
         topics=topics,
         log=log,
         log_problems=problems,
-        at=SystemClock().now().timestamp(),
+        at=at,
         **told,
     )
 

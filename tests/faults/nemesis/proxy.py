@@ -165,7 +165,9 @@ class Proxy:
             async def serve(
                 reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = theirs
             ) -> None:
-                await self._serve(reader, writer, port)
+                # asyncio asks a handler that ended for its exception, and a cancelled one has none.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._serve(reader, writer, port)
 
             server = await asyncio.start_server(
                 serve, LOOPBACK, ours, ssl=context, ssl_handshake_timeout=30, limit=_CHUNK
