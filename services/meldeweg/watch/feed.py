@@ -6,6 +6,7 @@ looked at: watch needs statements alone.
 """
 
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from meldeweg.kernel import event, logs, metrics, signing, statement, topics
@@ -91,14 +92,20 @@ class Feed:
     def _take(self, record: Record, until: datetime) -> None:
         try:
             token = statement.single_header(record.headers, STATEMENT_HEADER)
+            self._judge(record, token, until)
+        except Refused as exc:
+            self._refused(exc.code)
+
+    def _judge(self, record: Record, token: bytes, until: datetime) -> None:
+        try:
             if record.topic.startswith("inbox."):
                 self._message(record, token)
             else:
                 self._told(record, token)
         except Early:
-            self._waiting.append((record, until))
-        except Refused as exc:
-            self._refused(exc.code)
+            # Whoever may write can make ten thousand wait: what is not needed of them is not kept.
+            headers = ((STATEMENT_HEADER, token),)
+            self._waiting.append((replace(record, key=None, value=None, headers=headers), until))
 
     def _message(self, record: Record, token: bytes) -> None:
         parsed = statement.parse(token)

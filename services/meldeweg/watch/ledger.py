@@ -1,49 +1,59 @@
 """What operators must know, from statements, receipts and heartbeats alone: pure, no content.
 
 Guarantees: a message counts as open until a verified receipt ends it, whatever order the topics are
-read in; a record that comes again changes nothing. Bounded: what has ended is one digest, and from
-`delete_after` on a message is forgotten, ended or not.
+read in; a record that comes again changes nothing. Bounded: of an open message only what is shown
+is kept, of one that has ended its digest, and from `delete_after` on it is forgotten, ended or not;
+an open message for which there is no room is told (`open-too-many`), never passed over in silence.
 Trusts: the caller has verified every signature.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.statement import Context, ReceiptKind, Statement, Urgency
 
-_REMEMBERED_MAX = 1_000_000  # ended digests, so that a message produced again stays ended
+# Some 560 bytes for each open message and 250 for each other: 250 MiB at most, with all full. A
+# district sends a few thousand messages a year.
+_OPEN_MAX = 200_000
+_REMEMBERED_MAX = 200_000  # ended digests, so that a message produced again stays ended
+_WORDS_MAX = 10_000
 _ENDING = (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED)
+
+_Word = TypeVar("_Word", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A message that no person has taken yet."""
+    """A message that no person has taken yet: what operators see of it, and no more."""
 
     digest: Digest
-    context: Context
+    sender: AgencyId
+    to: AgencyId
+    urgency: Urgency
+    exercise: bool
+    ack_by: datetime
+    delete_after: str  # a day
     since: datetime  # when the broker had it
     delivered: bool = False
 
     def overdue(self, now: datetime) -> bool:
-        return self.context.ack_by is not None and now > self.context.ack_by
+        return now > self.ack_by
 
     def shown(self, now: datetime) -> dict[str, object]:
         """Return what an operator sees: parties and times, never what it is about (I10)."""
-        context = self.context
-        assert context.ack_by is not None
         return {
             "digest": self.digest,
-            "from": context.sender,
-            "to": context.to,
-            "urgency": context.urgency,
-            "exercise": context.exercise,
+            "from": self.sender,
+            "to": self.to,
+            "urgency": self.urgency,
+            "exercise": self.exercise,
             "since": self.since,
-            "ack_by": context.ack_by,
+            "ack_by": self.ack_by,
             "delivered": self.delivered,
             "overdue": self.overdue(now),
         }
@@ -75,9 +85,13 @@ class Ledger:
     _ended: dict[Digest, None] = field(default_factory=dict)
     _early: dict[tuple[Digest, AgencyId], ReceiptKind] = field(default_factory=dict)
     _told: dict[tuple[AgencyId, MessageId], None] = field(default_factory=dict)
+    _words: dict[str, str] = field(default_factory=dict)  # one object for all that are equal
 
     def message(self, statement: Statement, since: datetime) -> None:
-        """Take in a message; its receipts may have been read before it."""
+        """Take in a message; its receipts may have been read before it.
+
+        `Refused("open-too-many")` when there is no room for one more that is open.
+        """
         digest, context = statement.digest, statement.context
         if digest in self._ended or digest in self.open:
             return
@@ -85,8 +99,34 @@ class Ledger:
         if early in _ENDING:
             _remember(self._ended, digest, None)
         else:
-            delivered = early is ReceiptKind.DELIVERED
-            self.open[digest] = Open(digest, context, since, delivered)
+            if len(self.open) >= _OPEN_MAX:
+                raise Refused("open-too-many", "messages that nobody took")
+            self.open[digest] = self._opened(
+                digest, context, since, delivered=early is ReceiptKind.DELIVERED
+            )
+
+    def _opened(
+        self, digest: Digest, context: Context, since: datetime, *, delivered: bool
+    ) -> Open:
+        assert context.urgency is not None, "kind == message"
+        assert context.ack_by is not None, "kind == message"
+        return Open(
+            digest=digest,
+            sender=self._same(context.sender),
+            to=self._same(context.to),
+            urgency=context.urgency,
+            exercise=context.exercise,
+            ack_by=context.ack_by,
+            delete_after=self._same(context.delete_after),
+            since=since,
+            delivered=delivered,
+        )
+
+    def _same(self, word: _Word) -> _Word:
+        """Return the object that stands for this text: agencies and days are few."""
+        if len(self._words) >= _WORDS_MAX:
+            self._words.clear()
+        return cast("_Word", self._words.setdefault(word, word))
 
     def receipt(self, context: Context) -> None:
         """Take in a receipt; only the recipient can speak for a message, else `Refused`."""
@@ -96,7 +136,7 @@ class Ledger:
         if known is None:
             if about.of not in self._ended:
                 self._early_receipt(about.of, context.sender, about.kind)
-        elif known.context.to != context.sender:
+        elif known.to != context.sender:
             raise Refused("receipt-foreign", "not the recipient of the message it speaks of")
         elif about.kind in _ENDING:
             del self.open[about.of]
@@ -122,7 +162,7 @@ class Ledger:
     def forget(self, now: datetime) -> int:
         """Drop what is past its `delete_after` (I9); return how many were still open."""
         today = now.date().isoformat()  # days as text sort as they count
-        past = [each.digest for each in self.open.values() if each.context.delete_after <= today]
+        past = [each.digest for each in self.open.values() if each.delete_after <= today]
         for digest in past:
             del self.open[digest]
             _remember(self._ended, digest, None)
@@ -142,9 +182,9 @@ class Ledger:
         alive = {agency for agency, pulse in self.pulses.items() if not pulse.silent(now, after)}
         return enrolled - alive
 
-    def by_urgency(self, found: list[Open]) -> dict[tuple[Urgency | None, bool], int]:
+    def by_urgency(self, found: list[Open]) -> dict[tuple[Urgency, bool], int]:
         """Count by urgency and exercise: exercises must not wake anyone."""
-        return Counter((each.context.urgency, each.context.exercise) for each in found)
+        return Counter((each.urgency, each.exercise) for each in found)
 
 
 _K = TypeVar("_K")

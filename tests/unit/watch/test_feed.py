@@ -1,5 +1,7 @@
 """What watch believes: really signed records of certified keys, and nothing else."""
 
+import pickle
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -144,6 +146,14 @@ async def test_what_comes_before_its_signers_key_waits_for_it(ledger, places, cl
     await feed.trust(trust)
     assert len(ledger.open) == 1
     assert feed.waiting() == 0
+
+
+async def test_of_what_waits_nothing_is_kept_that_is_not_needed(feed):
+    record = on_inbox(context(), SigningKey.generate())
+    large = (("other", bytes(1_000_000)), *record.headers)
+    await feed.exchange([replace(record, value=bytes(1_000_000), headers=large)])
+    ((held, _),) = feed._waiting
+    assert len(pickle.dumps(held)) < 4000
 
 
 async def test_nobody_known_is_waited_for_bounded_in_time(feed, ledger, clock):

@@ -1,7 +1,10 @@
 """What operators are told follows from statements, receipts and heartbeats, in whatever order."""
 
 import contextlib
+import tracemalloc
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from meldeweg.kernel import statement
 from meldeweg.kernel.errors import Refused
@@ -9,6 +12,7 @@ from meldeweg.kernel.event import Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
+from meldeweg.watch import ledger as ledgers
 from meldeweg.watch.ledger import Ledger
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -19,6 +23,10 @@ SILENT_AFTER = timedelta(minutes=3)
 
 
 def message(ack_by=NOW + timedelta(minutes=30)):
+    return statement.parse(signed(ack_by))
+
+
+def signed(ack_by=NOW + timedelta(minutes=30)):
     context = Context(
         v=1,
         id=new_message_id(),
@@ -34,7 +42,7 @@ def message(ack_by=NOW + timedelta(minutes=30)):
         record_sha256=Digest.of(b"record"),
         delete_after="2027-03-01",
     )
-    return statement.parse(statement.sign(context.bytes(), b"{}", KEY))
+    return statement.sign(context.bytes(), b"{}", KEY)
 
 
 def receipt(about, kind, sender=OFFICE):
@@ -101,6 +109,31 @@ def test_a_message_produced_again_stays_ended():
     ledger.receipt(receipt(sent, ReceiptKind.ACKNOWLEDGED))
     ledger.message(sent, NOW)
     assert not ledger.open
+
+
+def test_an_open_message_that_has_no_room_is_told_and_the_others_stay(monkeypatch):
+    monkeypatch.setattr(ledgers, "_OPEN_MAX", 2)
+    ledger, kept = Ledger(SILENT_AFTER), [message(), message()]
+    for each in kept:
+        ledger.message(each, NOW)
+    with pytest.raises(Refused, match="open-too-many"):
+        ledger.message(message(), NOW)
+    ledger.message(kept[0], NOW)  # again, and there already
+    assert list(ledger.open) == [each.digest for each in kept]
+    ledger.receipt(receipt(kept[0], ReceiptKind.ACKNOWLEDGED))
+    ledger.message(message(), NOW)  # there is room again
+    assert len(ledger.open) == 2
+
+
+def test_an_open_message_costs_little_memory():
+    """A hundred thousand that nobody took made the process 340 MB larger."""
+    ledger, sent = Ledger(SILENT_AFTER), [signed() for _ in range(2000)]
+    tracemalloc.start()
+    for n, token in enumerate(sent):
+        ledger.message(statement.parse(token), NOW + timedelta(seconds=n))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used / len(sent) < 800  # bytes
 
 
 def test_nobody_but_the_recipient_ends_a_message():
