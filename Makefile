@@ -10,7 +10,7 @@ TARGET ?=
 STACKS := tests/e2e $(addprefix tests/integration/,doctor gateway local registry)
 BESIDE := tests/unit tests --ignore=tests/check $(STACKS:%=--ignore=%)
 ROW = ( $(2); echo "$(1): exit $$?" )
-ROWS := checks.log beside.log stacks.log
+LOGS := checks.log beside.log stacks.log
 DISTRICT ?= kreis-viersen
 .DEFAULT_GOAL := help
 
@@ -30,13 +30,13 @@ demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (O
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
 test: venv  ## every check and every test, on real parts, in two rows side by side
-	@mkdir -p .cache; (cd .cache && rm -f $(ROWS)); trap 'kill 0' INT; \
+	@mkdir -p .cache; (cd .cache && rm -f $(LOGS)); trap 'kill 0' INT; \
 	( $(call ROW,checks,make --no-print-directory check) > .cache/checks.log 2>&1; \
 	  $(call ROW,beside,$(BIN)/python -m pytest $(BESIDE)) > .cache/beside.log 2>&1 ) & \
 	$(call ROW,stacks,$(BIN)/python -m pytest $(STACKS)) 2>&1 | tee -i .cache/stacks.log; \
 	wait; cd .cache; cat checks.log beside.log; echo; echo "Skipped or failed, and how each row ended:"; \
-	grep -hE '^(SKIPPED|FAILED|ERROR)' $(ROWS); tail -qn 2 $(ROWS); \
-	test "$$(tail -qn 1 $(ROWS) | grep -c ': exit 0$$')" = 3
+	grep -hE '^(SKIPPED|FAILED|ERROR)' $(LOGS); tail -qn 2 $(LOGS); \
+	test "$$(tail -qn 1 $(LOGS) | grep -c ': exit 0$$')" = 3
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests

@@ -17,6 +17,8 @@ from e2e.stage import LABELS, OFFICER, PLACES
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 
+_TAKER = "Erika Beispiel"
+
 
 class Answered(Exception):
     """An answer that is not the one a measurement counts."""
@@ -44,9 +46,10 @@ class Line:
     ) -> None:
         self._reader, self._writer, self._head = reader, writer, head
 
-    async def post(self, body: bytes) -> bytes:
+    async def post(self, body: bytes, path: str = "/v1/messages") -> bytes:
         """Send one message; return the answer's body. Raises Answered unless it is 201."""
-        head = b"POST /v1/messages HTTP/1.1\r\n%sContent-Type: application/json\r\n" % self._head
+        head = b"POST %s HTTP/1.1\r\n%sContent-Type: application/json\r\n"
+        head %= path.encode(), self._head
         key = uuid.uuid4().hex.encode()
         more = b"Idempotency-Key: %s\r\nContent-Length: %d\r\n\r\n" % (key, len(body))
         self._writer.write(head + more + body)
@@ -55,9 +58,15 @@ class Line:
             raise Answered(f"{status} {answer[:300].decode(errors='replace')}")
         return answer
 
-    async def get(self, path: str) -> bytes:
+    async def take(self, message: str) -> None:
+        """Open a message as a person, and acknowledge it."""
+        await self.get(f"/v1/inbox/{message}", b"Acting-Person: %s\r\n" % _TAKER.encode())
+        said = {"kind": "acknowledged", "by": _TAKER}
+        await self.post(json.dumps(said).encode(), f"/v1/inbox/{message}/receipts")
+
+    async def get(self, path: str, more: bytes = b"") -> bytes:
         """Return the body of a 200."""
-        self._writer.write(b"GET %s HTTP/1.1\r\n%s\r\n" % (path.encode(), self._head))
+        self._writer.write(b"GET %s HTTP/1.1\r\n%s%s\r\n" % (path.encode(), self._head, more))
         status, answer = await self._answer()
         if status != 200:
             raise Answered(f"{status} {path}")
@@ -121,5 +130,16 @@ async def send_all(opened: list[Line], body: bytes, count: int) -> None:
                     await asyncio.sleep(0.5)
                 else:
                     break
+
+    await asyncio.gather(*map(work, opened))
+
+
+async def take_all(opened: list[Line], messages: list[str]) -> None:
+    """Let a person take all these messages, over all lines."""
+    left = iter(messages)
+
+    async def work(line: Line) -> None:
+        for each in left:
+            await line.take(each)
 
     await asyncio.gather(*map(work, opened))

@@ -1,7 +1,8 @@
 """(g) Memory of every process: at rest, half way, and after all the messages.
 
-Resident, descendants included; what PostgreSQL's processes share counts once. Flat is: between half
-way and the end no process of ours grew by more than a tenth. Java's heap may fill up to its limit.
+Each message is sent, delivered, and taken by a person: opened and acknowledged. Resident,
+descendants included; what PostgreSQL's processes share counts once. Flat is: between half way and
+the end no process of ours grew by more than a tenth. Java's heap may fill up to its limit.
 """
 
 import asyncio
@@ -11,10 +12,11 @@ from bench import calls
 from bench.figures import Aim, Figures
 from bench.orders import Orders
 from bench.path import CLIENTS
-from bench.stand import Stand, arrived
+from bench.stand import Stand, arrived, untaken
 from meldeweg.local.timings import memory_of
 
 _REST = 5.0  # seconds of silence before a look
+_CHUNK = 500  # messages, until they are taken: nobody lets thousands lie
 _MIB = 1024 * 1024
 _FLAT = 1.1
 
@@ -50,8 +52,10 @@ def _after_how_many(orders: Orders) -> str:
 def _after(stand: Stand, before: int, count: int) -> dict[str, float]:
     """Send until `count` have arrived since `before`; return memory then."""
     with stand.store(stand.recipient) as db:
-        send(stand, before + count - arrived(db))
-    stand.settled()
+        for at in range(arrived(db), before + count, _CHUNK):
+            send(stand, min(_CHUNK, before + count - at))
+            stand.settled()
+            asyncio.run(_take(stand, untaken(db, at)))
     return at_rest(stand)
 
 
@@ -64,3 +68,9 @@ async def _send(stand: Stand, count: int) -> None:
     sender = stand.sender
     async with calls.lines(stand.url(sender), stand.token(sender), CLIENTS) as opened:
         await calls.send_all(opened, calls.report(stand.recipient), count)
+
+
+async def _take(stand: Stand, messages: list[str]) -> None:
+    office = stand.recipient
+    async with calls.lines(stand.url(office), stand.token(office), CLIENTS) as opened:
+        await calls.take_all(opened, messages)

@@ -67,12 +67,14 @@ async def _rounds(stand: Stand, orders: Orders) -> list[_Round]:
     sender = stand.sender
     async with calls.lines(stand.url(sender), stand.token(sender), CLIENTS) as opened:
         await calls.send_all(opened, body, _WARM)
-        await asyncio.to_thread(stand.settled)
-        found = []
-        for _ in range(orders.rounds):
+    await asyncio.to_thread(stand.settled)
+    found = []
+    for _ in range(orders.rounds):
+        # Anew for each: a drain may take longer than a connection without requests is kept.
+        async with calls.lines(stand.url(sender), stand.token(sender), CLIENTS) as opened:
             found.append(await _round(stand, opened, body, orders.intake_seconds))
-            await asyncio.sleep(1)
-        return found
+        await asyncio.sleep(1)
+    return found
 
 
 async def _round(stand: Stand, opened: list[calls.Line], body: bytes, seconds: float) -> _Round:

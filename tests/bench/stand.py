@@ -96,6 +96,13 @@ def arrived(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(max(seq), 0) FROM received").fetchone()[0])
 
 
+def untaken(db: sqlite3.Connection, since: int) -> list[str]:
+    """Return the ids of what arrived after number `since` and no person has opened."""
+    query = "SELECT id FROM received WHERE seq > ? AND state = 'received' ORDER BY seq"
+    rows = db.execute(query, (since,))
+    return [row[0] for row in rows]
+
+
 def spent(pid: int) -> float:
     """Return the seconds of CPU of one process so far."""
     times = psutil.Process(pid).cpu_times()
