@@ -34,7 +34,8 @@ def demo(
 
     place = directory or Path(tempfile.mkdtemp(prefix="meldeweg-demo-"))
     try:
-        code = run(place, district, once=once, brokers=brokers)
+        passing = once and directory is None
+        code = run(place, district, once=once, brokers=brokers, passing=passing)
     except Interrupted:
         typer.echo("Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing runs")
         _remove(place, directory)
