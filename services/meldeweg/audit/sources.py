@@ -100,8 +100,9 @@ class Directory:
             yield from _lines(name, file)
 
     def names(self) -> Iterator[str]:
-        for directory, _, names in os.walk(self._root):
-            for name in names:
+        for directory, below, names in os.walk(self._root):
+            # A link to a directory is not walked: what it leads to is not here, but the link is.
+            for name in (*names, *(each for each in below if Path(directory, each).is_symlink())):
                 path = Path(directory, name).relative_to(self._root).as_posix()
                 yield os.fsencode(path).decode("utf-8", "backslashreplace")
 

@@ -39,6 +39,7 @@ from meldeweg.kernel.tiles import (
     tiles_of,
 )
 
+_STRANGERS_MAX = 100  # files named that are no part of the log; the others are counted
 _VKEYS_MAX = 64 * 1024
 _BUNDLE_MAX = WIDTH * (2 + LEAF_SIZE)
 # A forged size must not keep anyone busy for ever.
@@ -68,16 +69,23 @@ def verify(
         return report
     report.origin, report.size, report.root = head.origin, head.size, head.root.hex()
     report.signed_by = [verifier.vkey() for verifier in verifiers]
+    _tell_strangers(source, head, report)
     walk = _Walk(source, head, report, shown=shown)
     walk.run()
     if walk.order:
         walk.order.finish(verifiers)
     for data in earlier:
         _extends(source, head, verifiers, data, report)
-    for name in source.names():
-        if not belongs(name, head.size):
-            report.notes("file-unknown", name, "no part of the log, and not looked at")
     return report
+
+
+def _tell_strangers(source: Source, head: note.Checkpoint, report: Report) -> None:
+    """Before all others: a report takes so many notices, and must not drop these."""
+    strangers = sorted(name for name in source.names() if not belongs(name, head.size))
+    for name in strangers[:_STRANGERS_MAX]:
+        report.notes("file-unknown", name, "no part of the log, and not looked at")
+    if (more := len(strangers) - _STRANGERS_MAX) > 0:
+        report.notes("file-unknown", "", f"{more} more that are no part of the log")
 
 
 def _verifiers(source: Source, vkeys: Sequence[str], report: Report) -> list[note.Verifier]:

@@ -88,7 +88,7 @@ def open_(
     ] = None,
     register: Annotated[
         Path | None,
-        typer.Option(help="Datei aus / file of `meldeweg registry export`; not with --dir"),
+        typer.Option(help="Datei aus `meldeweg registry export`, nicht mit --dir / the register"),
     ] = None,
     anchor: Annotated[
         Path | None,

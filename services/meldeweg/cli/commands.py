@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from meldeweg.cli.variables import refuse_misspelt
+
 # In the order in which `--help` shows them: what agencies use daily, then operations, then trust.
 COMMANDS = {
     "send": "Eine Meldung senden / send a message",
@@ -31,6 +33,9 @@ COMMANDS = {
     "version": "Fassung / version",
 }
 _SILENT = frozenset({"version"})  # it logs nothing, and has to be quick
+# A misspelt variable does not matter to it, it shows how they are spelt, or tells of it by itself.
+_TAKES_ANY = frozenset({"version", "settings", "doctor"})
+_HELP = frozenset({"-h", "--help"})
 _COMPLETION = frozenset({"install_completion", "show_completion"})
 
 
@@ -40,6 +45,9 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return (name, command, rest); the same for running and for completing."""
         name, found, rest = super().resolve_command(ctx, args)
+        asks = ctx.resilient_parsing or _HELP.intersection(rest)  # completion, or help
+        if name not in _TAKES_ANY and not asks:
+            refuse_misspelt()
         return name, load(name) if name else found, rest
 
 
@@ -78,7 +86,7 @@ def application() -> typer.Typer:
         cls=LazyGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # a traceback may hold content
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": sorted(_HELP)},
         help="Meldeweg: der Meldeweg zwischen Polizei und Jugendämtern.",
         epilog="0 gut, 1 Prüfung misslungen, 2 falscher Aufruf, 3 nicht erreichbar, 10 gestört",
     )

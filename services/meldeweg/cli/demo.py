@@ -14,23 +14,28 @@ app = typer.Typer(help="Die Vorführung / the demonstration")
 
 @app.command()
 def demo(
-    district: Annotated[str, typer.Option(help="kreis-viersen or rhein-erft-kreis")] = (
+    district: Annotated[str, typer.Option(help="kreis-viersen oder rhein-erft-kreis")] = (
         "kreis-viersen"
     ),
-    once: Annotated[bool, typer.Option("--once", help="end after the scenario")] = False,
+    once: Annotated[bool, typer.Option("--once", help="danach beenden / end afterwards")] = False,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="directory of the stack; a new one by default")
+        Path | None,
+        typer.Option("--dir", help="Verzeichnis, sonst ein neues / directory"),
     ] = None,
     brokers: Brokers = 1,
 ) -> None:
-    """Start everything, play the story, show what must not work; exit 0 only if all held."""
+    """Alles starten, die Geschichte spielen, zeigen, was nicht gehen darf.
+
+    Ende mit 0 nur, wenn alles hielt.
+    """
     from meldeweg.demo.run import FINE, run  # noqa: PLC0415 - loaded when asked for
     from meldeweg.kernel.errors import Refused  # noqa: PLC0415
     from meldeweg.local.supervisor import Interrupted  # noqa: PLC0415
 
     place = directory or Path(tempfile.mkdtemp(prefix="meldeweg-demo-"))
     try:
-        code = run(place, district, once=once, brokers=brokers)
+        passing = once and directory is None
+        code = run(place, district, once=once, brokers=brokers, passing=passing)
     except Interrupted:
         typer.echo("Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing runs")
         _remove(place, directory)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,21 +9,13 @@ import typer
 from meldeweg.cli.failing import Exit
 from meldeweg.cli.showing import Json, echo_json, safe
 from meldeweg.cli.target import Dir
+from meldeweg.cli.variables import Service, refuse_misspelt
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 
 if TYPE_CHECKING:
     from meldeweg.doctor.examining import Report
 
 app = typer.Typer()
-
-
-class Service(StrEnum):
-    """Whose settings are read from the environment and the TOML file."""
-
-    GATEWAY = "gateway"
-    REGISTRY = "registry"
-    AUDIT = "audit"
-    WATCH = "watch"
 
 
 @app.command()
@@ -39,6 +30,8 @@ def doctor(
 
     Ende mit 0: alles gut, 10: etwas ist gestört, 3: nichts war erreichbar.
     """
+    if service is None:  # of a service, a misspelt setting is a finding among others
+        refuse_misspelt()
     report = _of_service(service) if service else _of_stack(directory)
     if as_json:
         echo_json(_plain(report))

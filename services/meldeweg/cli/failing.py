@@ -5,9 +5,7 @@ Guarantees: the line holds codes and the catalogue's or our own words, nothing o
 
 import json
 import sys
-import tomllib
 from enum import IntEnum
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -59,16 +57,10 @@ def explained(exc: Exception, *, as_json: bool) -> int:
 
 def _in_words(exc: "MeldewegError") -> str:
     """Return code and facts, and what the code means in German if it has a sentence."""
-    from meldeweg.gateway import refusals  # noqa: PLC0415 - only a failure needs it
+    from meldeweg.cli import refusals  # noqa: PLC0415 - only a failure needs it
 
-    known = refusals.explained(exc.code)
-    sentence = _words().get(exc.code) or (known.german if known is not refusals.UNKNOWN else "")
+    sentence = refusals.german(exc.code)
     return f"{exc} ({sentence})" if sentence else str(exc)
-
-
-def _words() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("words.toml").read_text(encoding="utf-8")
-    return {code: said for group in tomllib.loads(text).values() for code, said in group.items()}
 
 
 def _of_gateway(exc: "GatewayError") -> tuple[Exit, str, str]:

@@ -9,29 +9,37 @@ from meldeweg.cli.showing import Json, echo_json, table
 
 app = typer.Typer(no_args_is_help=True, help="Alles auf einem Rechner / all on one machine")
 
-Dir = Annotated[Path, typer.Option("--dir", envvar="MELDEWEG_DIR", help="directory of the stack")]
+Dir = Annotated[
+    Path,
+    typer.Option(
+        "--dir", envvar="MELDEWEG_DIR", help="Verzeichnis für alles / directory of the stack"
+    ),
+]
 _NOT_RUNNING = "läuft nicht / not running"
 
 
 def _one_or_three(count: int) -> int:
     if count not in (1, 3):
-        raise typer.BadParameter("1 or 3")
+        raise typer.BadParameter("1 oder 3 / 1 or 3")
     return count
 
 
-Brokers = Annotated[int, typer.Option(callback=_one_or_three, help="1 or 3")]
+Brokers = Annotated[int, typer.Option(callback=_one_or_three, help="1 oder 3 Broker / brokers")]
 
 
 @app.command()
 def up(
     directory: Dir,
-    district: Annotated[str, typer.Option(help="name or file of a district")] = "kreis-viersen",
+    district: Annotated[str, typer.Option(help="Name oder Datei eines Kreises / district")] = (
+        "kreis-viersen"
+    ),
     brokers: Brokers = 1,
     no_restart: Annotated[
-        bool, typer.Option("--no-restart", help="a process that dies stays dead")
+        bool,
+        typer.Option("--no-restart", help="nichts neu starten / what dies stays dead"),
     ] = False,
 ) -> None:
-    """Start everything and stay in the foreground; Ctrl-C is `down`."""
+    """Alles starten und im Vordergrund bleiben; Strg-C beendet es wie `down`."""
     from meldeweg import local  # noqa: PLC0415 - loaded when asked for
     from meldeweg.local.district import DistrictPlan  # noqa: PLC0415
 
@@ -43,7 +51,7 @@ def up(
 
 @app.command()
 def down(directory: Dir, as_json: Json = False) -> None:
-    """End the stack of a directory; returns when nothing of it runs."""
+    """Beenden, was in einem Verzeichnis läuft; kehrt zurück, wenn nichts mehr läuft."""
     from meldeweg import local  # noqa: PLC0415 - loaded when asked for
 
     ran = local.is_running(directory)
@@ -57,7 +65,7 @@ def down(directory: Dir, as_json: Json = False) -> None:
 
 @app.command()
 def status(directory: Dir, as_json: Json = False) -> None:
-    """Show the processes of a stack. Exit code 0 all well, 3 not running, 10 unhealthy."""
+    """Die Prozesse zeigen. Ende mit 0: alles gut, 3: läuft nicht, 10: etwas ist gestört."""
     from meldeweg import local  # noqa: PLC0415 - loaded when asked for
 
     found = local.status(directory)

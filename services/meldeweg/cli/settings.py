@@ -1,23 +1,13 @@
 """`meldeweg settings SERVICE`: every setting with its variable, default and meaning."""
 
-from enum import StrEnum
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from meldeweg.cli.showing import Json, echo_json, table
+from meldeweg.cli.variables import Service, settings_of
 
 app = typer.Typer()
-
-
-class Service(StrEnum):
-    """What has settings: `meldeweg.<service>.settings`, class `<Service>Settings`."""
-
-    GATEWAY = "gateway"
-    REGISTRY = "registry"
-    AUDIT = "audit"
-    WATCH = "watch"
 
 
 @app.command()
@@ -31,8 +21,7 @@ def settings(
     """
     from meldeweg.kernel.settings import describe  # noqa: PLC0415 - loads pydantic
 
-    module = import_module(f"meldeweg.{service.value}.settings")
-    found = describe(getattr(module, f"{service.value.capitalize()}Settings"))
+    found = describe(settings_of(service))
     if as_json:
         echo_json(found)
         return

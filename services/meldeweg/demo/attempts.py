@@ -90,7 +90,7 @@ def log_proves(stack: Description, directory: Path, digest: str, tell: Teller) -
             report = offline.verify(source)
         must(report.ok, str(report.as_json()))
         said.append(f"{report.entries} Einträge, Wurzel {report.root[:16]}…, {head.origin}")
-        place = out.relative_to(directory)  # which the end of the story names
+        place = out.relative_to(directory)  # the end of the story says whether that stays
         said.append(f"darin die Übermittlung {digest[:16]}…; ausgegeben in {place}")
     return out
 

@@ -19,8 +19,10 @@ FAILED = 1
 UNHEALTHY = 10
 
 
-def run(directory: Path, district: str, *, once: bool, brokers: int = 1) -> int:
-    """Return 0 only if every step held."""
+def run(
+    directory: Path, district: str, *, once: bool, brokers: int = 1, passing: bool = False
+) -> int:
+    """Return 0 only if every step held. `passing`: the directory goes when they did."""
     cast = CASTS.get(district)
     if cast is None:
         raise Refused("district-not-named", f"the demo knows {', '.join(CASTS)}")
@@ -35,7 +37,7 @@ def run(directory: Path, district: str, *, once: bool, brokers: int = 1) -> int:
         )
         try:
             with stack:
-                _play(stack, cast, tell)
+                _play(stack, cast, tell, passing=passing)
                 if not once:
                     tell.look(stack.directory, cast.office)
                     tell.headline("Alles läuft weiter. Strg-C beendet es. / Ctrl-C ends it.")
@@ -64,7 +66,7 @@ def _warn_of_term(directory: Path, district: str, tell: Teller) -> None:
         tell.warn(f"{term.first} bis {term.until} / the real term is over; this one is made up.")
 
 
-def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
+def _play(stack: Stack, cast: Cast, tell: Teller, *, passing: bool) -> None:
     description, directory = stack.description(), stack.directory
     _warn_of_term(directory, description.district, tell)
     oversight = Places(directory / "trust").oversight(AgencyId(cast.office))
@@ -87,4 +89,4 @@ def _play(stack: Stack, cast: Cast, tell: Teller) -> None:
     stack.timings.measure_memory(stack.pids)
     tell.table(description, stack.timings.memory, stack.timings.phases)
     tell.held()
-    tell.where(directory)
+    tell.where(directory, passing=passing)

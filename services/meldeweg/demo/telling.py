@@ -67,9 +67,13 @@ class Teller:
         """Say that every step told so far held: the first that does not ends the story."""
         self._console.print(f"Alle {self.steps} Schritte hielten / all steps held.", markup=False)
 
-    def where(self, directory: Path) -> None:
-        """Say what is left on the disk: all keys, stores and logs of the demonstration."""
-        self._console.print(f"Alles liegt in / everything is in: {directory}", markup=False)
+    def where(self, directory: Path, *, passing: bool) -> None:
+        """Say where all keys, stores and logs are, or were: `passing` ones go with the end."""
+        if passing:
+            said = "Alles lag in einem Verzeichnis nur für diesen Lauf / in a directory of this run"
+            self._console.print(said, markup=False)
+        else:
+            self._console.print(f"Alles liegt in / everything is in: {directory}", markup=False)
 
     def look(self, directory: Path, agency: str) -> None:
         """Say how to look for oneself while it runs: commands need the directory."""

@@ -1,11 +1,10 @@
 """Why a record was not accepted: the stable codes of receiving, with what they mean.
 
-One table for the quarantine's page, the sender's timeline and docs/refusals.md
-(`python -m meldeweg.gateway.refusals`); tests hold it to the code: whatever a step can raise stands
-in it, and nothing else.
+One table for the quarantine's page, the sender's timeline and docs/refusals.md, which
+`meldeweg.cli.refusals` makes; tests hold it to the code: whatever a step can raise stands in it,
+and nothing else.
 """
 
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,8 +51,7 @@ _HEAD = """# Why a record was not accepted
 The codes of receiving, in the order of its steps ([specification](spec/message.md), § 9). They show
 in the quarantine (`GET /v1/quarantine`), in events, and, where the sender is told, in the `refused`
 receipt. A code is stable. *Early* ones are parked first: 15 minutes if the message is `immediate`,
-else a day; a suspended sender's until it is resumed or revoked. Made by
-`python -m meldeweg.gateway.refusals > docs/refusals.md`.
+else a day; a suspended sender's until it is resumed or revoked.
 """
 _TITLES = {
     "parse": "1 Parse strictly",
@@ -79,7 +77,7 @@ _EARLY = frozenset(
 
 
 def document() -> str:
-    """Return docs/refusals.md."""
+    """Return the part of docs/refusals.md about records."""
     lines = [_HEAD]
     for group, entries in catalogue().items():
         lines.append(
@@ -93,6 +91,3 @@ def document() -> str:
 
 BY_PERSONS = frozenset(catalogue()["persons"])
 """The codes with which a person may refuse a message."""
-
-if __name__ == "__main__":
-    sys.stdout.write(document())

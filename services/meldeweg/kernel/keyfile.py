@@ -18,7 +18,16 @@ from meldeweg.kernel.strictjson import dumps, loads
 
 _FILE_MAX = 16 * 1024  # bytes
 _SIGN, _SEAL = "OKP", "AKP"  # kty
-_KINDS = {_SIGN: "a key for signatures (OKP)", _SEAL: "a key for sealing (AKP)"}
+# What a file may hold, in words of ours: a file's own could be the secret.
+_KINDS = {
+    _SIGN: "key for signatures (OKP)",
+    _SEAL: "key for sealing (AKP)",
+    "EC": "key on another curve (EC)",
+    "RSA": "key for RSA",
+    "oct": "symmetric key (oct)",
+}
+_OTHER_OKP = "key of another curve (OKP, not Ed25519)"
+_SECRET = frozenset({"d", "priv", "k"})  # members of a JWK that nobody else may know
 _Key = TypeVar("_Key", SigningKey, OpenKey)
 
 
@@ -72,7 +81,7 @@ def read_public_key(path: Path) -> SignatureKey:
     except OSError as exc:
         raise Fatal("key-file-unreadable", f"{path}: {exc.strerror}") from exc
     try:
-        return SignatureKey.from_jwk(_object(data, _SIGN))
+        return SignatureKey.from_jwk(_object(data, f"public {_KINDS[_SIGN]}"))
     except Refused as exc:
         raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
@@ -100,21 +109,34 @@ def read(path: Path) -> bytes:
 def _from_file(path: Path, kty: str, parse: Callable[[Mapping[str, Any]], _Key]) -> _Key:
     data = read(path)
     try:
-        return parse(_object(data, kty))
+        return parse(_object(data, f"private {_KINDS[kty]}"))
     except Refused as exc:
         raise Fatal("key-file-malformed", f"{path}: {exc.detail}") from exc
 
 
-def _object(data: bytes, kty: str) -> dict[str, Any]:
+def _object(data: bytes, needed: str) -> dict[str, Any]:
     if len(data) > _FILE_MAX:
         raise Refused("key-malformed", f"more than {_FILE_MAX} bytes")
+    if data.startswith(b"-----BEGIN "):
+        raise Refused("key-malformed", f"a PEM file; needed is the JWK of a {needed}")
     jwk = loads(data, max_depth=1)
     if not isinstance(jwk, dict):
         raise Refused("key-malformed", "not an object")
-    found = _KINDS.get(str(jwk.get("kty")))  # of the other kind, even the member names differ
-    if found is not None and found != _KINDS[kty]:
-        raise Refused("key-malformed", f"{found}; needed is {_KINDS[kty]}")
+    # Said before the members are looked at: those of another kind have other names.
+    if (kind := _kind(jwk)) is not None and kind != needed:
+        raise Refused("key-malformed", f"a {kind}; needed is a {needed}")
     return jwk
+
+
+def _kind(jwk: Mapping[str, Any]) -> str | None:
+    """Say which kind of key a JWK is, or None if it is none that has a name here."""
+    kty = jwk.get("kty")
+    kind = _KINDS.get(kty) if isinstance(kty, str) else None
+    if kind is None:
+        return None
+    if kty == _SIGN and jwk.get("crv", "Ed25519") != "Ed25519":
+        kind = _OTHER_OKP
+    return f"{'private' if _SECRET & jwk.keys() else 'public'} {kind}"
 
 
 def _private(status: os.stat_result, path: Path) -> None:

@@ -9,7 +9,7 @@ setting names the file that holds one.
 import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -113,9 +114,11 @@ class HttpSettings(Group):
     @model_validator(mode="after")
     def _tls_beyond_loopback(self) -> Self:
         if (self.cert is None) != (self.key is None):
-            raise Fatal("setting-invalid", "http.cert and http.key belong together")
+            raise PydanticCustomError("setting-invalid", "http.cert and http.key belong together")
         if self.host not in ("127.0.0.1", "::1", "localhost") and not (self.cert or self.plain):
-            raise Fatal("setting-http-plain", "http.host is not loopback: set http.cert and .key")
+            raise PydanticCustomError(
+                "setting-http-plain", "http.host is not loopback: set http.cert and .key"
+            )
         return self
 
 
@@ -160,48 +163,63 @@ class Settings(BaseSettings):
         return SystemClock(timedelta(seconds=self.clock_offset))
 
     @model_validator(mode="after")
-    def _tls_in_production(self) -> Self:
-        if self.mode is Mode.PRODUCTION and not (self.http.cert or self.http.plain):
-            raise Fatal("setting-http-plain", "production: set http.cert and http.key")
-        return self
-
-    @model_validator(mode="after")
-    def _no_seam_in_production(self) -> Self:
-        if self.mode is Mode.PRODUCTION:
-            for name, field in type(self).model_fields.items():
-                if _is_seam(field) and getattr(self, name) != field.default:
-                    raise Fatal("setting-seam-in-production", f"{name} needs mode = demo")
+    def _fit_for_production(self) -> Self:
+        if self.mode is not Mode.PRODUCTION:
+            return self
+        wrong = [
+            ("setting-seam-in-production", f"{name} needs mode = demo")
+            for name, field in type(self).model_fields.items()
+            if _is_seam(field) and getattr(self, name) != field.default
+        ]
+        if not (self.http.cert or self.http.plain):
+            wrong.append(("setting-http-plain", "production: set http.cert and http.key"))
+        if wrong:
+            raise _named(wrong)
         return self
 
 
 def load(cls: type[_S]) -> _S:
-    """Read `cls` from the environment and the TOML file, or stop.
+    """Read `cls` from the environment and the TOML file, or stop and name all that is wrong.
 
-    Raises Fatal: `setting-unknown`, `setting-missing`, `setting-invalid`,
-    `setting-file-unreadable`, `setting-seam-in-production`.
+    Raises Fatal with the gravest code of `_GRAVITY`; the text has each of the others.
     """
-    refuse_unknown({CONFIG, *(line.variable for line in describe(cls))})
-    _check_file(os.environ.get(CONFIG))
+    unknown = _unknown({CONFIG, *(line.variable for line in describe(cls))})
+    wrong = [("setting-unknown", said) for said in unknown.values()]
+    # Raised below, outside the handlers: what pydantic found would go along, and it has the values.
     try:
-        return cls()
+        _check_file(os.environ.get(CONFIG))
+        settings = cls()
     except ValidationError as exc:
-        raise _explained(exc) from None  # the cause would carry the values
+        wrong += _explained(exc, unknown)
     except SettingsError as exc:
-        raise Fatal("setting-invalid", str(exc)) from None  # names the field, not the value
+        wrong.append(("setting-invalid", str(exc)))  # names the field, not the value
+    except Fatal as exc:
+        wrong.append((exc.code, exc.detail))
+    else:
+        if not wrong:
+            return settings
+    raise _named(wrong)
 
 
 def refuse_unknown(known: Collection[str]) -> None:
-    """Stop on a `MELDEWEG_…` variable that neither `known` nor the command line has.
+    """Stop on `MELDEWEG_…` variables that neither `known` nor the command line has.
 
-    Raises Fatal `setting-unknown`, with the name of the first and the one that is nearest.
+    Raises Fatal `setting-unknown`, with the name of each and the one that is nearest.
     """
+    if unknown := _unknown(known):
+        raise _named([("setting-unknown", said) for said in unknown.values()])
+
+
+def _unknown(known: Collection[str]) -> dict[str, str]:
+    """Return variable in capitals → how it is written, and the known one that is nearest."""
     all_known = {*known, *COMMAND_LINE}
+    found = {}
     for variable in os.environ:
         name = variable.upper()
         if name.startswith(PREFIX) and name not in all_known:
             near = difflib.get_close_matches(name, all_known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise Fatal("setting-unknown", variable + hint)
+            found[name] = variable + (f"; did you mean {near[0]}?" if near else "")
+    return found
 
 
 def describe(cls: type[BaseModel]) -> list[Described]:
@@ -255,27 +273,37 @@ def _check_file(file: str | None) -> None:
         raise Fatal("setting-file-unreadable", f"{CONFIG}={file}") from exc
 
 
-_GRAVITY = ("setting-unknown", "setting-invalid", "setting-missing")
+_GRAVITY = (
+    "setting-unknown",
+    "setting-file-unreadable",
+    "setting-invalid",
+    "setting-seam-in-production",
+    "setting-http-plain",
+    "setting-missing",
+)
 
 
-def _explained(exc: ValidationError) -> Fatal:
-    """Name all that is wrong under the gravest code: one missing must not hide a misspelt one."""
-    found = [
-        _one_wrong(error["type"], [str(part) for part in error["loc"]], error["msg"])
-        for error in exc.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    found.sort(key=lambda each: _GRAVITY.index(each[0]))
-    first = found[0][0]
-    said = [what if code == first else f"{code}: {what}" for code, what in found]
-    return Fatal(first, "; ".join(said))
+def _named(wrong: Sequence[tuple[str, str]]) -> Fatal:
+    """Name all under the gravest code: one that is missing must not hide one that is misspelt."""
+    found = sorted(wrong, key=lambda each: _GRAVITY.index(each[0]))
+    gravest = found[0][0]
+    said = [what if code == gravest else f"{code}: {what}" for code, what in found]
+    return Fatal(gravest, "; ".join(said))
 
 
-def _one_wrong(kind: str, path: list[str], message: str) -> tuple[str, str]:
-    name = f"{'.'.join(path)} ({PREFIX}{'__'.join(path).upper()})"
-    match kind:
-        case "missing":
-            return "setting-missing", name
-        case "extra_forbidden":
-            return "setting-unknown", name
-        case _:
-            return "setting-invalid", f"{name}: {message}"
+def _explained(exc: ValidationError, unknown: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield code and text of each error, without those of variables that are named already."""
+    for error in exc.errors(include_url=False, include_input=False, include_context=False):
+        path = [str(part) for part in error["loc"]]
+        variable = f"{PREFIX}{'__'.join(path).upper()}"
+        name = f"{'.'.join(path)} ({variable})"
+        match error["type"]:
+            case "missing":
+                yield "setting-missing", name
+            case "extra_forbidden":
+                if variable not in unknown:
+                    yield "setting-unknown", name
+            case code if code in _GRAVITY:  # a group's own, in words of ours
+                yield code, error["msg"]
+            case _:
+                yield "setting-invalid", f"{name}: {error['msg']}"

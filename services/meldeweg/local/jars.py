@@ -21,11 +21,6 @@ KAFKA = "4.3.1"
 # The `!` keeps jgo from applying the version management of log4j's parent to everything: with it
 # the broker would silently run on kafka-clients 3.9.1 (docs/decisions/0010-jars-of-the-broker.md).
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA}!+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
-# What is wrong before it has a place of its own came from where jgo looks first.
-_WHENCE = (
-    "in the Maven cache of this user (~/.m2/repository), or as the repository gave it; "
-    "remove these jars there to have them fetched again"
-)
 
 
 def cache_directory() -> Path:
@@ -46,8 +41,12 @@ def broker_jars(cache: Path | None = None, manifest: Path | None = None) -> list
         with _locked(directory.with_suffix(".lock")):
             if not directory.is_dir():
                 _resolve_into(directory, expected)
-    advice = f"in {directory}; remove the directory to have the jars fetched again"
-    check(directory, expected, advice)
+    if wrong := differing(directory, expected):
+        raise Fatal(
+            "broker-jar-changed",
+            f"{', '.join(wrong)} in {directory}: changed, missing or not on the list; remove "
+            "the directory to have the jars fetched again",
+        )
     return [directory / name for name in sorted(expected)]
 
 
@@ -60,22 +59,18 @@ def read_manifest(path: Path) -> dict[str, str]:
     return entries
 
 
-def check(directory: Path, expected: dict[str, str], advice: str) -> None:
-    """Refuse a directory that holds anything but exactly the expected files.
-
-    `advice`: where that is, and what helps.
-    """
+def differing(directory: Path, expected: dict[str, str]) -> list[str]:
+    """Return the names of what is there but not on the list, on it but not there, or changed."""
     found = {path.name: path for path in directory.iterdir()}
-    wrong = sorted(found.keys() ^ expected.keys())
-    for name in sorted(found.keys() & expected.keys()):
-        with found[name].open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected[name]:
-                wrong.append(name)
-    if wrong:
-        raise Fatal(
-            "broker-jar-changed",
-            f"{', '.join(wrong)}: changed, missing or not on the list, {advice}",
-        )
+    changed = [
+        name for name in found.keys() & expected.keys() if _sha256(found[name]) != expected[name]
+    ]
+    return sorted({*changed, *(found.keys() ^ expected.keys())})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _resolve_into(directory: Path, expected: dict[str, str]) -> None:
@@ -92,8 +87,29 @@ def _resolve_into(directory: Path, expected: dict[str, str]) -> None:
         for jar in environment.all_jars:
             # Copies: jgo links into the user's Maven cache, which others write.
             shutil.copyfile(jar, flat / jar.name)
-        check(flat, expected, _WHENCE)
+        if wrong := differing(flat, expected):
+            raise _wrong_at_its_origin(wrong, expected, jgo.config.GlobalSettings.load().repo_cache)
         flat.rename(directory)
+
+
+def _wrong_at_its_origin(wrong: list[str], expected: dict[str, str], repository: Path) -> Fatal:
+    """Name the files of the Maven cache that jgo took: our own copies are gone when this is read.
+
+    `repository`: where jgo looks before it fetches, `~/.m2/repository` unless it is told otherwise.
+    """
+    there = [
+        str(path)
+        for name in wrong
+        for path in sorted(repository.rglob(name))
+        if path.is_file() and _sha256(path) != expected.get(name)
+    ]
+    advice = (
+        f"they lie in the Maven cache; remove {', '.join(there)} to have them fetched again"
+        if there
+        else f"in the Maven cache {repository} none of them lies changed: so the repository gave it"
+    )
+    what = f"{', '.join(wrong)}: changed, missing or not on the list"
+    return Fatal("broker-jar-changed", f"{what}; {advice}")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """The offline verifier: accepts a whole log, and finds and names anything else."""
 
+import json
 import os
 import random
 import shutil
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -14,7 +16,9 @@ from meldeweg.audit.lines import write_line, write_text
 from meldeweg.audit.report import FINDINGS_MAX
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
+from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import audit as command
+from meldeweg.cli import commands
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import Leaf, genesis
@@ -537,13 +541,58 @@ def test_a_file_that_is_no_part_of_the_log_is_told_and_breaks_nothing(out, tmp_p
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(b"x")
     (out / "linked").symlink_to("/etc/passwd")
+    (out / "tile" / "elsewhere").symlink_to("/etc")
     os.mkfifo(os.fsencode(out) + b"/tile/\xff")
-    expected = {"linked", "tile/\\xff", *STRANGERS}
-    for place, left_out in [(out, set()), (zipped(out, tmp_path / "x.zip"), {"tile/\\xff"})]:
+    expected = {"linked", "tile/elsewhere", "tile/\\xff", *STRANGERS}
+    no_files = {"tile/elsewhere", "tile/\\xff"}  # which a zip of it does not have
+    for place, left_out in [(out, set()), (zipped(out, tmp_path / "x.zip"), no_files)]:
         report = check(place, vkeys=[SIGNER.verifier().vkey()])
         assert report.ok
         assert {each.code for each in report.notices} == {"file-unknown"}
-        assert {each.where for each in report.notices} == expected - left_out
+        assert [each.where for each in report.notices] == sorted(expected - left_out)
+
+
+def test_many_strange_files_leave_room_for_other_notices_and_are_counted(out):
+    for number in range(1200):
+        (out / f"strange-{number:04}").touch()
+    report = check(out)
+    assert report.ok
+    told = [each for each in report.notices if each.code == "file-unknown"]
+    assert [each.where for each in told[:100]] == [f"strange-{n:04}" for n in range(100)]
+    assert [(each.where, each.detail[:9]) for each in told[100:]] == [("", "1100 more")]
+
+
+def test_notices_of_other_kinds_do_not_crowd_out_a_strange_file(tmp_path, monkeypatch):
+    _, verified = erased_log(tmp_path, [1, 2, 5])
+    verified()
+    (tmp_path / "erased" / "strange").touch()
+    monkeypatch.setattr("meldeweg.audit.report.FINDINGS_MAX", 2)
+    report = check(tmp_path / "erased", vkeys=[SIGNER.verifier().vkey()])
+    assert [each.code for each in report.notices] == ["file-unknown", "erased"]
+
+
+def test_the_command_tells_a_strange_file_in_both_forms_and_ends_as_the_log_is(
+    out, monkeypatch, capsys
+):
+    monkeypatch.setattr(commands, "quieten", lambda: None)  # it is for a process of its own
+    (out / "strange\x1b[2J").touch()
+
+    def run(*more):
+        monkeypatch.setattr(sys, "argv", ["meldeweg", "audit", "verify", str(out), *more])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        return ended.value.code or 0, capsys.readouterr().out
+
+    code, said = run()
+    assert code == 0
+    assert "notices: file-unknown strange" in said
+    assert "\x1b" not in said
+    code, said = run("--json")
+    (told,) = [one for one in json.loads(said)["notices"] if one["code"] == "file-unknown"]
+    assert (code, told["where"]) == (0, "strange\x1b[2J")
+    flip(out / "tile/0/000", 5)
+    code, said = run("--json")
+    assert (code, "file-unknown" in said) == (1, True)
 
 
 def test_a_zip_bomb_is_not_inflated(whole, out, tmp_path):

@@ -416,7 +416,7 @@ def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
 ):
     places = []
 
-    def played(place, district, *, once, brokers):
+    def played(place, district, *, once, brokers, passing):
         places.append(place)
         return code
 

@@ -17,17 +17,21 @@ def ended(monkeypatch, tmp_path):
     monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(_made(tmp_path)))
 
     def run(how, *arguments):
-        places = []
+        places, told = [], []
 
-        def play(place, district, *, once, brokers):
+        def play(place, district, *, once, brokers, passing):
             places.append(place)
+            told.append(passing)
             (place / "key.jwk").write_text("{}")
             if isinstance(how, int):
                 return how
             raise how
 
         monkeypatch.setattr(demonstration, "run", play)
-        return CliRunner().invoke(command.app, arguments), places[0]
+        result = CliRunner().invoke(command.app, arguments)
+        if how == 0:  # the story told whether its directory stays; so it was
+            assert told == [not places[0].exists()]
+        return result, places[0]
 
     return run
 
@@ -53,6 +57,14 @@ def test_refused_before_anything_began_nothing_is_left(ended):
 def test_after_a_story_that_held_nothing_is_left(ended):
     result, place = ended(0, "--once")
     assert (result.exit_code, place.exists()) == (0, False)
+
+
+@pytest.mark.parametrize("once", [("--once",), ()])
+def test_what_the_story_tells_of_a_directory_is_what_becomes_of_it(ended, tmp_path, once):
+    given = tmp_path / "given"
+    given.mkdir()
+    assert ended(0, *once, "--dir", str(given))[1].exists()
+    assert ended(0, *once)[1].exists() == (not once)
 
 
 @pytest.mark.parametrize("code", [1, 10])

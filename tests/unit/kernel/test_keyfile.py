@@ -1,5 +1,6 @@
 """Private keys in files: whole or not there, never overwritten, never read when open to others."""
 
+import json
 import os
 import stat
 
@@ -12,7 +13,8 @@ from meldeweg.kernel.keyfile import read_open_key, read_signing_key, write_priva
 from meldeweg.kernel.strictjson import dumps
 
 KEYS = [(SigningKey(b"\x03" * 32), read_signing_key), (OpenKey(b"\x04" * 32), read_open_key)]
-SIGNING = KEYS[0][0]
+SIGNING, OPEN = KEYS[0][0], KEYS[1][0]
+SECRET = "hunter2-must-not-appear"
 
 
 def _code(call) -> str:
@@ -107,17 +109,62 @@ def test_a_malformed_file_is_refused_and_not_shown(tmp_path, content):
     assert SIGNING.private_jwk()["d"] not in repr(caught.value) + repr(caught.value.__cause__)
 
 
+SIGN, SEAL = "key for signatures (OKP)", "key for sealing (AKP)"
+P_256 = {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": SECRET}
+
+
 @pytest.mark.parametrize(
-    ("key", "read", "said"),
+    ("jwk", "read", "found", "needed"),
     [
-        (KEYS[0][0], read_open_key, "signatures (OKP); needed is a key for sealing (AKP)"),
-        (KEYS[1][0], read_signing_key, "sealing (AKP); needed is a key for signatures (OKP)"),
-        (KEYS[1][0], keyfile.read_public_key, "(AKP); needed is a key for signatures (OKP)"),
+        (SIGNING.private_jwk(), read_open_key, f"private {SIGN}", f"private {SEAL}"),
+        (OPEN.private_jwk(), read_signing_key, f"private {SEAL}", f"private {SIGN}"),
+        (OPEN.private_jwk(), keyfile.read_public_key, f"private {SEAL}", f"public {SIGN}"),
+        (SIGNING.public_jwk(), read_signing_key, f"public {SIGN}", f"private {SIGN}"),
+        (OPEN.public_jwk(), read_open_key, f"public {SEAL}", f"private {SEAL}"),
+        (SIGNING.private_jwk(), keyfile.read_public_key, f"private {SIGN}", f"public {SIGN}"),
+        (P_256, read_signing_key, "private key on another curve (EC)", f"private {SIGN}"),
+        (
+            {"kty": "OKP", "crv": "X25519", "x": "AA", "d": SECRET},
+            read_signing_key,
+            "private key of another curve (OKP, not Ed25519)",
+            f"private {SIGN}",
+        ),
+        ({"kty": "oct", "k": SECRET}, read_open_key, "private symmetric key", f"private {SEAL}"),
+        (
+            {"kty": "RSA", "n": "AA", "e": "AQAB"},
+            read_open_key,
+            "public key for RSA",
+            f"private {SEAL}",
+        ),
     ],
 )
-def test_a_key_of_another_kind_is_named_with_the_one_that_is_needed(tmp_path, key, read, said):
-    write_private(tmp_path / "key.jwk", key)
+def test_a_key_of_another_kind_is_named_with_the_one_that_is_needed(
+    tmp_path, jwk, read, found, needed
+):
+    detail = refused(tmp_path, json.dumps(jwk).encode(), read)
+    assert f": a {found}" in detail
+    assert detail.endswith(f"; needed is a {needed}")
+
+
+@pytest.mark.parametrize("read", [read_signing_key, read_open_key, keyfile.read_public_key])
+def test_a_pem_file_is_said_to_be_one(tmp_path, read):
+    text = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
+    assert ": a PEM file; needed is the JWK of a " in refused(tmp_path, text.encode(), read)
+
+
+@pytest.mark.parametrize("kty", [SECRET, None, 7])
+def test_a_kind_that_nobody_knows_is_not_repeated(tmp_path, kty):
+    refused(tmp_path, json.dumps({"kty": kty, "crv": SECRET}).encode(), read_signing_key)
+
+
+def refused(tmp_path, content, read):
+    path = tmp_path / "key.jwk"
+    path.write_bytes(content)
+    path.chmod(0o600)
     with pytest.raises(Fatal) as caught:
-        read(tmp_path / "key.jwk")
+        read(path)
+    shown = repr(caught.value) + repr(caught.value.__cause__)
+    for secret in (SECRET, SIGNING.private_jwk()["d"], OPEN.private_jwk()["priv"]):
+        assert secret not in shown
     assert caught.value.code == "key-file-malformed"
-    assert said in caught.value.detail
+    return caught.value.detail

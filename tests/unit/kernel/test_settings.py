@@ -6,7 +6,6 @@ from pydantic import Field
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.settings import (
     Group,
-    HttpSettings,
     KafkaSettings,
     Mode,
     Settings,
@@ -176,18 +175,62 @@ def test_settings_can_not_be_changed_afterwards():
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-def test_http_beyond_loopback_needs_tls_or_says_that_a_proxy_ends_it(host):
-    with pytest.raises(Fatal) as fatal:
-        HttpSettings(host=host)
-    assert fatal.value.code == "setting-http-plain"
-    HttpSettings(host=host, plain=True)
-    HttpSettings(host=host, cert="c", key="k")
+def test_http_beyond_loopback_needs_tls_or_says_that_a_proxy_ends_it(host, monkeypatch):
+    monkeypatch.setenv("MELDEWEG_HTTP__HOST", host)
+    assert load(Example).http.cert is not None
+    for name in ("CERT", "KEY"):
+        monkeypatch.delenv(f"MELDEWEG_HTTP__{name}")
+    for mode in Mode:
+        monkeypatch.setenv("MELDEWEG_MODE", mode)
+        assert refusal()[0] == "setting-http-plain"
+    monkeypatch.setenv("MELDEWEG_HTTP__PLAIN", "true")
+    load(Example)
 
 
-def test_a_certificate_without_its_key_is_refused():
-    with pytest.raises(Fatal) as fatal:
-        HttpSettings(cert="c")
-    assert fatal.value.code == "setting-invalid"
+def test_a_certificate_without_its_key_is_refused(monkeypatch):
+    monkeypatch.delenv("MELDEWEG_HTTP__KEY")
+    assert refusal() == ("setting-invalid", "http.cert and http.key belong together")
+
+
+def test_whatever_is_wrong_with_one_hides_none_of_the_others(monkeypatch, toml):
+    monkeypatch.setenv("MELDEWEG_KAFKA__BOOTSTRAPS", SECRET)
+    monkeypatch.setenv("MELDEWEG_RETRYS", SECRET)
+    monkeypatch.delenv("MELDEWEG_HTTP__KEY")
+    monkeypatch.delenv("MELDEWEG_KAFKA__CA")
+    toml(f'[kafka]\nac = "{SECRET}"\n')
+    code, detail = refusal()
+    assert code == "setting-unknown"
+    assert sorted(detail.split("; ")) == [
+        "MELDEWEG_KAFKA__BOOTSTRAPS",
+        "MELDEWEG_RETRYS",
+        "did you mean MELDEWEG_KAFKA__BOOTSTRAP?",
+        "did you mean MELDEWEG_RETRIES?",
+        "kafka.ac (MELDEWEG_KAFKA__AC)",
+        "setting-invalid: http.cert and http.key belong together",
+        "setting-missing: kafka.ca (MELDEWEG_KAFKA__CA)",
+    ]
+
+
+def test_a_misspelt_variable_and_a_file_that_is_not_there_are_both_named(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_CONFIG", "/nowhere/service.toml")
+    monkeypatch.setenv("MELDEWEG_RETRYS", SECRET)
+    code, detail = refusal()
+    assert code == "setting-unknown"
+    assert "; setting-file-unreadable: MELDEWEG_CONFIG=/nowhere" in detail
+
+
+def test_all_that_production_refuses_is_named_at_once(monkeypatch):
+    for name in ("CERT", "KEY"):
+        monkeypatch.delenv(f"MELDEWEG_HTTP__{name}")
+    monkeypatch.setenv("MELDEWEG_CLOCK_OFFSET", "86400")
+    monkeypatch.setenv("MELDEWEG_PRETEND", "true")
+    code, detail = refusal()
+    assert code == "setting-seam-in-production"
+    assert detail.split("; ") == [
+        "clock_offset needs mode = demo",
+        "pretend needs mode = demo",
+        "setting-http-plain: production: set http.cert and http.key",
+    ]
 
 
 def test_every_setting_is_described_with_its_default_and_meaning():

@@ -61,22 +61,53 @@ def test_a_jar_that_is_not_as_listed_stops_the_start_and_is_named(
     assert named in refused.value.detail
 
 
-def test_a_jar_that_the_maven_cache_has_wrong_is_said_to_lie_there(tmp_path, manifest, monkeypatch):
-    made = tmp_path / "m2" / "a.jar"
-    made.parent.mkdir()
-    made.write_bytes(b"firsT")
-    other = made.with_name("b.jar")
-    other.write_bytes(b"second")
-    jgo = SimpleNamespace(build=lambda **_: SimpleNamespace(all_jars=[made, other]))
+@pytest.fixture
+def maven(tmp_path, monkeypatch):
+    """A user's Maven cache with both jars, and a jgo that takes them from there."""
+    made = [tmp_path / "m2" / "org" / name / "1.0" / f"{name}.jar" for name in "ab"]
+    for path, content in zip(made, (b"first", b"second"), strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    found = SimpleNamespace(repo_cache=tmp_path / "m2")
+    jgo = SimpleNamespace(
+        build=lambda **_: SimpleNamespace(all_jars=[path for path in made if path.exists()]),
+        config=SimpleNamespace(GlobalSettings=SimpleNamespace(load=lambda: found)),
+    )
     monkeypatch.setitem(sys.modules, "jgo", jgo)
+    return made
+
+
+def test_a_jar_that_the_maven_cache_has_wrong_is_named_where_it_lies(tmp_path, manifest, maven):
+    maven[0].write_bytes(b"firsT")
     cache = tmp_path / "cache"
     with pytest.raises(Fatal) as refused:
         broker_jars(cache, manifest)
     assert refused.value.code == "broker-jar-changed"
-    assert "a.jar" in refused.value.detail
-    assert ".m2/repository" in refused.value.detail
+    assert f"remove {maven[0]} to have" in refused.value.detail
+    assert "b.jar" not in refused.value.detail
     assert str(cache) not in refused.value.detail  # nothing is left there to be removed
     assert [each.suffix for each in cache.iterdir()] == [".lock"]
+    maven[0].write_bytes(b"first")  # as it is after what the message asks for
+    assert [jar.name for jar in broker_jars(cache, manifest)] == ["a.jar", "b.jar"]
+
+
+def test_a_jar_that_is_not_wrong_in_the_maven_cache_is_not_said_to_lie_there(
+    tmp_path, manifest, maven
+):
+    maven[0].unlink()
+    with pytest.raises(Fatal) as refused:
+        broker_jars(tmp_path / "cache", manifest)
+    assert refused.value.code == "broker-jar-changed"
+    assert "a.jar" in refused.value.detail
+    assert "the repository gave it" in refused.value.detail
+    assert "remove" not in refused.value.detail
+
+
+def test_jgo_says_where_its_maven_cache_is(tmp_path, monkeypatch):
+    import jgo
+
+    monkeypatch.setenv("M2_REPO", str(tmp_path))
+    assert jgo.config.GlobalSettings.load().repo_cache == tmp_path
 
 
 def test_the_committed_list_is_of_one_version_of_kafka_and_no_other():

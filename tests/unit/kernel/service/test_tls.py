@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.service.http import Server
-from meldeweg.kernel.settings import HttpSettings, Mode, Settings
+from meldeweg.kernel.settings import HttpSettings, Mode, Settings, load
 
 
 @pytest.fixture
@@ -95,7 +95,9 @@ def test_production_refuses_http_even_on_loopback_unless_told(pair):
     assert Settings(mode=Mode.DEMO).http.cert is None
 
 
-def test_demo_refuses_http_beyond_loopback():
+def test_demo_refuses_http_beyond_loopback(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_MODE", "demo")
+    monkeypatch.setenv("MELDEWEG_HTTP__HOST", "0.0.0.0")
     with pytest.raises(Fatal) as refused:
-        HttpSettings(host="0.0.0.0")
+        load(Settings)
     assert refused.value.code == "setting-http-plain"
