@@ -70,13 +70,26 @@ class Stage:
 
     async def topics(self, *senders, partitions=1, **config):
         """Create this agency's inboxes from `senders`, and its right to read; returns names."""
-        await self.admin.create_acls(self.read_rights())
+        await self._give(self.read_rights())
         names = [self.inbox(sender) for sender in senders]
         await self.admin.create_topics(
             [Topic(name, described(name).config | config, partitions) for name in names],
             replication=1,
         )
         return names
+
+    async def _give(self, rights, attempts=3):
+        """Give rights, and again: as the registry does.
+
+        A broker that was just thawed may have fenced itself. A client that asks it then is told of
+        no controller, and waits its whole time for one; the next attempt is answered at once.
+        """
+        for _ in range(attempts - 1):
+            try:
+                return await self.admin.create_acls(rights)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+        return await self.admin.create_acls(rights)
 
     def read_rights(self):
         gateway = f"gw-{self.me}"
