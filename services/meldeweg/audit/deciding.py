@@ -63,7 +63,7 @@ class Deciding:
     async def resume(self, topic: str, order: Resumption, token: str) -> dict[str, Any]:
         """Let a stopped topic go on at an offset. Raises `Refused`, `Unavailable`."""
         stream = await self.between(lambda: self._resume(topic, order, token))
-        log.warning("audit_decision", topic=topic, offset=order.at, kind="resume")
+        log.warning("audit_decision", topic=topic, offset=order.at, action="resume")
         return {"topic": topic, "next": stream.next, "halted": stream.halted}
 
     async def resolve(self, alarm: int, order: Judged, token: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Deciding:
         code, subject = await self.between(
             lambda: self.ledger.resolve(alarm, _who(order, token), order.reason)
         )
-        log.warning("audit_decision", topic=subject, code=code, kind="resolve")
+        log.warning("audit_decision", topic=subject, code=code, action="resolve")
         return {"id": alarm, "code": code, "subject": subject}
 
     def _resume(self, topic: str, order: Resumption, token: str) -> Stream:

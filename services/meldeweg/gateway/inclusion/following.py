@@ -70,6 +70,7 @@ class Follower:
             quarantine=self.quarantine,
             positions=self.positions,
             on_reset=self.on_reset,
+            patient=True,
         )
 
     async def positions(self, places: list[Place]) -> Mapping[Place, Position | int | None]:
@@ -153,7 +154,7 @@ class Follower:
         await self._store.write(job)
         await failpoints.reach("inclusion.after_follow")
         for topic, count in again:
-            _log.warning("topic_began_anew", topic=topic, receipts=count)
+            _log.warning("topic_began_anew", topic=topic, count=count)
         for found in chaining.contradictions:
             _log.error("log_contradicts", code=found.code, topic=last.topic, offset=last.offset)
         if chaining.gaps:
