@@ -36,6 +36,7 @@ _SEAL = 0.3  # seconds between checkpoints at least
 # more of them would only make it lag longer.
 _SEAL_LAGGING = 1.0
 _LAGGING = 2.0  # seconds of age from which it lags
+_LULL = 0.5  # seconds without a record after which it does not; longer than a patient reader's wait
 _PAUSE = 0.5  # seconds before trying again
 _PATIENCE = 20.0  # seconds that a person's decision waits for its turn
 _RESETS = {
@@ -71,11 +72,14 @@ class Ingest:
         self._connection, self._ledger, self._sealer = connection, ledger, sealer
         self._origin = origin
         self._producer = Producer(connection)
-        self._reader = Reader(connection, positions=self._positions, prefixes=("inbox.", "events."))
+        self._reader = Reader(
+            connection, positions=self._positions, prefixes=("inbox.", "events."), patient=True
+        )
         self._unpublished: bytes | None = None
         self._writing: asyncio.Task[Any] | None = None  # who has the ledger now
         self._held: Projected = {}  # read, and waiting for the ledger
         self._lags = False
+        self._came = 0.0  # when records came last
         self._asked: list[_Asked] = []
         self._sealed = 0.0
         self._alive = time.monotonic()
@@ -177,9 +181,10 @@ class Ingest:
         found = await self._reader.poll(timeout=_POLL, max_records=_BATCH)
         resets = [each for each in found.values() if isinstance(each, Reset)]
         if found:
+            self._came = time.monotonic()
             for place, entries in (await asyncio.to_thread(projected, found)).items():
                 self._held.setdefault(place, []).extend(entries)
-        elif not self._held:
+        elif not self._held and time.monotonic() - self._came > _LULL:
             self._lags = False
         if found and not resets and self._busy() and size(self._held) < _HELD:
             return  # read on while the database works

@@ -170,12 +170,15 @@ class Broker:
         properties.unlink()
 
     def _spec(self, node: Node, jars: list[Path], logging: Path) -> ProcessSpec:
-        memory = ("-Xmx512m",) if self.nodes == 1 else ("-Xmx256m", "-XX:+UseSerialGC")
+        # Beside the services on few cores: compiling much and collecting beside the work would take
+        # more from them than a broker that is a little slower (docs/performance.md).
+        modest = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+        memory = "-Xmx512m" if self.nodes == 1 else "-Xmx256m"
         client = self.super_user
         return ProcessSpec(
             name=f"broker-{node.id}",
             argv=(
-                *_java(jars, *memory, "-XX:+ExitOnOutOfMemoryError"),
+                *_java(jars, memory, *modest, "-XX:+ExitOnOutOfMemoryError"),
                 f"-Dlog4j2.configurationFile={logging}",
                 "kafka.Kafka",
                 str(node.properties),

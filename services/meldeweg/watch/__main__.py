@@ -38,6 +38,7 @@ def wire() -> Service:
             quarantine=reader.quarantine,
             positions=reader.positions,
             on_reset=reader.reset,
+            patient=True,  # what it judges is a minute old at least
         )
         service.consumer(name, Consumer(connection, subscription))
     service.task("metrics", lambda: api.measure(ledger, register, clock, settings.refresh_seconds))

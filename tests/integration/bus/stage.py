@@ -276,6 +276,15 @@ async def until(condition, seconds=60.0):
         await asyncio.sleep(0.02)
 
 
+async def drip(stage, topic, count):
+    """Write numbered records one by one, 50 ms apart; returns when the last was acknowledged."""
+    producer = stage.producer()
+    for n in range(count):
+        await until_acked(producer, [Outgoing(topic, None, b"%06d" % n)])
+        await asyncio.sleep(0.05)
+    return time.monotonic()
+
+
 async def until_acked(producer, batch, seconds=60.0):
     """Send as an outbox does: from the first record of each topic that is not acknowledged."""
     deadline = time.monotonic() + seconds

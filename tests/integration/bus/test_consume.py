@@ -15,7 +15,7 @@ from confluent_kafka import (  # noqa: TID251 - what only an administrator may d
 )
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
-from integration.bus.stage import Store, until, until_acked
+from integration.bus.stage import Store, drip, until, until_acked
 from meldeweg.kernel.bus import placed
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
@@ -55,6 +55,19 @@ async def test_records_are_handled_in_order_with_their_topics_id(stage):
         assert [record.offset for record in found] == list(range(2000))
         assert {topic: found[0].topic_id} == await stage.admin.topic_ids([topic])
     assert store.batches < 100  # in batches, not one by one
+
+
+async def test_who_is_patient_gets_several_at_once_and_does_not_wait_long(stage):
+    (a,) = await stage.topics("a")
+    store = Store()
+    consumer = stage.consumer(store, patient=True)
+    await consumer.start()
+    await until(lambda: consumer.missing() is None)
+    last = await drip(stage, a, 30)
+    await until(lambda: len(store.handled) == 30)
+    assert time.monotonic() - last < 1
+    assert store.values() == numbers(30)
+    assert store.batches < 15
 
 
 async def test_the_group_shows_operators_how_far_it_is(stage):

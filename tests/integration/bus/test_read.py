@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition  # noqa: TID251 - what only an admini
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
 from integration.bus.poison import BYTES, GOOD
-from integration.bus.stage import Audit, until_acked
+from integration.bus.stage import Audit, drip, until_acked
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.bus.replay import read_all
@@ -62,6 +62,19 @@ async def test_a_prefix_without_topics_is_waited_for(stage):
     (a,) = await stage.topics("a")
     await stage.write(a, b"first")
     await audit.until(has(1))
+
+
+@pytest.mark.parametrize("patient", [True, False])
+async def test_who_is_patient_gets_several_at_once_and_nobody_waits_long(stage, patient):
+    (a,) = await stage.topics("a")
+    audit = Audit(stage, prefixes=(f"inbox.{stage.me}.",), patient=patient)
+    await audit.until(lambda _: audit.reader.places())
+    dripping = asyncio.create_task(drip(stage, a, 30))
+    await audit.until(has(30))
+    last = await dripping
+    assert time.monotonic() - last < 1
+    assert audit.store.values() == numbers(30)
+    assert (audit.store.batches < 15) is patient
 
 
 async def test_what_was_not_kept_is_read_again_after_a_rewind(stage):

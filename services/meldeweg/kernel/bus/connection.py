@@ -13,6 +13,8 @@ from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.settings import KafkaSettings
 
+FETCH_WAIT = 200  # milliseconds; what else a client asks for waits behind an idle fetch as long
+
 log = logs.get()
 
 
@@ -116,3 +118,12 @@ def client_options(connection: Connection, tls: ssl.SSLContext) -> dict[str, Any
         "request_timeout_ms": 10_000,
         "retry_backoff_ms": 100,
     }
+
+
+def fetch_min_bytes(*, patient: bool) -> int:
+    """Return how much there must be before the broker answers, within FETCH_WAIT.
+
+    Each answer, and the next question, cost the broker and the reader more than the one record that
+    is in it: who is `patient` gets several at once, a fifth of a second later at most.
+    """
+    return 1024 * 1024 if patient else 1

@@ -18,7 +18,13 @@ from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus import tolerant
-from meldeweg.kernel.bus.connection import Connection, RenewingContext, client_options
+from meldeweg.kernel.bus.connection import (
+    FETCH_WAIT,
+    Connection,
+    RenewingContext,
+    client_options,
+    fetch_min_bytes,
+)
 from meldeweg.kernel.bus.endings import demand_alive, demand_wanted, end, tasks_of
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.inquiry import bounds, listed
@@ -49,8 +55,11 @@ class Reader:
         positions: Positions,
         topics: tuple[str, ...] = (),
         prefixes: tuple[str, ...] = (),
+        patient: bool = False,
     ) -> None:
+        """`patient`: what comes may be handed out a fifth of a second later (`fetch_min_bytes`)."""
         tolerant.install()
+        self._patient = patient
         self._connection = connection
         self._positions = positions
         self._regex = pattern(topics, prefixes)
@@ -160,7 +169,8 @@ class Reader:
             enable_auto_commit=False,
             auto_offset_reset="none",
             metadata_max_age_ms=1_000,
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=FETCH_WAIT,
+            fetch_min_bytes=fetch_min_bytes(patient=self._patient),
             max_partition_fetch_bytes=_FETCH,
             fetch_max_bytes=_FETCH_ALL,
         )

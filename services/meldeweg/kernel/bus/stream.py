@@ -18,7 +18,7 @@ from faststream.kafka.message import FAKE_CONSUMER  # noqa: TID251 - bus is the 
 from faststream.security import BaseSecurity  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
-from meldeweg.kernel.bus.connection import Connection, client_options
+from meldeweg.kernel.bus.connection import FETCH_WAIT, Connection, client_options, fetch_min_bytes
 from meldeweg.kernel.bus.endings import end, tasks_of
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.placed import PlacedConsumer
@@ -85,7 +85,8 @@ class Stream:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
             max_partition_fetch_bytes=_FETCH,
-            fetch_max_wait_ms=200,  # metadata waits behind an idle fetch for as long
+            fetch_max_wait_ms=FETCH_WAIT,
+            fetch_min_bytes=fetch_min_bytes(patient=subscription.patient),
             session_timeout_ms=10_000,
             parser=_parse,  # one parameter: FastStream's own never runs
             decoder=_decode,

@@ -29,6 +29,8 @@ class Subscription:
     records had; None for one never read. A plain number says that the store keeps no ids: then a
     topic made anew while this process was down goes unnoticed, unless it is shorter.
 
+    `patient`: records may come a fifth of a second later, several at once (`fetch_min_bytes`).
+
     `on_reset` is told when reading starts again at the log's start; it returns once the store's
     position is that start, with the new topic id, and the report is durable. It may be told again.
     """
@@ -43,6 +45,7 @@ class Subscription:
     prefixes: tuple[str, ...] = ()
     member: str | None = None  # static membership: the same name after a restart
     max_records: int = 500
+    patient: bool = False
     regex: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
