@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meldeweg.client.errors import GatewayError, Problem
     from meldeweg.kernel.errors import MeldewegError
 
+_USED_WRONG = {"stack-in-use", "district-unknown", "directory-unusable"}
 _WRONG_USE: Any = typer.BadParameter.__base__  # of every wrong use; Typer has no name for it
 
 
@@ -83,13 +84,14 @@ def _of_ours(exc: "MeldewegError") -> Exit:
 
     match exc:
         case errors.Refused():
-            return Exit.USAGE if exc.code.endswith("-not-named") else Exit.FAILED
+            named_wrong = exc.code.endswith("-not-named") or exc.code in _USED_WRONG
+            return Exit.USAGE if named_wrong else Exit.FAILED
         case errors.Unavailable():
             return Exit.UNREACHABLE
         case _ if exc.code.startswith("key-file-"):
             return Exit.FAILED  # for a service fatal; here a file that somebody named
         case _:
-            named_wrong = exc.code.startswith("setting-") or exc.code == "district-unknown"
+            named_wrong = exc.code.startswith("setting-") or exc.code in _USED_WRONG
             return Exit.USAGE if named_wrong else Exit.UNHEALTHY
 
 

@@ -8,7 +8,7 @@ from meldeweg.demo import attempts
 from meldeweg.demo.story import CASTS, Cast, Story
 from meldeweg.demo.telling import StepFailedError, Teller
 from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.errors import MeldewegError, Refused
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.local import Options, Signals, Stack
 from meldeweg.local.district import DistrictPlan
@@ -16,7 +16,6 @@ from meldeweg.local.progress import for_this_terminal
 
 FINE = 0
 FAILED = 1
-UNHEALTHY = 10
 
 
 def run(
@@ -45,9 +44,6 @@ def run(
         except StepFailedError as exc:
             tell.warn(f"Der Schritt hielt nicht / the step did not hold: {exc}")
             return FAILED
-        except MeldewegError as exc:
-            tell.warn(str(exc))
-            return UNHEALTHY
     return FINE
 
 

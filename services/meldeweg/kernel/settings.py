@@ -210,6 +210,15 @@ def refuse_unknown(known: Collection[str]) -> None:
         raise _named([("setting-unknown", said) for said in unknown.values()])
 
 
+def refuse_any() -> None:
+    """Stop on `MELDEWEG_…` variables that are a service's own, where each gets its own anyway.
+
+    Raises Fatal `setting-without-effect`, with the name of each.
+    """
+    if names := sorted(_unknown(()).keys()):
+        raise Fatal("setting-without-effect", ", ".join(names))
+
+
 def _unknown(known: Collection[str]) -> dict[str, str]:
     """Return variable in capitals → how it is written, and the known one that is nearest."""
     all_known = {*known, *COMMAND_LINE}

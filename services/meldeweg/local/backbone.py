@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from meldeweg.kernel.errors import Fatal, Refused
-from meldeweg.kernel.settings import refuse_unknown
+from meldeweg.kernel.settings import refuse_any
 from meldeweg.local.bootstrap import bootstrap
 from meldeweg.local.broker import Broker, Nodes
 from meldeweg.local.description import BrokerEntry, NodeEntry, PostgresEntry
@@ -59,7 +59,7 @@ class Backbone:
         self.ports = Ports(directory / "ports.json")
         self.broker: BrokerParts
         self.postgres: DatabaseParts
-        refuse_unknown(())  # a service's setting has no effect here: each gets its own
+        refuse_any()
         kind = os.environ.get(KIND_VARIABLE) or PROCESSES
         if kind not in (PROCESSES, CONTAINERS):  # who misspells it would believe to test the other
             raise Fatal("setting-invalid", f"{KIND_VARIABLE}: {PROCESSES} or {CONTAINERS}")

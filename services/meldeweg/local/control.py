@@ -16,7 +16,7 @@ from types import FrameType
 
 import psutil
 
-from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
+from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.local import description, roster
 from meldeweg.local.keeper import GRACE
 from meldeweg.local.lock import StackLock
@@ -28,7 +28,6 @@ from meldeweg.local.supervisor import Interrupted
 from meldeweg.local.timings import memory_of
 
 OK = 0
-IN_USE = 2
 NOT_RUNNING = 3
 UNHEALTHY = 10
 
@@ -65,7 +64,10 @@ class Signals:
 
 
 def up(options: Options, plan: Plan, progress: Progress | None = None) -> int:
-    """Start everything, stay until told to end, stop everything; return the exit code."""
+    """Start everything, stay until told to end, stop everything; return the exit code.
+
+    Raises what `Stack.start` raises; nothing runs then.
+    """
     progress = progress or for_this_terminal()
     signals = Signals()
     with signals.installed():
@@ -84,9 +86,6 @@ def up(options: Options, plan: Plan, progress: Progress | None = None) -> int:
             progress.say(
                 "Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing is left running"
             )
-        except MeldewegError as exc:
-            progress.say(str(exc))
-            return IN_USE if exc.code == "stack-in-use" else UNHEALTHY
     return OK
 
 

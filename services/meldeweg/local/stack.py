@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local import description, roster
 from meldeweg.local.backbone import Backbone
 from meldeweg.local.broker import Nodes
@@ -74,8 +75,11 @@ class Stack:
 
         Raises `Refused(stack-in-use)`, `Fatal`, `Unavailable` or `Interrupted`; nothing runs then.
         """
-        private_directory(self.directory)
-        private_directory(self.directory / "logs")
+        try:
+            private_directory(self.directory)
+            private_directory(self.directory / "logs")
+        except OSError as exc:
+            raise Fatal("directory-unusable", f"{self.directory}: {exc.strerror}") from exc
         # A keeper may still be ending what a killed supervisor left: it holds the lock that long.
         self._lock = StackLock.take(self.directory, patience=self._patience())
         try:

@@ -27,5 +27,5 @@ def test_a_variable_that_has_no_effect_here_is_refused_by_name(tmp_path, monkeyp
     monkeypatch.setenv(variable, "containers")
     with pytest.raises(Fatal) as fatal:
         Backbone(tmp_path)
-    assert fatal.value.code == "setting-unknown"
-    assert fatal.value.detail.startswith(variable)
+    assert fatal.value.code == "setting-without-effect"
+    assert fatal.value.detail == variable

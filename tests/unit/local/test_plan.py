@@ -6,9 +6,10 @@ import pytest
 
 from meldeweg.audit.settings import AuditSettings
 from meldeweg.gateway.settings import GatewaySettings
+from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.settings import Mode, load
-from meldeweg.local import plan
+from meldeweg.local import BackboneAlone, Options, Stack, plan
 from meldeweg.local.backbone import Backbone
 from meldeweg.registry.settings import RegistrySettings
 from meldeweg.watch.settings import WatchSettings
@@ -67,3 +68,12 @@ def test_no_service_gets_a_secret_but_by_the_name_of_its_file(backbone, tmp_path
 def test_each_service_has_a_certificate_of_its_own(backbone, tmp_path):
     certificates = [spec.env["MELDEWEG_KAFKA__CERT"] for spec in specs(backbone, tmp_path).values()]
     assert len(set(certificates)) == len(certificates)
+
+
+def test_a_directory_that_can_not_be_made_is_named(tmp_path):
+    (tmp_path / "a-file").touch()
+    below = tmp_path / "a-file" / "stack"
+    with pytest.raises(Fatal) as fatal:
+        Stack(Options(directory=below), BackboneAlone()).start()
+    assert fatal.value.code == "directory-unusable"
+    assert fatal.value.detail.startswith(str(below))
