@@ -83,6 +83,6 @@ def _play(stack: Stack, cast: Cast, tell: Teller, *, passing: bool) -> None:
         key = next(oversight.glob("*.jwk"))
         attempts.officer_opens(description, directory, out, digest, key, tell)
     stack.timings.measure_memory(stack.pids)
-    tell.table(description, stack.timings.memory, stack.timings.phases)
+    tell.table(description, stack.timings)
     tell.held()
     tell.where(directory, passing=passing)

@@ -1,7 +1,7 @@
 """How the demonstration speaks: one or two lines a step, with its evidence; a table at the end."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from meldeweg.local.description import Description
+from meldeweg.local.timings import Timings
 
 
 class StepFailedError(Exception):
@@ -46,10 +47,9 @@ class Teller:
         for line in evidence:
             self._console.print(f"     {line}", markup=False)
 
-    def table(
-        self, stack: Description, memory: Mapping[str, int], phases: Mapping[str, float]
-    ) -> None:
+    def table(self, stack: Description, timings: Timings) -> None:
         """Say what ran, where it listens, and what it took."""
+        memory = timings.memory
         where = {f"gateway-{agency}": entry.url for agency, entry in stack.agencies.items()}
         where |= {name: entry.url for name, entry in stack.services.items()}
         where["broker-1"] = f"{stack.broker.bootstrap} (mTLS)"
@@ -59,9 +59,9 @@ class Teller:
             table.add_row(name, where.get(name, ""), f"{size / 2**20:.0f} MiB")
         table.add_row("zusammen / total", "", f"{sum(memory.values()) / 2**20:.0f} MiB")
         self._console.print(table)
-        total = sum(phases.values())
-        parts = ", ".join(f"{title} {took:.1f} s" for title, took in phases.items())
-        self._console.print(f"Bereit nach / ready after {total:.1f} s: {parts}", markup=False)
+        parts = ", ".join(f"{title} {took:.1f} s" for title, took in timings.phases.items())
+        total = f"Bereit nach / ready after {timings.total:.1f} s: {parts}"
+        self._console.print(total, markup=False)
 
     def held(self) -> None:
         """Say that every step told so far held: the first that does not ends the story."""

@@ -155,7 +155,12 @@ class Stack:
         self._run(Stage("Broker und Datenbank starten", specs))
         with self._phase("Dem Register seine Rechte geben"):
             self._backbone.provision()
-        for stage in self._plan.stages(self._backbone):
+        stages = iter(self._plan.stages(self._backbone))
+        while True:
+            with self.timings.phase("Behörden anmelden und Rechte abwarten"):
+                stage = next(stages, None)
+            if stage is None:
+                break
             self._run(stage)
         self.timings.finish()
         self.timings.measure_memory(self.pids)

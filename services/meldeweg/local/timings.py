@@ -30,10 +30,10 @@ class Timings:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measure what happens inside."""
+        """Measure what happens inside; the same name again adds to it."""
         started = time.monotonic()
         yield
-        self.phases[name] = time.monotonic() - started
+        self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - started
 
     def finish(self) -> None:
         """From here on the stack is ready."""

@@ -95,7 +95,8 @@ def test_every_log_line_of_every_process_is_a_json_object(stack):
 
 def test_time_and_memory_of_each_part_are_measured(stack):
     timings = json.loads((stack.directory / "timings.json").read_text())
-    assert sum(timings["phases_seconds"].values()) <= timings["total_seconds"]
+    told = sum(timings["phases_seconds"].values())
+    assert timings["total_seconds"] - 1 < told <= timings["total_seconds"]
     assert set(timings["memory_bytes"]) == {"broker-1", "postgres", "audit", "supervisor"}
     assert 150 << 20 < timings["memory_bytes"]["broker-1"] < 700 << 20
     assert timings["memory_total_bytes"] == sum(timings["memory_bytes"].values())

@@ -14,6 +14,7 @@ from meldeweg.client.types import Step
 from meldeweg.demo import attempts
 from meldeweg.demo.story import _shown
 from meldeweg.demo.telling import Teller
+from meldeweg.local.timings import Timings
 
 
 def test_who_watched_learns_where_it_lies_and_what_to_type_next():
@@ -48,6 +49,15 @@ def test_the_export_of_the_log_is_told_without_a_path_that_is_removed(tmp_path, 
     assert out.is_relative_to(tmp_path)
     assert f"ausgegeben in {out.relative_to(tmp_path)}" in said.getvalue()
     assert str(tmp_path) not in said.getvalue()
+
+
+def test_ready_after_is_the_whole_time_and_not_the_sum_of_what_has_a_name():
+    said = io.StringIO()
+    tell = Teller(Console(file=said, highlight=False, soft_wrap=True))
+    stack = SimpleNamespace(agencies={}, services={}, broker=SimpleNamespace(bootstrap="b:1"))
+    tell.table(stack, Timings({"A": 2.0, "B": 3.0}, memory={"b": 3 << 20}, total=7.5))
+    assert "ready after 7.5 s: A 2.0 s, B 3.0 s" in said.getvalue()
+    assert "3 MiB" in said.getvalue()
 
 
 def test_who_watched_learns_at_the_end_that_all_of_it_held():
