@@ -73,6 +73,7 @@ def quieten() -> None:
     from meldeweg.kernel import logs  # noqa: PLC0415 - 50 ms that version and help do not need
 
     logs.configure(service="cli", strict=False, level=logging.WARNING)
+    logs.catch_uncaught()
 
 
 def available() -> dict[str, str]:

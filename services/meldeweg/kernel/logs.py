@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -104,7 +105,16 @@ def configure(
     root.setLevel(logging.WARNING)
     take_over()
     logging.captureWarnings(capture=True)
+
+
+def catch_uncaught() -> None:
+    """Write what nobody caught as our lines too: in any thread, and in a finaliser.
+
+    Python's own hooks print the exception's text, and it may hold anything. Once for each process.
+    """
     sys.excepthook = _uncaught
+    threading.excepthook = _in_a_thread
+    sys.unraisablehook = _in_a_finaliser
 
 
 def take_over() -> None:
@@ -254,6 +264,15 @@ def _literal(record: logging.LogRecord) -> str | None:
 
 def _uncaught(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
     get().critical("crashed", exc_info=exc)
+
+
+def _in_a_thread(args: "threading.ExceptHookArgs") -> None:
+    if args.exc_type is not SystemExit:  # a thread may end so
+        get().critical("thread_crashed", exc_info=args.exc_value)
+
+
+def _in_a_finaliser(args: "sys.UnraisableHookArgs") -> None:
+    get().error("finaliser_failed", exc_info=args.exc_value)
 
 
 _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], None]

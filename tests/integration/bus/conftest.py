@@ -1,6 +1,5 @@
 import gc
 import logging
-import sys
 
 import pytest
 
@@ -11,11 +10,11 @@ from meldeweg.local.broker import Broker
 
 @pytest.fixture(autouse=True)
 def _strict_logs():
-    root, hook = logging.getLogger(), sys.excepthook
+    root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     logs.configure(service="test", strict=True)
     yield
-    root.handlers[:], sys.excepthook = handlers, hook
+    root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
 

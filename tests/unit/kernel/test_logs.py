@@ -19,10 +19,10 @@ SECRET = "Erika Beispiel, Musterweg 1"
 
 @pytest.fixture(autouse=True)
 def _restored():
-    root, hook = logging.getLogger(), sys.excepthook
+    root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
-    root.handlers[:], sys.excepthook = handlers, hook
+    root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
 
@@ -223,11 +223,34 @@ def test_warnings_are_lines_without_their_text(lines, strict):
     assert lines()[0]["logger"] == "py.warnings"
 
 
-def test_an_uncaught_exception_is_a_line_too(lines, strict):
-    exc = failed(ValueError(SECRET))
-    sys.excepthook(type(exc), exc, exc.__traceback__)
-    (line,) = lines()
-    assert (line["event"], line["level"]) == ("crashed", "critical")
+@pytest.mark.parametrize(
+    ("raising", "event"),
+    [
+        ("raise ValueError(SECRET)", "crashed"),
+        ("thread = Thread(target=fail); thread.start(); thread.join()", "thread_crashed"),
+        ("Failing().__del__ and None", "finaliser_failed"),
+    ],
+)
+def test_what_nobody_caught_is_a_line_too_wherever_it_was(raising, event):
+    code = f"""
+from threading import Thread
+from meldeweg.kernel import logs
+SECRET = {SECRET!r}
+def fail(): raise ValueError(SECRET)
+class Failing:
+    def __del__(self): fail()
+logs.configure(service="test", strict=True)
+logs.catch_uncaught()
+{raising}
+"""
+    paths = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=paths, capture_output=True, text=True
+    )
+    line = json.loads(done.stderr)
+    assert line["event"] == event
+    assert line["error"][0]["type"] == "builtins.ValueError"
+    assert SECRET not in done.stdout + done.stderr
 
 
 def _refused():

@@ -50,6 +50,7 @@ _build = metrics.gauge("build_info", "Always 1", "version")
 def run(name: str, wire: "Callable[[], Service]") -> NoReturn:
     """Wire a service and run it; a Fatal while wiring (a wrong setting) exits with its code."""
     logs.configure(service=name, strict=False)
+    logs.catch_uncaught()
     try:
         service = wire()
     except Fatal as exc:
