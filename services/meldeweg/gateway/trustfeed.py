@@ -154,9 +154,9 @@ class TrustFeed:
             raise Unavailable("register-contradicts", self.contradicting)
 
     def is_stale(self, now: datetime) -> bool:
-        """Say whether the newest snapshot is old, or missing: a warning, never a refusal."""
+        """Say whether the newest snapshot is old, missing or ahead: a warning, never a refusal."""
         snapshot = self.register.snapshot
-        return snapshot is None or now - snapshot.at > self._stale_after
+        return snapshot is None or abs(now - snapshot.at) > self._stale_after
 
     def _snapshot_age(self) -> float:
         snapshot = self.register.snapshot

@@ -252,6 +252,9 @@ func (r *register) certify(token *jws, body value, at time.Time) error {
 	if r.keys[agency] == nil {
 		r.keys[agency] = map[string]certificate{}
 	}
+	if known, ok := r.keys[agency][key.kid]; ok && at.Before(known.at) {
+		return nil // owners publish again what they ever published, in any order
+	}
 	r.keys[agency][key.kid] = certificate{body.str("use"), key, from, until, at}
 	return nil
 }

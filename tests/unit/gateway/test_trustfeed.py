@@ -174,6 +174,7 @@ async def test_a_true_snapshot_is_fine_and_its_age_is_a_warning(world, feed):
     feed.check_sealing()
     assert not feed.is_stale(NOW + timedelta(minutes=5))
     assert feed.is_stale(NOW + timedelta(minutes=5, seconds=1))
+    assert feed.is_stale(NOW - timedelta(minutes=5, seconds=1)), "the registry's clock is ahead"
 
 
 async def test_the_age_of_the_snapshot_is_told_whether_or_not_anybody_sends(store, world, feed):

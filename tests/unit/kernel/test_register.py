@@ -214,6 +214,30 @@ def test_a_snapshot_needs_the_registrys_certified_key(register, places):
     assert register.snapshot == body
 
 
+def test_a_snapshot_of_a_wrong_clock_is_outdone_by_the_next(register, places):
+    key = keyfile.read_signing_key(places.service_key("registry"))
+    days = timedelta(days=300)
+    for n, at in ((1, NOW), (2, NOW + days), (3, NOW + timedelta(minutes=1)), (2, NOW + days)):
+        body = Snapshot(v=1, n=n, at=at, topics={})
+        register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(body, key))
+    assert (register.snapshot.n, register.snapshot.at) == (3, NOW + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_the_newest_certificate_of_a_key_counts_in_whatever_order_they_come(
+    register, places, order
+):
+    key, day = SigningKey.generate(), timedelta(days=1)
+    tokens = [
+        issue.certify(identity(places, POLICE), POLICE, key.public, KeyUse.SIGN, at, life)
+        for at, life in ((NOW, 365 * day), (NOW + day, 2 * day))
+    ]
+    for n in order:
+        register.apply(topics.keys(POLICE), tokens[n])
+    (held,) = [each for each in register.certified(POLICE) if each.key.kid == key.kid]
+    assert held.certificate.at == NOW + day
+
+
 def test_chains_tell_a_withheld_a_swapped_and_an_added_record():
     ours, theirs = Chains(), Chains()
     for value in (b"a", b"b", b"c"):
