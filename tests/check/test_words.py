@@ -53,7 +53,7 @@ STOPS = {
 # The service waits and tries again, or passes one thing over; its log and metrics say so.
 DELAYS = {
     *("audit-key-unknown", "audit-waiting", "head-moved", "key-file-misnamed"),
-    *("key-of-another-agency", "key-revoked-malformed", "key-uncertified", "log-forked"),
+    *("key-revoked-malformed", "key-uncertified", "log-forked"),
     *("log-slow", "log-tile-malformed", "log-unreachable", "open-too-many", "quarantine-failed"),
     *("snapshot-malformed", "store-stopped", "tiles-unproven", "topic-recreated", "topic-reset"),
 }

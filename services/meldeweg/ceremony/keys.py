@@ -4,6 +4,7 @@ Guarantees: a private key is written whole and 0600 before its certificate is, s
 the directory meanwhile finds no certificate without its key. Nothing is ever overwritten.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,24 @@ class Listed:
     certificate: KeyCertificate
     private_here: bool
     revoked: bool
+
+
+def check(directory: Path, identity: SigningKey, agency: AgencyId) -> None:
+    """Raise Refused `key-of-another-agency` unless all that lies here is of these two.
+
+    Readers refuse a certificate of another identity: who made one would believe it counted.
+    """
+    for path in sorted(directory.glob("*.jws")):
+        jws = signing.parse(path.read_bytes().strip(), signing.typ_of(path.read_bytes().strip()))
+        named = json.loads(jws.payload).get("agency")
+        if jws.kid != identity.kid or named != agency:
+            raise Refused("key-of-another-agency", f"{path.name} is of {named}")
+
+
+def check_known(directory: Path, kid: KeyId) -> None:
+    """Raise Refused `key-unknown` unless the key is certified here: a slip would revoke nothing."""
+    if kid not in {each.kid for each in listed(directory)}:
+        raise Refused("key-unknown", str(kid))
 
 
 def issue(
@@ -72,7 +91,9 @@ def revoke(
 
 
 def listed(directory: Path) -> list[Listed]:
-    """Return every certified key of the directory, oldest first."""
+    """Return every certified key of the directory, oldest first; Refused if there is none."""
+    if not directory.is_dir():
+        raise Refused("key-directory-missing", str(directory))
     revoked = {body.kid for body in _read(directory, Typ.KEY_REVOKED, KeyRevoked)}
     found = []
     for certificate in _read(directory, Typ.KEY, KeyCertificate):

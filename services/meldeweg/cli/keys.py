@@ -14,6 +14,7 @@ from meldeweg.cli.showing import Json, echo_json, local, table
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId, Digest, KeyId
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust.objects import KeyUse
 
 app = typer.Typer(no_args_is_help=True, help="Schlüssel einer Behörde / keys of an agency")
@@ -38,9 +39,10 @@ def issue(
     """Einen Schlüssel erzeugen und mit der Identität der Behörde beglaubigen."""
     if use is KeyUse.OVERSIGHT and private is None:
         raise typer.BadParameter("--private: the oversight key is not for the gateway's directory")
+    if use is KeyUse.OVERSIGHT and private is not None and private.resolve() == keys.resolve():
+        raise typer.BadParameter("--private: another directory than the gateway's")
     kid = ceremony.issue(
-        keyfile.read_signing_key(identity),
-        AgencyId(agency),
+        *_fitting(identity, agency, keys),
         use,
         keys,
         SystemClock().now(),
@@ -52,9 +54,7 @@ def issue(
 @app.command()
 def rotate(identity: Identity, agency: Agency, keys: Keys, as_json: Json = False) -> None:
     """Neue Schlüssel; die alten gelten, bis alles angekommen ist, was unterwegs ist."""
-    made = ceremony.rotate(
-        keyfile.read_signing_key(identity), AgencyId(agency), keys, SystemClock().now()
-    )
+    made = ceremony.rotate(*_fitting(identity, agency, keys), keys, SystemClock().now())
     _say({use.value: kid for use, kid in made.items()}, as_json=as_json)
 
 
@@ -65,12 +65,18 @@ def revoke(
     keys: Keys,
     kid: Annotated[str, typer.Argument(help="Kennung des Schlüssels (kid)")],
     reason: Annotated[str, typer.Option(help="warum; andere Behörden lesen es")],
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="auch wenn sein Zertifikat nicht hier liegt")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Einen Schlüssel endgültig widerrufen: was damit noch ungeprüft ist, gilt nicht mehr."""
+    signer, owner = _fitting(identity, agency, keys)
+    if not unseen:
+        ceremony.check_known(keys, KeyId(kid))
     ceremony.revoke(
-        keyfile.read_signing_key(identity),
-        AgencyId(agency),
+        signer,
+        owner,
         KeyId(kid),
         reason,
         keys,
@@ -133,6 +139,13 @@ def list_(keys: Keys, as_json: Json = False) -> None:
             for row in rows
         ),
     )
+
+
+def _fitting(identity: Path, agency: str, keys: Path) -> tuple[SigningKey, AgencyId]:
+    """Return both, if what lies in the directory already is theirs."""
+    signer, owner = keyfile.read_signing_key(identity), AgencyId(agency)
+    ceremony.check(keys, signer, owner)
+    return signer, owner
 
 
 def _say(made: dict[str, KeyId], *, as_json: bool) -> None:

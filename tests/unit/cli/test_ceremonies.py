@@ -75,6 +75,32 @@ def test_an_agency_is_enrolled_issued_keys_and_signs_offline(run, tmp_path):
     assert kid in run("keys", "list", "--keys", tmp_path / "keys")[1]
 
 
+def test_keys_of_the_wrong_hand_or_in_the_wrong_place_are_not_made(run, tmp_path):
+    for name in ("police", "office"):
+        assert run("agency", "new-key", tmp_path / f"{name}.jwk")[0] == 0
+    held = tmp_path / "keys"
+
+    def call(verb, *more, identity="police", agency="polizei-musterstadt"):
+        where = ("--identity", tmp_path / f"{identity}.jwk", "--agency", agency, "--keys", held)
+        return run("keys", verb, *where, *more, "--json")
+
+    kid = json.loads(call("issue", "--use", "sign")[1])["sign"]
+    before = sorted(held.iterdir())
+    for wrong in ({"identity": "office"}, {"agency": "jugendamt-musterstadt"}):
+        for verb, *more in (("issue", "--use", "sign"), ("rotate",),
+                            ("revoke", kid, "--reason", "Übung")):  # fmt: skip
+            code, _, err = call(verb, *more, **wrong)
+            assert (code, json.loads(err)["error"]) == (1, "key-of-another-agency")
+    slip = "A" * 43
+    code, _, err = call("revoke", slip, "--reason", "Übung")
+    assert (code, json.loads(err)["error"]) == (1, "key-unknown")
+    assert call("issue", "--use", "oversight", "--private", held)[0] == 2
+    assert sorted(held.iterdir()) == before, "nothing was written"
+    assert call("revoke", slip, "--reason", "Übung", "--unseen")[0] == 0
+    code, _, err = run("keys", "list", "--keys", tmp_path / "nowhere", "--json")
+    assert (code, json.loads(err)["error"]) == (1, "key-directory-missing")
+
+
 def test_a_service_key_is_certified_and_renewed_offline(run, tmp_path):
     for name in ("anchor", "registry"):
         assert run("agency", "new-key", tmp_path / f"{name}.jwk")[0] == 0
