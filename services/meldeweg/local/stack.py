@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.local import description, roster
 from meldeweg.local.backbone import Backbone
 from meldeweg.local.broker import Nodes
@@ -23,7 +23,7 @@ from meldeweg.local.description import (
     Principal,
     ServiceEntry,
 )
-from meldeweg.local.files import private_directory
+from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.keeper import GRACE, Keeper
 from meldeweg.local.lock import StackLock
 from meldeweg.local.pki import Credential, DemoPki
@@ -138,8 +138,18 @@ class Stack:
         alive = last is not None and last.supervisor.process() is not None
         return 0.0 if alive else GRACE + 5.0
 
+    def _demand_same_district(self) -> None:
+        """One directory, one district: enrolments on an append-only topic can't be taken back."""
+        path = self.directory / "district"
+        if not path.exists():
+            write_private(path, self._plan.district.encode())
+        before = path.read_text(encoding="utf-8")
+        if before != self._plan.district:
+            raise Refused("district-changed", f"{self.directory} was made for {before}")
+
     def _start(self) -> None:
         assert self._lock is not None
+        self._demand_same_district()
         description.remove(self.directory)
         roster.end_leftovers(self.directory)
         keeper = Keeper(holds=(self._lock.handle,))

@@ -6,7 +6,7 @@ import pytest
 
 from meldeweg.audit.settings import AuditSettings
 from meldeweg.gateway.settings import GatewaySettings
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.settings import Mode, load
 from meldeweg.local import BackboneAlone, Options, Stack, plan
@@ -77,3 +77,12 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path):
         Stack(Options(directory=below), BackboneAlone()).start()
     assert fatal.value.code == "directory-unusable"
     assert fatal.value.detail.startswith(str(below))
+
+
+def test_a_directory_made_for_another_district_is_refused_before_anything_is_made(tmp_path):
+    (tmp_path / "district").write_text("kreis-viersen")
+    with pytest.raises(Refused) as refused:
+        Stack(Options(directory=tmp_path), BackboneAlone()).start()
+    assert refused.value.code == "district-changed"
+    assert refused.value.detail == f"{tmp_path} was made for kreis-viersen"
+    assert not {each.name for each in tmp_path.iterdir()} & {"broker", "postgres", "trust", "pki"}
