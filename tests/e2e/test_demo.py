@@ -1,0 +1,96 @@
+"""The demonstration on a running district; and whatever it shows, it fails where that is not so."""
+
+import io
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from meldeweg.audit.report import Report
+from meldeweg.demo import attempts, run
+from meldeweg.demo.story import CASTS, MARKS, Story
+from meldeweg.demo.telling import StepFailedError, Teller
+from meldeweg.kernel.errors import Refused
+
+CAST = CASTS["kreis-viersen"]
+
+
+@pytest.fixture
+def said():
+    return io.StringIO()
+
+
+@pytest.fixture
+def tell(said):
+    return Teller(Console(file=said, highlight=False, soft_wrap=True))
+
+
+@pytest.fixture
+def story(district, tell):
+    with ExitStack() as closing:
+        yield lambda cast: Story(district.described, cast, tell, closing)
+
+
+@pytest.fixture
+def exported(district, tell, story):
+    """A message of the demonstration that was taken, and an export of the log that has it."""
+    accepted = story(CAST).report()
+    digest = district.police.sent(accepted.id).digest
+    return attempts.log_proves(district.described, district.directory, digest, tell), digest
+
+
+def test_every_step_holds_and_the_end_says_so(district, tell, said):
+    run._play(district.stack, CAST, tell, passing=False)
+    lines = said.getvalue()
+    assert "Alle 13 Schritte hielten" in lines
+    for evidence in ("Kennzeichen", "Prüfsumme", "vom Broker abgewiesen", "not-covered",
+                     "checkpoint: gefunden", "haeusliche-gewalt", "ready after"):  # fmt: skip
+        assert evidence in lines, evidence
+
+
+@pytest.mark.parametrize("change", [{"office": CAST.other}, {"municipality": "05166012"}])
+def test_it_fails_where_another_office_would_get_the_report(story, change):
+    with pytest.raises(StepFailedError, match="responsible"):
+        story(replace(CAST, **change)).report()
+
+
+def test_it_fails_where_the_broker_lets_another_office_read(district, tell):
+    with pytest.raises(StepFailedError, match="let a stranger read"):
+        attempts.foreign_inbox(district.described, replace(CAST, other=CAST.office), tell)
+
+
+def test_it_fails_where_a_report_leaves_the_district(district, tell):
+    inside = replace(CAST, outside=CAST.municipality)
+    with pytest.raises(StepFailedError, match="left the district"):
+        attempts.outside(district.police, inside, tell)
+
+
+def test_it_fails_where_a_file_holds_a_word_of_the_report(district, tell):
+    leak = district.directory / "leak"
+    leak.write_bytes(f"a {MARKS[1]} b".encode("utf-16-le"))
+    try:
+        with pytest.raises(StepFailedError, match="leak"):
+            attempts.nothing_readable(district.directory, tell)
+    finally:
+        leak.unlink()
+
+
+def test_it_fails_where_the_log_lacks_the_message(district, tell, monkeypatch):
+    monkeypatch.setattr(attempts, "_LOGGED", 0.0)
+    with pytest.raises(StepFailedError, match="not in the log"):
+        attempts.log_proves(district.described, district.directory, "0" * 64, tell)
+
+
+def test_it_fails_where_a_changed_byte_is_not_found(exported, tell, monkeypatch):
+    out, _ = exported
+    monkeypatch.setattr(attempts.offline, "verify", lambda _: Report(size=1, entries=1, root="00"))
+    with pytest.raises(StepFailedError, match="was not found"):
+        attempts.one_byte(out, tell)
+
+
+def test_another_offices_officer_opens_nothing(district, exported, tell):
+    out, digest = exported
+    key = next(district.places.oversight(CAST.other).glob("*.jwk"))
+    with pytest.raises(Refused, match="not-for-this-key"):
+        attempts.officer_opens(district.described, district.directory, out, digest, key, tell)
