@@ -9,6 +9,7 @@ one machine saves nothing when that machine is lost.
 """
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from meldeweg.local.probes import kafka_answers
 from meldeweg.local.processes import Child, ProcessSpec
 
 Nodes = Literal[1, 3]
+# In a locale without umlauts Java could not open a file below /home/müller.
+_UTF8 = {"LC_ALL": "C.UTF-8"}
 
 
 class Broker:
@@ -98,6 +101,8 @@ class Broker:
 
     def prepare(self) -> tuple[ProcessSpec, ...]:
         """Write what the nodes need, format their storage once; return how to start them."""
+        if "," in str(self.data):  # Kafka would take it for two directories
+            raise Fatal("directory-unusable", f"{self.data}: a comma")
         self._same_size_as_before()
         jars = broker_jars(self._cache)
         self._cluster = tuple(self._node(number) for number in range(1, self.nodes + 1))
@@ -161,6 +166,7 @@ class Broker:
             [*_java(jars, "-Xmx128m", "-XX:TieredStopAtLevel=1"), *tool, "-I", voters],
             capture_output=True,
             text=True,
+            env=os.environ | _UTF8,
             timeout=120,
             check=False,
         )
@@ -184,6 +190,7 @@ class Broker:
                 str(node.properties),
             ),
             cwd=node.directory,
+            env=_UTF8,
             foreign_output=True,
             ready=lambda: kafka_answers(node.port, client),
             stop_timeout=30,

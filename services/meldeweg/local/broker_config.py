@@ -126,9 +126,14 @@ def server_properties(
 
 
 def render(settings: Mapping[str, str]) -> str:
-    """Write Java properties; a backslash in a value (a path, a pattern) is an escape there."""
-    escaped = ((key, value.replace("\\", "\\\\")) for key, value in settings.items())
-    return "".join(f"{key}={value}\n" for key, value in escaped)
+    """Write Java properties: Latin-1, where a backslash in a value (a path, a pattern) escapes."""
+    return "".join(f"{key}={_escaped(value)}\n" for key, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[n : n + 2]) for n in range(0, len(units), 2))
+    return "".join(chr(code) if code < 0x80 else f"\\u{code:04x}" for code in codes)
 
 
 def log4j_properties() -> str:

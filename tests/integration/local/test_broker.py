@@ -104,6 +104,16 @@ def test_a_directory_made_for_one_node_refuses_to_become_three(tmp_path):
     assert refused.value.code == "broker-nodes-changed"
 
 
+def test_a_directory_may_have_any_name_but_one_with_a_comma(tmp_path, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    with Broker(tmp_path / "Müller & Söhne #1") as broker:
+        create_topic(broker, broker.super_user, "here")
+        assert (broker.data / "1" / "data" / "meta.properties").is_file()
+    with pytest.raises(Fatal) as refused:
+        Broker(tmp_path / "a,b").prepare()
+    assert refused.value.code == "directory-unusable"
+
+
 def test_three_nodes_lose_one_and_go_on(tmp_path):
     with Broker(tmp_path, nodes=3) as broker:
         create_topic(broker, broker.super_user, "replicated")
