@@ -1,5 +1,6 @@
 """The agreement: from a readable file to bytes that are signed, and whether they are in force."""
 
+import copy
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from meldeweg.kernel import agreement, strictjson
 from meldeweg.kernel.agreement import Agreement, AgreementStatus, Deadline, Term
 from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest
+from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyKind
 
 BOTH = (VIERSEN, RHEIN_ERFT)
@@ -449,6 +451,61 @@ def test_the_german_text_has_every_party_clause_and_provision(name):
     for provision in document.provisions:
         assert provision.text in text
     assert document.notice in text
+
+
+def leaves(part, *path):
+    """Yield (path, value) of whatever is no object and no list."""
+    match part:
+        case dict():
+            for name, inner in part.items():
+                yield from leaves(inner, *path, name)
+        case list():
+            for n, inner in enumerate(part):
+                yield from leaves(inner, *path, n)
+        case _:
+            yield path, part
+
+
+def otherwise(path, value):
+    """Return what could stand there instead; most of it a document that is refused is tried too."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1]
+    if "closed" in path:
+        return ["12-23"]
+    known = {
+        "land": ["BY"], "by": ["11:11"], "default": list(Urgency), "least": list(Urgency),
+        **{each: ["police", "youth-office", "any"] for each in ("from", "to", "kind")},
+    }  # fmt: skip
+    return known.get(path[-1], [f"{value} ANDERS"])
+
+
+def with_leaf(document, path, value):
+    changed = part = copy.deepcopy(document)
+    for each in path[:-1]:
+        part = part[each]
+    part[path[-1]] = value
+    return json.dumps(changed, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_whatever_of_the_document_changes_its_german_text_changes(name):
+    """The parties sign a digest: all that it commits to is in the text that they read."""
+    data = document_bytes(name)
+    document, text = json.loads(data), agreement.render_german(agreement.parse(data))
+    silent = set()
+    for path, value in leaves(document):
+        for other in otherwise(path, value):
+            try:
+                changed = agreement.parse(with_leaf(document, path, other))
+            except Refused:
+                continue
+            if other != value and agreement.render_german(changed) == text:
+                silent.add(tuple(each for each in path if isinstance(each, str)))
+    # Where something comes from is for who reads the file; without `by` and days the rest is idle.
+    idle = {path for path in silent if path[-1] == "lead_minutes"}
+    assert silent - idle <= {("provisions", "source"), ("signing", "source")}
 
 
 @pytest.mark.parametrize("name", BOTH)

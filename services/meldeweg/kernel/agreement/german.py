@@ -9,7 +9,7 @@ from datetime import date
 
 from meldeweg.kernel.agreement.clause import RANK, Clause, Deadline, Direction
 from meldeweg.kernel.agreement.district import DistrictConfig
-from meldeweg.kernel.agreement.document import Agreement, Contact, Partner, Party, Term
+from meldeweg.kernel.agreement.document import Agreement, Calendar, Contact, Partner, Party, Term
 from meldeweg.kernel.ids import Ags
 from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyKind
@@ -25,6 +25,24 @@ _MONTHS = (
     *("Januar", "Februar", "März", "April", "Mai", "Juni"),
     *("Juli", "August", "September", "Oktober", "November", "Dezember"),
 )
+_LAENDER = {
+    "BB": "Brandenburg",
+    "BE": "Berlin",
+    "BW": "Baden-Württemberg",
+    "BY": "Bayern",
+    "HB": "Bremen",
+    "HE": "Hessen",
+    "HH": "Hamburg",
+    "MV": "Mecklenburg-Vorpommern",
+    "NI": "Niedersachsen",
+    "NW": "Nordrhein-Westfalen",
+    "RP": "Rheinland-Pfalz",
+    "SH": "Schleswig-Holstein",
+    "SL": "Saarland",
+    "SN": "Sachsen",
+    "ST": "Sachsen-Anhalt",
+    "TH": "Thüringen",
+}  # fmt: skip - ISO 3166-2:DE
 
 
 def render_german(document: Agreement | DistrictConfig) -> str:
@@ -68,6 +86,7 @@ def _lines(document: Agreement | DistrictConfig) -> Iterator[str]:
         f"Rücknahmen, Empfangs- und Löschbestätigungen und fortgeltende Klauseln{mark}"
     )
     yield f"- Löschung der Inhalte in Meldeweg: nach {document.keep_months} Monaten{mark}"
+    yield f"- Arbeitstage: {_working_days(document.calendar)}{mark}"
     signed = f" am {_day(document.signing.on)}" if document.signing.on else ""
     yield f"- Unterzeichnung{signed}: {document.signing.text}"
     if document.replaces:
@@ -104,6 +123,12 @@ def _term(term: Term) -> str:
     until = f"bis {_day(term.until)}" if term.until else "unbefristet"
     mark = f" {ASSUMED}" if term.assumed else ""
     return f"ab {_day(term.first)}, {until}{mark}; {term.source}"
+
+
+def _working_days(calendar: Calendar) -> str:
+    closed = " und ".join(_day_of_year(each) for each in calendar.closed)
+    also = f" und ohne den {closed}" if closed else ""
+    return f"Montag bis Freitag ohne die gesetzlichen Feiertage in {_LAENDER[calendar.land]}{also}"
 
 
 def _clause(number: int, clause: Clause) -> Iterator[str]:
@@ -162,9 +187,17 @@ def _deadlines(clause: Clause, mark: str) -> Iterator[str]:
     for urgency in sorted(RANK, key=RANK.__getitem__)[: RANK[clause.urgency.least] + 1]:
         text = deadline_in_german(clause.deadlines.of(urgency))
         yield f"- Bestätigung durch eine benannte Person, {_URGENCY[urgency]}: {text}{mark}"
+    if clause.linked_copy and clause.urgency.least is Urgency.IMMEDIATE:
+        text = deadline_in_german(clause.deadlines.of(Urgency.TODAY))
+        yield f"- Bestätigung der Kopie: {text}{mark}"
     if clause.handover_deadline:
         text = deadline_in_german(clause.handover_deadline)
         yield f"- Nach telefonischer Übergabe: {text}{mark}"
+
+
+def _day_of_year(month_and_day: str) -> str:
+    month, day = map(int, month_and_day.split("-"))
+    return f"{day}. {_MONTHS[month - 1]}"
 
 
 def _day(day: date) -> str:
