@@ -8,6 +8,7 @@ recreated empty. Publishing twice is harmless. Trusts: the trust feed for what l
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from meldeweg.gateway import events
@@ -113,6 +114,11 @@ class Publication:
         except Unavailable as exc:
             log.warning("event_not_told", code=exc.code)
 
+    def _after_the_last(self) -> datetime:
+        """Return now; or, where a clock was ahead once, a moment after what was said then."""
+        now, last = self._clock.now(), self._view.announced_at(self._me)
+        return now if last is None else max(now, last + timedelta(milliseconds=1))
+
     async def _announce(self) -> None:
         """Say which types and versions we read, if the topic says something else."""
         now = time.monotonic()
@@ -122,7 +128,7 @@ class Publication:
             key = self._keyring.signing_key(self._view, self._clock.now())
         except Unavailable:
             return  # our certificate is not in our own view yet
-        body = Reads(v=1, agency=self._me, types=self._reads, at=self._clock.now())
+        body = Reads(v=1, agency=self._me, types=self._reads, at=self._after_the_last())
         token = signed(body, key)
         await self._producer.send([Outgoing(topics.keys(self._me), None, token)])
         self._announced = now

@@ -32,6 +32,7 @@ _TOPIC = {
     Typ.STATUS: topics.REGISTRY_AGENCIES,
     Typ.AGREEMENT_SIGNATURE: topics.REGISTRY_AGREEMENTS,
 }
+_JUMP = 1_000  # numbers that a change of status may leave out
 _PERIOD = 10.0  # seconds between looks whether a topic lacks what the book has
 
 
@@ -139,6 +140,8 @@ def _check_counts(view: View, value: bytes) -> None:
     payload = signing.parse(value, Typ.STATUS).payload
     body = Status.read_signed(payload, "trust-record-malformed")
     known = view.last_status(body.agency)
+    if body.n > (known.n if known else 0) + _JUMP:
+        raise Refused("status-number-jumps", f"number {body.n}: none could ever follow it")
     if known is None or known == body:
         return
     if known.status is AgencyStatus.REVOKED:

@@ -103,6 +103,8 @@ def test_a_change_of_status_that_changes_nothing_is_refused(stage):
         for n in (3, 4):
             with pytest.raises(Refused, match="status-superseded"):
                 desk.submit(change(AgencyStatus.ACTIVE, n))
+        with pytest.raises(Refused, match="status-number-jumps"):
+            desk.submit(change(AgencyStatus.ACTIVE, 2**53 - 1))  # none could ever follow it
         assert desk.status_number(OFFICE) == 4
         desk.submit(change(AgencyStatus.ACTIVE, 5))
         desk.submit(change(AgencyStatus.REVOKED, 1))  # counts with any number

@@ -38,6 +38,7 @@ type register struct {
 	keys       map[string]map[string]certificate
 	revoked    map[string]map[string]bool
 	reads      map[string]value
+	readsBy    map[string]string // the key that signed it
 	agreements map[string]*agreement
 	signed     map[string]map[string]bool
 	chains     map[string][][]byte
@@ -51,7 +52,7 @@ func newRegister(anchor *signKey) *register {
 	return &register{
 		anchor: anchor, agencies: map[string]enrolment{}, services: map[string]value{},
 		standings: map[string]standing{}, keys: map[string]map[string]certificate{},
-		revoked: map[string]map[string]bool{}, reads: map[string]value{},
+		revoked: map[string]map[string]bool{}, reads: map[string]value{}, readsBy: map[string]string{},
 		agreements: map[string]*agreement{}, signed: map[string]map[string]bool{},
 		chains: map[string][][]byte{},
 	}
@@ -268,6 +269,9 @@ func (r *register) revoke(token *jws, body value) error {
 		r.revoked[agency] = map[string]bool{}
 	}
 	r.revoked[agency][body.str("kid")] = true
+	if r.readsBy[agency] == body.str("kid") {
+		delete(r.reads, agency)
+	}
 	return nil
 }
 
@@ -284,7 +288,7 @@ func (r *register) read(token *jws, body value, at time.Time) error {
 	}
 	before, _ := instant(r.reads[agency].str("at"))
 	if !at.Before(before) {
-		r.reads[agency] = body
+		r.reads[agency], r.readsBy[agency] = body, token.kid
 	}
 	return nil
 }

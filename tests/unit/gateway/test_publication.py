@@ -1,5 +1,7 @@
 """Publication: what we certified is on our topic, and all of it again when the topic is empty."""
 
+from datetime import timedelta
+
 import pytest
 
 from meldeweg.ceremony import keys as ceremony
@@ -8,12 +10,13 @@ from meldeweg.gateway.keyring import Keyring
 from meldeweg.gateway.publication import Publication
 from meldeweg.gateway.store import outbox
 from meldeweg.kernel import event, signing, topics
-from meldeweg.kernel.bus.records import Ack
+from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import Digest
-from meldeweg.kernel.trust.objects import KeyUse
+from meldeweg.kernel.trust.issue import signed
+from meldeweg.kernel.trust.objects import KeyUse, Reads
 from unit.gateway.world import NOW, POLICE, World
 
 READS = {"notification": (1, 2)}
@@ -75,6 +78,18 @@ async def test_certificates_come_first_then_what_we_read(store, world, tmp_path)
     rows = store.peek(lambda db: outbox.unproduced(db, 9, 10**6))
     told = [event.parse(dict(row.headers)["statement"]).body.kind for row in rows]
     assert told == [EventKind.KEY_PUBLISHED] * 2
+
+
+async def test_an_announcement_outdoes_the_one_of_a_clock_that_was_ahead(store, world, tmp_path):
+    stage = Stage(store, world, tmp_path / "keys")
+    await stage.look()
+    ahead = Reads(v=1, agency=POLICE, types={}, at=NOW + timedelta(days=40))
+    key = stage.keyring.signing_key(stage.view, NOW)
+    await stage.send([Outgoing(topics.keys(POLICE), None, signed(ahead, key))])
+    assert stage.view.reads(POLICE) == {}
+    stage.publication._announced -= 60  # a minute later
+    await stage.look()
+    assert stage.view.reads(POLICE) == READS
 
 
 async def test_what_is_there_is_not_published_again(store, world, tmp_path):

@@ -1,5 +1,6 @@
 """Nothing enters the register that the trust anchor's chain does not vouch for."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -236,6 +237,45 @@ def test_the_newest_certificate_of_a_key_counts_in_whatever_order_they_come(
         register.apply(topics.keys(POLICE), tokens[n])
     (held,) = [each for each in register.certified(POLICE) if each.key.kid == key.kid]
     assert held.certificate.at == NOW + day
+
+
+@pytest.mark.parametrize("revoked_first", [True, False])
+def test_what_a_stolen_key_announced_ends_with_its_revocation(register, places, revoked_first):
+    signer, key, tokens = identity(places, POLICE), SigningKey.generate(), []
+    register.apply(topics.keys(POLICE), issue.certify(signer, POLICE, key.public, KeyUse.SIGN, NOW))
+    ahead = Reads(v=1, agency=POLICE, types={}, at=NOW + timedelta(days=300))
+    tokens = [issue.signed(ahead, key), issue.revoke_key(signer, POLICE, key.kid, "Übung", NOW)]
+    for token in reversed(tokens) if revoked_first else tokens:
+        with suppress(Refused):
+            register.apply(topics.keys(POLICE), token)
+    other = SigningKey.generate()
+    register.apply(
+        topics.keys(POLICE), issue.certify(signer, POLICE, other.public, KeyUse.SIGN, NOW)
+    )
+    anew = Reads(v=1, agency=POLICE, types={"notification": (1,)}, at=NOW)
+    register.apply(topics.keys(POLICE), issue.signed(anew, other))
+    assert register.reads(POLICE) == {"notification": (1,)}
+
+
+def test_a_snapshot_judges_nothing_again_that_waits(register, places, monkeypatch):
+    stranger = issue.signed(Reads(v=1, agency=POLICE, types={}, at=NOW), SigningKey.generate())
+    register.apply(topics.keys(POLICE), stranger)
+    assert register.pending() == 1
+    monkeypatch.setattr(register, "_retry_pending", None)  # called, it would end here
+    key = keyfile.read_signing_key(places.service_key("registry"))
+    snapshot = Snapshot(v=1, n=1, at=NOW, topics={})
+    register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(snapshot, key))
+    assert register.snapshot == snapshot
+
+
+def test_what_waits_is_bounded_in_bytes_too(register):
+    versions = tuple(range(900, 1000))
+    types = {f"{n:060}": versions for n in range(100)}
+    for _ in range(50):
+        token = issue.signed(Reads(v=1, agency=POLICE, types=types, at=NOW), SigningKey.generate())
+        register.apply(topics.keys(POLICE), token)
+    assert 20 < register.pending() < 50
+    assert sum(map(len, register._pending[topics.keys(POLICE)])) <= 2 * 1024 * 1024
 
 
 def test_chains_tell_a_withheld_a_swapped_and_an_added_record():

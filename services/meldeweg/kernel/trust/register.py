@@ -30,7 +30,10 @@ from meldeweg.kernel.trust.objects import (
 )
 from meldeweg.kernel.trust.view import CertifiedKey, View
 
-_PENDING_MAX = 1_000  # for each topic: whoever floods their own pushes out nobody else's
+# For each topic: whoever floods their own pushes out nobody else's. All of it is judged again
+# whenever something else was accepted.
+_PENDING_MAX = 1_000
+_PENDING_BYTES = 2 * 1024 * 1024
 _BELONGS: dict[str, tuple[Typ, ...]] = {
     topics.REGISTRY_AGENCIES: (Typ.ENROLMENT, Typ.SERVICE_KEY, Typ.STATUS),
     topics.REGISTRY_AGREEMENTS: (Typ.AGREEMENT_SIGNATURE,),
@@ -65,11 +68,18 @@ class Register(View):
         try:
             self.admit(topic, value)
         except Early:
-            waiting = self._pending.setdefault(topic, deque(maxlen=_PENDING_MAX))
-            if value not in waiting:
-                waiting.append(value)
+            self._wait(topic, value)
             return
-        self._retry_pending()
+        if topic != topics.REGISTRY_SNAPSHOTS:  # one a minute, and nothing waits for it
+            self._retry_pending()
+
+    def _wait(self, topic: str, value: bytes) -> None:
+        waiting = self._pending.setdefault(topic, deque())
+        if value in waiting:
+            return
+        waiting.append(value)
+        while len(waiting) > _PENDING_MAX or sum(map(len, waiting)) > _PENDING_BYTES:
+            waiting.popleft()
 
     def _retry_pending(self) -> None:
         progress = True
@@ -162,12 +172,15 @@ class Register(View):
     def _revoke(self, jws: Jws, body: KeyRevoked) -> None:
         signing.verify(jws, self._identity(body.agency))
         self._revoked.add((body.agency, body.kid))
+        announced = self._reads.get(body.agency)
+        if announced is not None and announced[1] == body.kid:
+            del self._reads[body.agency]  # whoever stole the key may have written it
 
     def _announce(self, jws: Jws, body: Reads) -> None:
         signing.verify(jws, self.signature_key(body.agency, jws.kid, body.at))
         known = self._reads.get(body.agency)
-        if known is None or body.at >= known.at:
-            self._reads[body.agency] = body
+        if known is None or body.at >= known[0].at:
+            self._reads[body.agency] = (body, jws.kid)
 
     def _sign_agreement(self, jws: Jws, body: AgreementSignature) -> None:
         document = self._documents.get(body.agreement)

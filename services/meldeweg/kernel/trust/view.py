@@ -66,7 +66,7 @@ class View:
         self._status: dict[AgencyId, Status] = {}
         self._keys: dict[AgencyId, dict[KeyId, CertifiedKey]] = {}
         self._revoked: set[tuple[AgencyId, KeyId]] = set()
-        self._reads: dict[AgencyId, Reads] = {}
+        self._reads: dict[AgencyId, tuple[Reads, KeyId]] = {}  # and who signed it
         self._documents: dict[Digest, Agreement] = {}
         self._signed: dict[Digest, set[AgencyId]] = {}
         self.snapshot: Snapshot | None = None
@@ -169,7 +169,12 @@ class View:
     def reads(self, agency: AgencyId) -> Mapping[str, tuple[int, ...]]:
         """Return the message types and versions that the agency announced."""
         known = self._reads.get(agency)
-        return known.types if known else {}
+        return known[0].types if known else {}
+
+    def announced_at(self, agency: AgencyId) -> datetime | None:
+        """Return the time that the announcement which counts states; None without one."""
+        known = self._reads.get(agency)
+        return known[0].at if known else None
 
     def agreement(self, digest: Digest) -> KnownAgreement:
         """Return the agreement that a context names, or `Early("agreement-unknown")`."""
