@@ -37,7 +37,7 @@ def wire() -> Service:
     ledger = Ledger(uri, settings.clock())
     sealer = Sealer(ledger, signer, former)
     ingest = Ingest(connection, ledger, sealer, settings.origin)
-    decide = Deciding(ledger, ingest.between)
+    decide = Deciding(ledger, ingest.between, ingest.end_of)
     app = build(reading, Auditors(settings.auditors), sealer.verifiers, decide)
     service = Service("audit", settings, app=app)
     service.part("ingest", ingest)

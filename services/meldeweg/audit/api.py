@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -39,7 +39,11 @@ Keys = Callable[[str], Sequence[note.Verifier]]
 """Origin of a log -> whose signatures are its own"""
 
 Year = Annotated[int | None, Query(ge=2000, le=9999, description="the log of this year")]
-Size = Annotated[int | None, Query(ge=0, description="a size that was signed; else the newest")]
+Size = Annotated[
+    int | None, Query(ge=0, lt=2**53, description="a size that was signed; else the newest")
+]
+Number = Annotated[int, Query(ge=0, lt=2**53)]  # what PostgreSQL can count to, and more
+Topic = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 def build(
@@ -129,12 +133,12 @@ def _proofs(app: FastAPI, reading: Reading, known: Sequence[Any]) -> None:
         return [_head(reading.signed(year)) for year in reading.years()]
 
     @app.get("/v1/proofs/inclusion", tags=["log"], dependencies=known)
-    def inclusion(index: int, year: Year = None, size: Size = None) -> dict[str, Any]:
+    def inclusion(index: Number, year: Year = None, size: Size = None) -> dict[str, Any]:
         signed, proof = reading.inclusion(index, size, year)
         return _head(signed) | {"index": index, "proof": [_b64(step) for step in proof]}
 
     @app.get("/v1/proofs/consistency", tags=["log"], dependencies=known)
-    def consistency(old: int, year: Year = None, size: Size = None) -> dict[str, Any]:
+    def consistency(old: Number, year: Year = None, size: Size = None) -> dict[str, Any]:
         signed, proof = reading.consistency(old, size, year)
         return _head(signed) | {"old": old, "proof": [_b64(step) for step in proof]}
 
@@ -143,10 +147,10 @@ def _state(app: FastAPI, reading: Reading, known: Sequence[Any]) -> None:
     @app.get("/v1/entries", tags=["entries"], dependencies=known)
     def entries(
         year: Year = None,
-        start: Annotated[int, Query(ge=0, description="first index")] = 0,
+        start: Annotated[int, Query(ge=0, lt=2**53, description="first index")] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
-        topic: str | None = None,
-        offset: int | None = None,
+        topic: Topic = None,
+        offset: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
     ) -> dict[str, Any]:
         """Entries in the order of the log, or those of one offset of a topic."""
         if topic is not None and offset is not None:
@@ -157,7 +161,7 @@ def _state(app: FastAPI, reading: Reading, known: Sequence[Any]) -> None:
         return {"items": found, "next": end if end < signed.size else None}
 
     @app.get("/v1/entries/{index}", tags=["entries"], dependencies=known)
-    def entry(index: int, year: Year = None) -> dict[str, Any]:
+    def entry(index: Annotated[int, Path(ge=0, lt=2**53)], year: Year = None) -> dict[str, Any]:
         """One entry with its sealed record, which only the oversight keys open."""
         return _entry(reading.entry(index, year))
 

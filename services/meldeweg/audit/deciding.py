@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Path, Request
 from pydantic import Field
 
 from meldeweg.audit.ledger import Ledger, Stream
 from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.schemas.values import TEXT_PATTERN, Line
 from meldeweg.kernel.service.operators import body
 
 T = TypeVar("T")
@@ -29,22 +30,24 @@ STATUS = {
     "stream-halted": 409,
     "stream-not-halted": 409,
     "offset-behind": 409,
+    "offset-beyond": 409,
 }
 
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
+# Whatever a person may write that PostgreSQL keeps: a NUL would end the service, not the request.
+_Text = Annotated[str, Field(max_length=500, pattern=TEXT_PATTERN)]
 
 
 class Judged(Frozen):
     """Body of `POST /v1/alarms/{id}/resolve`. `by`: the person who judged it."""
 
-    by: Annotated[str, Field(min_length=1, max_length=200)]
+    by: Line
     reason: _Text
 
 
 class Resumption(Judged):
     """Body of `POST /v1/streams/{topic}/resume`. `at`: the first offset to be audited again."""
 
-    at: Annotated[int, Field(ge=0)]
+    at: Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Between(Protocol):
@@ -59,9 +62,17 @@ class Deciding:
 
     ledger: Ledger
     between: Between
+    end_of: Callable[[str], Awaitable[int]]
+    """Returns the offset to come of a topic, as the broker says; or raises `Unavailable`."""
 
     async def resume(self, topic: str, order: Resumption, token: str) -> dict[str, Any]:
-        """Let a stopped topic go on at an offset. Raises `Refused`, `Unavailable`."""
+        """Let a stopped topic go on at an offset. Raises `Refused`, `Unavailable`.
+
+        Not beyond the topic's end: what comes until then would never be audited, and no decision
+        goes back (`offset-behind`).
+        """
+        if self.ledger.newest(topic) is not None and order.at > (end := await self.end_of(topic)):
+            raise Refused("offset-beyond", f"the topic ends at {end}")
         stream = await self.between(lambda: self._resume(topic, order, token))
         log.warning("audit_decision", topic=topic, offset=order.at, action="resume")
         return {"topic": topic, "next": stream.next, "halted": stream.halted}
@@ -108,7 +119,9 @@ def routes(app: FastAPI, deciding: Deciding, who: Callable[..., str]) -> None:
         dependencies=known,
         openapi_extra=_body(Judged),
     )
-    async def resolve(alarm: int, request: Request, token: Who) -> dict[str, Any]:
+    async def resolve(
+        alarm: Annotated[int, Path(ge=0, lt=2**53)], request: Request, token: Who
+    ) -> dict[str, Any]:
         """Close an alarm that a person has looked at; who and why stay with it."""
         order = Judged.read(await body(request), "body-malformed")
         return await deciding.resolve(alarm, order, token)

@@ -156,6 +156,13 @@ class Ingest:
             done = await asked.done  # it is under way: its outcome counts
         return done
 
+    async def end_of(self, topic: str) -> int:
+        """Return the offset to come of a topic; `Unavailable` while nobody can say it."""
+        ends = await self._reader.ends()
+        if (topic, 0) not in ends:
+            raise Unavailable("audit-waiting", f"the broker does not say how far {topic} reaches")
+        return ends[topic, 0]
+
     async def _carry_out(self) -> None:
         """Do what was asked for meanwhile; the reader then asks the ledger where to go on."""
         if not self._asked:

@@ -55,8 +55,15 @@ def filled(audit):
 @pytest.fixture
 def app(filled, tokens):
     return build(
-        filled.reading, Auditors(tokens), filled.sealer.verifiers, Deciding(filled.ledger, at_once)
+        filled.reading,
+        Auditors(tokens),
+        filled.sealer.verifiers,
+        Deciding(filled.ledger, at_once, ends_at_nine),
     )
+
+
+async def ends_at_nine(_):
+    return 9
 
 
 async def at_once(job):
@@ -110,7 +117,7 @@ def test_a_token_that_was_taken_back_is_refused_at_once(client, tokens):
 
 
 def test_without_a_file_of_tokens_nobody_is_an_auditor(filled):
-    decide = Deciding(filled.ledger, at_once)
+    decide = Deciding(filled.ledger, at_once, ends_at_nine)
     with TestClient(
         build(filled.reading, Auditors(None), filled.sealer.verifiers, decide)
     ) as client:
@@ -137,6 +144,13 @@ def test_a_malformed_file_of_tokens_is_refused_at_start(tmp_path):
         ("/checkpoint?size=7", 404, "checkpoint-absent"),
         ("/v1/entries/303", 404, "entry-absent"),
         ("/v1/proofs/inclusion?index=303", 422, "index-out-of-range"),
+        (f"/v1/proofs/inclusion?index={2**63}", 400, "parameter-malformed"),
+        (f"/v1/proofs/consistency?old={2**63}", 400, "parameter-malformed"),
+        (f"/v1/entries/{2**63}", 400, "parameter-malformed"),
+        (f"/v1/entries?start={2**63}", 400, "parameter-malformed"),
+        ("/v1/entries?topic=a%00b&offset=1", 400, "parameter-malformed"),
+        (f"/v1/entries?topic=a&offset={2**63}", 400, "parameter-malformed"),
+        (f"/checkpoint?size={2**63}", 400, "parameter-malformed"),
         ("/v1/proofs/consistency?old=999", 422, "size-out-of-range"),
         ("/other.jsonl", 404, "file-missing"),
     ],

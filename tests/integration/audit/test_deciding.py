@@ -44,10 +44,14 @@ async def at_once(job):
     return job()
 
 
+async def ends_at_nine(_):
+    return 9
+
+
 @pytest.fixture
 async def ask(audit):
     audit.append(record(0), record(3), record(0, OTHER))
-    async with asking(audit.reading, Deciding(audit.ledger, at_once)) as client:
+    async with asking(audit.reading, Deciding(audit.ledger, at_once, ends_at_nine)) as client:
         yield client
 
 
@@ -96,6 +100,10 @@ async def test_an_alarm_is_closed_once_and_never_while_its_topic_stands_still(as
         (resume(TOPIC), {"at": 0}, 409, "offset-behind"),
         (resume(OTHER), {"at": 5}, 409, "stream-not-halted"),
         (resume("inbox.nobody.nobody"), {"at": 5}, 404, "stream-unknown"),
+        (resume(TOPIC), {"at": 10}, 409, "offset-beyond"),
+        (resume(TOPIC), {"at": 2**53}, 400, "body-malformed"),
+        (resume(TOPIC), {"at": 3, "by": "a\0b"}, 400, "body-malformed"),
+        (resume(TOPIC), {"at": 3, "reason": "a\0b"}, 400, "body-malformed"),
         (resume(TOPIC), {}, 400, "body-malformed"),
         (resume(TOPIC), {"at": 3, "reason": ""}, 400, "body-malformed"),
         ("/v1/alarms/4711/resolve", {}, 404, "alarm-unknown"),
@@ -154,7 +162,10 @@ async def test_the_running_audit_goes_on_where_the_person_says_and_signs_again(o
     await bus.delete_records(TOPIC, 6)
     async with Running(bus, uri) as audit:
         await eventually(lambda: audit.alarms() == {("log-start-beyond", TOPIC)})
-        async with asking(audit.reading, Deciding(audit.ledger, audit.ingest.between)) as ask:
+        decide = Deciding(audit.ledger, audit.ingest.between, audit.ingest.end_of)
+        async with asking(audit.reading, decide) as ask:
+            slip = await ask.post(resume(TOPIC), json=WHO | {"at": 66})
+            assert (slip.status_code, slip.json()["code"]) == (409, "offset-beyond")
             answer = await ask.post(resume(TOPIC), json=WHO | {"at": 6})
         assert answer.status_code == 200, answer.text
         await audit.signed(6)

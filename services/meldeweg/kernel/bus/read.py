@@ -138,8 +138,12 @@ class Reader:
         return not self._unplaced
 
     async def ends(self) -> dict[Place, int]:
-        """Return the offset to come of each place that is being read."""
-        return {place: there[1] for place, there in (await self._bounds(list(self._next))).items()}
+        """Return the offset to come of each place that is being read. Raises Unavailable."""
+        try:
+            found = await self._bounds(list(self._next))
+        except TROUBLE as exc:
+            raise Unavailable(outcome(exc).code) from exc
+        return {place: there[1] for place, there in found.items()}
 
     def _taken(self, item: tuple[TopicPartition, list[Any]]) -> tuple[Place, list[Record]]:
         place = (item[0].topic, item[0].partition)
