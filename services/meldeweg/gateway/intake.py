@@ -84,6 +84,7 @@ class Intake:
         order = orders.read(body)
         self._room.look(len(body))
         decision = self._decide(order, self._now())
+        self._desk.signer()  # without a key it could not be sent
         permit, linked = decision.draft.permit, decision.linked
         return Preview(
             recipient=decision.draft.recipient.agency,

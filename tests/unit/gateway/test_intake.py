@@ -203,6 +203,17 @@ async def test_a_dry_run_says_what_would_happen_and_keeps_nothing(police):
     assert not preview.warnings
 
 
+async def test_a_dry_run_fails_where_the_call_would_for_want_of_our_own_key(police, monkeypatch):
+    def without(_):
+        raise Unavailable("no-signing-key", "")
+
+    monkeypatch.setattr(type(police.intake._desk), "signer", without)
+    for attempt in (police.intake.check, lambda body: police.intake.accept(body, KEY)):
+        with pytest.raises(Unavailable, match="no-signing-key"):
+            await attempt(order())
+    assert police.counts() == NOTHING
+
+
 # --- who gets it ----------------------------------------------------------------------------------
 
 
