@@ -7,10 +7,10 @@ so that its own gateway learns of it; topics are only ever added.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from meldeweg.kernel import topics
-from meldeweg.kernel.agreement import Agreement, AgreementStatus, standing
+from meldeweg.kernel.agreement import BERLIN, Agreement, AgreementStatus, Standing, standing
 from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import Topic
@@ -66,13 +66,25 @@ def desired(view: View, now: datetime) -> Provision:
     for agency in view.agencies():
         names.update(topic.name for topic in topics.of_agency(agency))
         acls.update(_own(agency, view.status(agency)))
-    worth = {each.digest: each.status for each in standing(view.agreements(), now)}
+    worth = {each.digest: each for each in standing(view.agreements(), now)}
+    today = now.astimezone(BERLIN).date()
     for agreement in view.agreements():
         names.update(topics.inbox(to, sender) for sender, to in _pairs(agreement, view))
-        if worth[agreement.digest] in _EXCHANGING:
+        if _may_still_arrive(worth[agreement.digest], today):
             for sender, to in _pairs(agreement, view):
                 acls.update(_exchange(view, sender, to))
     return Provision(frozenset(names), frozenset(acls))
+
+
+def _may_still_arrive(held: Standing, today: date) -> bool:
+    """Say whether something that was sent under it may still have to arrive, or its receipt (I1).
+
+    After the run-off gateways refuse what is new; what was sent in it has its way until its end.
+    """
+    gone = held.gone_after()
+    return held.status in _EXCHANGING or (
+        held.status is AgreementStatus.ENDED and gone is not None and today <= gone
+    )
 
 
 def difference(want: Provision, have: Provision) -> Difference:

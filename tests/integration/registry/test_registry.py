@@ -176,12 +176,16 @@ async def test_an_empty_broker_is_filled_again(stage):
     await eventually(lambda: stage.may_read(OFFICE, INBOX))
 
 
-async def test_rights_stay_through_the_run_off_and_end_with_it(stage):
+async def test_rights_stay_until_the_last_that_was_sent_in_the_run_off_may_have_arrived(stage):
     stage.start()
     stage.hand_in_all()
     assert await stage.may_write(POLICE, INBOX)
     until = load_district("kreis-viersen").term.until
-    for days_after, flows in ((239, True), (241, False)):
+    for days_after, flows, status in (
+        (239, True, "run-off"),
+        (239 + 7 * 31, True, "ended"),
+        (242 + 7 * 31, False, "ended"),
+    ):
         stage.kill()
         ahead = (until - SystemClock().now().date()) + timedelta(days=days_after)
         stage.start(clock_offset=ahead.total_seconds())
@@ -189,7 +193,7 @@ async def test_rights_stay_through_the_run_off_and_end_with_it(stage):
             await eventually(lambda desk=desk: settled(desk))
             (known,) = desk.agreements()
         assert await stage.may_write(POLICE, INBOX) is flows
-        assert known["status"] == ("run-off" if flows else "ended")
+        assert known["status"] == status
 
 
 async def settled(desk):

@@ -90,14 +90,16 @@ def test_an_unsigned_agreement_gives_nothing(places, register):
     assert not may(plan, POLICE, Operation.WRITE, topics.inbox(KREIS, POLICE))
 
 
-def test_after_term_and_run_off_the_rights_end(register):
-    term = load_district("kreis-viersen").term
-    assert term.until is not None
-    days = timedelta(days=term.run_off_days)
-    last = from_rfc3339(f"{term.until.isoformat()}T12:00:00.000Z")
+def test_rights_end_once_nothing_that_was_sent_may_be_held_any_more(register):
+    held = load_district("kreis-viersen")
+    assert held.term.until is not None
+    last = from_rfc3339(f"{held.term.until.isoformat()}T12:00:00.000Z")
+    last += timedelta(days=held.term.run_off_days)
+    gone = last + timedelta(days=(held.keep_months + 1) * 31)
     inbox = topics.inbox(KREIS, POLICE)
-    assert may(desired(register, last + days), POLICE, Operation.WRITE, inbox)
-    ended = desired(register, last + days + timedelta(days=2))
+    for day in (last, last + timedelta(days=2), gone):
+        assert may(desired(register, day), POLICE, Operation.WRITE, inbox), day
+    ended = desired(register, gone + timedelta(days=2))
     assert not may(ended, POLICE, Operation.WRITE, inbox)
     assert inbox in ended.topics, "names are never used twice, so topics stay"
 

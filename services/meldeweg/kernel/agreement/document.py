@@ -20,7 +20,7 @@ from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
 from meldeweg.kernel.trust.objects import AgencyKind
 
 AGREEMENT_MAX = 512 * 1024  # bytes
-_LONGEST_MONTH = 31
+LONGEST_MONTH = 31  # days
 
 
 class Contact(Frozen):
@@ -136,7 +136,7 @@ class Terms(Frozen):
                 ags.startswith(self.district.ags) for ags in self.municipalities
             ),
             "the run-off ends before contents are deleted": self.term.run_off_days
-            < (self.keep_months + 1) * _LONGEST_MONTH,
+            < (self.keep_months + 1) * LONGEST_MONTH,
         }
         _refuse(wrong)
         self._check_corrections()

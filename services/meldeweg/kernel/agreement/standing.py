@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from meldeweg.kernel.agreement.document import Agreement
+from meldeweg.kernel.agreement.document import LONGEST_MONTH, Agreement
 from meldeweg.kernel.ids import AgencyId, Digest
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -42,11 +42,21 @@ class Known(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An agreement and what it is worth at one instant."""
+    """An agreement and what it is worth at one instant.
+
+    `last_day`: of its run-off, from then on it is ended; None without an end, or if it never began.
+    """
 
     digest: Digest
     document: Agreement
     status: AgreementStatus
+    last_day: date | None = None
+
+    def gone_after(self) -> date | None:
+        """Return the day on which nothing that was sent under it may be held any more (I9)."""
+        if self.last_day is None:
+            return None
+        return self.last_day + timedelta(days=(self.document.keep_months + 1) * LONGEST_MONTH)
 
 
 def status(document: Agreement, signed_by: Collection[AgencyId], now: datetime) -> AgreementStatus:
@@ -87,6 +97,7 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
     documents = {one.digest: one.document for one in held}
     today = now.astimezone(BERLIN).date()
     replaced = dict(found)
+    last = {name: _run_off_end(one, one.term.until) for name, one in documents.items()}
     for new, document in documents.items():
         previous = document.replaces
         if previous is None or previous not in documents:
@@ -100,4 +111,17 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
         if {party.agency for party in old.parties} <= {party.agency for party in document.parties}:
             then = _ended_by(document.term.first, old, today)
             replaced[previous] = max(own, then, key=list(AgreementStatus).index)
-    return tuple(Standing(name, documents[name], replaced[name]) for name in documents)
+            last[previous] = _sooner(last[previous], old, document.term.first)
+    return tuple(Standing(name, documents[name], replaced[name], last[name]) for name in documents)
+
+
+def _run_off_end(document: Agreement, until: date | None) -> date | None:
+    return None if until is None else until + timedelta(days=document.term.run_off_days)
+
+
+def _sooner(own: date | None, old: Agreement, successor: date) -> date | None:
+    """Return the end of `old`'s run-off under a successor that began on that day."""
+    if successor < old.term.first:
+        return None
+    replaced = _run_off_end(old, successor - timedelta(days=1))
+    return replaced if own is None or replaced is None else min(own, replaced)

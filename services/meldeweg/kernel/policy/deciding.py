@@ -226,5 +226,12 @@ def _delete_after(at: datetime, months: int) -> str:
 
 
 def permit_receipt(held: Standing, sender: AgencyId, recipient: AgencyId) -> None:
-    """Refuse unless a receipt may go: between parties, in force or in run-off; no clause needed."""
-    _parties(held, sender, recipient)
+    """Refuse unless a receipt may go: between parties that signed; no clause is needed.
+
+    Also after the run-off: what was sent in it is answered as long as it may be held.
+    """
+    try:
+        _parties(held, sender, recipient)
+    except NotCovered as exc:
+        if exc.rule is not Rule.ENDED:
+            raise
