@@ -89,6 +89,10 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
         if date is not None:
             report.findings += judging.clock(subject.name, date)
     if subject.listens is not None:
+        facts_of_tls = gather_files.server_certificate(subject.listens)
+        if facts_of_tls is not None:
+            report.checked.append(f"{subject.name}: TLS")
+            report.findings += judging.certificate(subject.name, facts_of_tls, "", clock.now())
         report.checked.append(f"{subject.name}: port")
         facts_of_port = gather_files.port(subject.listens, runs_here=runs_here)
         report.findings += judging.port(subject.name, facts_of_port)

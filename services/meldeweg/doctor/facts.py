@@ -100,7 +100,11 @@ class ServiceFacts:
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """An address that a service is to listen on. `taken_by`: "" free, "itself", or "another"."""
+    """An address that a service is to listen on. `taken_by`: "" free, "itself", or "another".
+
+    `trouble`: why nobody could listen there.
+    """
 
     address: str
     taken_by: str
+    trouble: str = ""

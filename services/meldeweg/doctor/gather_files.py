@@ -33,22 +33,33 @@ _PREFIX = {"gateway": "gw", "service": "service", "broker": "broker"}  # as the 
 
 def certificate(settings: KafkaSettings) -> CertificateFacts:
     """Read a client's certificate, its key and the CA file."""
+    return _certificate(settings.cert, settings.key, settings.ca)
+
+
+def server_certificate(settings: HttpSettings) -> CertificateFacts | None:
+    """Read what the API shows to its callers; None without TLS. Whose CA it is they must know."""
+    if settings.cert is None or settings.key is None:
+        return None
+    return _certificate(settings.cert, settings.key, None)
+
+
+def _certificate(cert: Path, key: Path, ca: Path | None) -> CertificateFacts:
     try:
-        own = x509.load_pem_x509_certificates(settings.cert.read_bytes())[0]
-        authorities = x509.load_pem_x509_certificates(settings.ca.read_bytes())
-        key = load_pem_private_key(settings.key.read_bytes(), password=None)
+        own = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+        authorities = x509.load_pem_x509_certificates(ca.read_bytes()) if ca else ()
+        private = load_pem_private_key(key.read_bytes(), password=None)
     except OSError as exc:
-        return CertificateFacts(settings.cert, trouble=f"{exc.filename}: {exc.strerror}")
+        return CertificateFacts(cert, trouble=f"{exc.filename}: {exc.strerror}")
     except (ValueError, TypeError, IndexError) as exc:
-        return CertificateFacts(settings.cert, trouble=type(exc).__name__)
+        return CertificateFacts(cert, trouble=type(exc).__name__)
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return CertificateFacts(
-        settings.cert,
+        cert,
         own.not_valid_before_utc,
         own.not_valid_after_utc,
         _principal(own.subject),
-        any(_issued_by(own, each) for each in authorities),
-        key.public_key().public_bytes(*form) == own.public_key().public_bytes(*form),
+        ca is None or any(_issued_by(own, each) for each in authorities),
+        private.public_key().public_bytes(*form) == own.public_key().public_bytes(*form),
     )
 
 
@@ -132,5 +143,7 @@ def port(settings: HttpSettings, *, runs_here: bool) -> PortFacts:
     try:
         socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as exc:
-        return PortFacts(address, "another" if exc.errno == errno.EADDRINUSE else "")
+        if exc.errno == errno.EADDRINUSE:
+            return PortFacts(address, "another")
+        return PortFacts(address, "", errno.errorcode.get(exc.errno or 0, type(exc).__name__))
     return PortFacts(address, "")

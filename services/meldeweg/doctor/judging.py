@@ -163,3 +163,5 @@ def port(who: str, facts: PortFacts) -> Iterator[Finding]:
     """Judge whether a service can listen where it should."""
     if facts.taken_by == "another":
         yield Finding(who, "port-taken", facts.address)
+    if facts.trouble:
+        yield Finding(who, "address-unusable", f"{facts.address}: {facts.trouble}")

@@ -22,7 +22,8 @@ from meldeweg.kernel.statement import Context, ReceiptKind, Statement, Urgency
 _OPEN_MAX = 200_000
 _REMEMBERED_MAX = 200_000  # ended digests, so that a message produced again stays ended
 _WORDS_MAX = 10_000
-_ENDING = (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED)
+# Erased is only what was taken, refused or taken back: nobody waits for it any more.
+_ENDING = (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED, ReceiptKind.ERASED)
 
 _Word = TypeVar("_Word", bound=str)
 

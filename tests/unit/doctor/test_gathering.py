@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meldeweg.doctor import gather_files, gather_net, judging
+from meldeweg.doctor import examining, gather_files, gather_net, judging
 from meldeweg.kernel.clock import FixedClock, SystemClock
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.settings import HttpSettings, KafkaSettings
@@ -120,6 +120,34 @@ def test_a_taken_port_is_found_and_a_free_one_is_none():
         assert gather_files.port(taken, runs_here=False).taken_by == "another"
         assert gather_files.port(taken, runs_here=True).taken_by == "itself"
     assert gather_files.port(taken, runs_here=False).taken_by == ""
+
+
+def test_an_address_that_is_none_of_this_machine_is_found():
+    elsewhere = HttpSettings(host="192.0.2.1", port=4711, plain=True)  # TEST-NET-1, RFC 5737
+    facts = gather_files.port(elsewhere, runs_here=False)
+    assert (facts.taken_by, facts.trouble) == ("", "EADDRNOTAVAIL")
+
+
+def test_what_the_api_shows_to_its_callers_is_looked_at(tmp_path):
+    now = SystemClock().now()
+    good = DemoPki(tmp_path / "a").gateway(POLICE)
+    ended = DemoPki(tmp_path / "b", FixedClock(now - timedelta(days=200))).gateway(POLICE)
+
+    def found(cert, key):
+        facts = gather_files.server_certificate(HttpSettings(cert=cert, key=key))
+        return [each.code for each in judging.certificate("x", facts, "", now)]
+
+    assert found(good.cert, good.key) == []
+    assert found(ended.cert, ended.key) == ["certificate-expired"]
+    assert found(good.cert, ended.key) == ["certificate-key-mismatch"]
+    assert found(tmp_path / "gone", good.key) == ["certificate-unreadable"]
+    assert gather_files.server_certificate(HttpSettings()) is None
+
+    report = examining.Report()
+    listens = HttpSettings(cert=ended.cert, key=ended.key)
+    subject = examining.Subject("x", "gw-x", kafka(good), listens=listens)
+    examining._service(subject, SystemClock(), report)
+    assert [each.code for each in report.findings] == ["certificate-expired"]
 
 
 def test_nobody_at_the_brokers_address_and_somebody_who_is_no_broker(tmp_path):

@@ -126,6 +126,7 @@ def test_clocks_may_differ_by_five_minutes(ours, at_least, wrong):
         ),
         (judging.port(WHO, PortFacts("127.0.0.1:1", "itself")), None),
         (judging.port(WHO, PortFacts("127.0.0.1:1", "another")), "port-taken"),
+        (judging.port(WHO, PortFacts("192.0.2.1:1", "", "EADDRNOTAVAIL")), "address-unusable"),
         (judging.broker(WHO, BrokerFacts("x:1")), None),
         (
             judging.broker(WHO, BrokerFacts("x:1", "certificate-refused", "y")),

@@ -87,8 +87,16 @@ def test_a_message_is_overdue_until_a_person_took_it():
     assert ledger.overdue(late) == []
 
 
+def test_a_message_that_was_taken_back_and_erased_is_not_overdue():
+    ledger, sent = Ledger(SILENT_AFTER), message()
+    ledger.message(sent, NOW)
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    ledger.receipt(receipt(sent, ReceiptKind.ERASED))
+    assert ledger.overdue(NOW + timedelta(days=100)) == []
+
+
 def test_receipts_read_before_their_message_count():
-    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED):
+    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED, ReceiptKind.ERASED):
         ledger, sent = Ledger(SILENT_AFTER), message()
         ledger.receipt(receipt(sent, kind))
         ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
