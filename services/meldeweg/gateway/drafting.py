@@ -17,7 +17,7 @@ from meldeweg.gateway.api.shapes import Warn
 from meldeweg.gateway.order import Order
 from meldeweg.kernel import schemas
 from meldeweg.kernel.agreement import Standing
-from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import SealKey
 from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
@@ -99,14 +99,14 @@ def _decided(
     addressed = addressing.resolve(view, me, held, order, written.named_grounds())
     # 5 a clause covers it, 6 and what it refers to went between the same two, 7 version and keys
     first = _one(view, me, held, order, written, addressed, original, now)
-    linked, warnings = None, _warnings(view, me, first, stale=stale)
+    linked, warnings = None, _warnings(view, me, first, now, stale=stale)
     copy_to = first.permit.linked_copy_to
     if copy_to is not None:
         try:
             addressing.check_recipient(view, me, copy_to)
             also = Addressed(copy_to, addressed.places)
             linked = _one(view, me, held, order, written, also, original, now)
-        except Refused:
+        except (Refused, Unavailable):  # also for want of the other office's keys
             # The lead must not wait for the copy; who sends is told to phone the other office.
             warnings = (*warnings, _warn("linked-copy-impossible", copy_to))
     return Decision(first, linked, warnings)
@@ -192,20 +192,33 @@ _GERMAN = {
     "snapshot-stale": "Das zentrale Verzeichnis hat sich länger nicht gemeldet.",
     "place-outside": "Ein Ort liegt außerhalb des Kreises. Rufen Sie die dortige Stelle an.",
     "override-used": "Mit Begründung trotz Hindernis gesendet; das wird nachträglich geprüft.",
+    "oversight-key-ended": "Ein Schlüssel des Datenschutzes ist abgelaufen; er ist zu erneuern.",
     "linked-copy-impossible": "Die Kopie an die zweite Stelle ist nicht möglich; rufen Sie an.",
 }
 
 
-def _warnings(view: View, me: AgencyId, first: Draft, *, stale: bool) -> tuple[Warn, ...]:
+def _warnings(
+    view: View, me: AgencyId, first: Draft, now: datetime, *, stale: bool
+) -> tuple[Warn, ...]:
     suspended = AgencyStatus.SUSPENDED
+    to = first.recipient.agency
     found = {
-        "recipient-suspended": view.status(first.recipient.agency) is suspended,
+        "recipient-suspended": view.status(to) is suspended,
         "sender-suspended": view.status(me) is suspended,
         "snapshot-stale": stale,
         "place-outside": bool(first.permit.outside),
         "override-used": bool(first.permit.waived),
+        "oversight-key-ended": any(_officer_is_late(view, each, now) for each in (me, to)),
     }
     return tuple(_warn(code) for code, holds in found.items() if holds)
+
+
+def _officer_is_late(view: View, agency: AgencyId, now: datetime) -> bool:
+    try:
+        view.newest(agency, KeyUse.OVERSIGHT, now)
+    except Unavailable:
+        return True
+    return False
 
 
 def _warn(code: str, agency: AgencyId | None = None) -> Warn:

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from meldeweg.envelope import addressed_to, open_sealed
+from meldeweg.gateway import drafting
+from meldeweg.gateway import order as orders
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.api.shapes import Answer
 from meldeweg.gateway.opening import parts
@@ -15,9 +17,11 @@ from meldeweg.gateway.states import SentState
 from meldeweg.gateway.store import sent
 from meldeweg.kernel import event, failpoints, logs, signing, topics
 from meldeweg.kernel import statement as statements
+from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import Ags, Digest, Kennzeichen, new_message_id
+from meldeweg.kernel.jwk import OpenKey, SigningKey
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.schemas.record import RecordBody
 from meldeweg.kernel.statement import Urgency
@@ -243,6 +247,45 @@ async def test_two_places_give_a_linked_copy_in_the_same_commit(police):
     assert (row.linked_to, row.kennzeichen) == (answer.id, copy.kennzeichen)
     assert row.urgency is not Urgency.IMMEDIATE
     assert [step.recipient for step in (await police.intake.check(body)).linked] == [copy.recipient]
+
+
+@pytest.mark.parametrize("use", ["seal", "oversight"])
+async def test_the_lead_does_not_wait_for_the_keys_of_who_gets_a_copy(store, world, use):
+    kid = getattr(world.offices[NETTETAL], use).kid.encode()
+    gone = tuple(
+        value
+        for topic, value in world.records
+        if topic == topics.keys(NETTETAL) and kid in _payload(value)
+    )
+    assert gone
+    police = Sender(store, world, register=world.register(without=gone))
+    body = order(to={"place": GREFRATH, "residence": "Nettetal"})
+    answer = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    assert (answer.recipient, answer.linked) == (KREIS, ())
+    assert [each.code for each in answer.warnings] == ["linked-copy-impossible"]
+    assert len(police.rows()) == 1
+
+
+async def test_an_officers_key_that_nobody_renewed_is_a_warning(store, world):
+    ended = NOW + issue.KEY_LIFE + timedelta(days=1)
+    register = world.register()
+    for agency in (POLICE, KREIS):
+        for use in (KeyUse.SIGN, KeyUse.SEAL):
+            register.apply(*renewed(world, agency, use, ended - timedelta(days=1)))
+    assert register.key_for(KREIS, KeyUse.OVERSIGHT, ended)
+    with pytest.raises(Unavailable, match="no-key"):
+        register.newest(KREIS, KeyUse.OVERSIGHT, ended)
+    body = orders.read(order())
+    decision = drafting.draft(
+        register, POLICE, standing(register.agreements(), NOW), body, None, ended, stale=False
+    )
+    assert "oversight-key-ended" in [each.code for each in decision.warnings]
+
+
+def renewed(world, agency, use, at):
+    key = SigningKey.generate() if use is KeyUse.SIGN else OpenKey.generate()
+    identity = world.offices[agency].identity
+    return topics.keys(agency), issue.certify(identity, agency, key.public, use, at)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ Guarantees: answers come from verified objects alone (`register` lets nothing el
 `now`, so the same view answers for any clock; a check that must not be ignored raises.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from meldeweg.kernel.agreement import Agreement
 from meldeweg.kernel.errors import Early, Refused, Unavailable
@@ -135,21 +136,35 @@ class View:
         check_time(certified, now, until)
 
     def key_for(self, agency: AgencyId, use: KeyUse, now: datetime) -> SealKey:
-        """Return the newest key of the agency to seal to (`seal` or `oversight`)."""
-        key = self.newest(agency, use, now).key
+        """Return the newest key of the agency to seal to (`seal` or `oversight`).
+
+        An officer whose key was not renewed in time has it still, until `valid_until`: that nobody
+        renewed it must not stop a message about a child (I8).
+        """
+        try:
+            key = self.newest(agency, use, now).key
+        except Unavailable:
+            if use is not KeyUse.OVERSIGHT:
+                raise
+            key = self._newest(agency, use, partial(self._opens, now=now)).key
         assert isinstance(key, SealKey)
         return key
 
     def newest(self, agency: AgencyId, use: KeyUse, now: datetime) -> CertifiedKey:
         """Return the newest certified key of the agency for `use`, or `Unavailable("no-key")`."""
-        usable = [
+        return self._newest(agency, use, partial(self.is_usable, now=now))
+
+    def _newest(
+        self, agency: AgencyId, use: KeyUse, fits: Callable[[CertifiedKey], bool]
+    ) -> CertifiedKey:
+        found = [
             certified
             for certified in self.certified(agency)
-            if certified.certificate.use is use and self.is_usable(certified, now)
+            if certified.certificate.use is use and fits(certified)
         ]
-        if not usable:
+        if not found:
             raise Unavailable("no-key", f"{agency} has no valid {use} key in my view")
-        return max(usable, key=lambda certified: certified.certificate.at)
+        return max(found, key=lambda certified: certified.certificate.at)
 
     def certified(self, agency: AgencyId) -> tuple[CertifiedKey, ...]:
         """Return all keys ever certified for the agency, for listing and for choosing."""
@@ -157,8 +172,14 @@ class View:
 
     def is_usable(self, certified: CertifiedKey, now: datetime) -> bool:
         """Say whether something new may be signed with or sealed to this key."""
+        return self._counts(certified, now, certified.certificate.use_until)
+
+    def _opens(self, certified: CertifiedKey, now: datetime) -> bool:
+        return self._counts(certified, now, certified.certificate.valid_until)
+
+    def _counts(self, certified: CertifiedKey, now: datetime, until: datetime) -> bool:
         try:
-            self._check_time(certified, now, certified.certificate.use_until - CLOCK_TOLERANCE)
+            self._check_time(certified, now, until - CLOCK_TOLERANCE)
         except Refused:
             return False
         return True
