@@ -60,6 +60,8 @@ def down(directory: Dir, as_json: Json = False) -> None:
         echo_json({"directory": str(directory), "ended": code == 0, "ran": ran})
     elif code == 0:
         typer.echo(f"{directory}: {'beendet / ended' if ran else _NOT_RUNNING}", err=True)
+    else:
+        typer.echo(f"{directory}: endet nicht / does not end", err=True)
     raise typer.Exit(code)
 
 

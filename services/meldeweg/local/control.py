@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -152,6 +152,8 @@ def status(directory: Path) -> Status:
         return Status(())
     urls = _urls(directory)
     supervisor = _state(running.supervisor, "")
+    if not (directory / description.NAME).exists():
+        supervisor = replace(supervisor, problem="startet oder endet / starting or ending")
     return Status((supervisor, *(_state(e, urls.get(e.pid, "")) for e in running.children)))
 
 

@@ -27,7 +27,7 @@ from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.keeper import GRACE, Keeper
 from meldeweg.local.lock import StackLock
 from meldeweg.local.pki import Credential, DemoPki
-from meldeweg.local.plan import Plan, Stage
+from meldeweg.local.plan import BackboneAlone, Plan, Stage
 from meldeweg.local.progress import Progress, Silent
 from meldeweg.local.supervisor import Supervisor
 from meldeweg.local.timings import Timings
@@ -140,6 +140,8 @@ class Stack:
 
     def _demand_same_district(self) -> None:
         """One directory, one district: enrolments on an append-only topic can't be taken back."""
+        if self._plan.district == BackboneAlone.district:
+            return  # without services it fits any
         path = self.directory / "district"
         if not path.exists():
             write_private(path, self._plan.district.encode())

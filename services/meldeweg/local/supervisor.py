@@ -64,6 +64,7 @@ class Supervisor:
         self._stages = 0
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
+        self._write_roster()  # who asks for the end while the first stage is prepared finds us
 
     @property
     def pids(self) -> dict[str, int]:

@@ -278,6 +278,17 @@ def test_ctrl_c_while_starting_ends_everything(tmp_path):
     assert all_processes(directory) == []
 
 
+def test_down_while_starting_ends_everything(tmp_path):
+    directory = tmp_path / "stack"
+    process = up_begun(directory)
+    eventually((directory / "processes.json").exists, ended=process.poll)
+    assert not log_path(directory / "logs", "broker-1").exists(), "nothing was started yet"
+    assert status(directory).exit_code == 10
+    assert down(directory) == 0
+    assert "Beim Start abgebrochen" in process.communicate(timeout=10)[0]
+    assert all_processes(directory) == []
+
+
 def test_after_kill_9_of_the_supervisor_nothing_is_left_and_up_works_at_once(tmp_path):
     family = tmp_path / "family"
     directory = tmp_path / "stack"

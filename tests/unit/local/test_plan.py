@@ -11,6 +11,7 @@ from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.settings import Mode, load
 from meldeweg.local import BackboneAlone, Options, Stack, plan
 from meldeweg.local.backbone import Backbone
+from meldeweg.local.district import DistrictPlan
 from meldeweg.registry.settings import RegistrySettings
 from meldeweg.watch.settings import WatchSettings
 
@@ -82,7 +83,7 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path):
 def test_a_directory_made_for_another_district_is_refused_before_anything_is_made(tmp_path):
     (tmp_path / "district").write_text("kreis-viersen")
     with pytest.raises(Refused) as refused:
-        Stack(Options(directory=tmp_path), BackboneAlone()).start()
+        Stack(Options(directory=tmp_path), DistrictPlan("rhein-erft-kreis")).start()
     assert refused.value.code == "district-changed"
     assert refused.value.detail == f"{tmp_path} was made for kreis-viersen"
     assert not {each.name for each in tmp_path.iterdir()} & {"broker", "postgres", "trust", "pki"}

@@ -24,13 +24,20 @@ KEMPEN = AgencyId("jugendamt-kempen")
 NOTHING = Provision(frozenset(), frozenset())
 
 
+def named(acl, topic):
+    """As the broker compares: `*` is everything."""
+    if acl.pattern is Pattern.PREFIX:
+        return topic.startswith(acl.name)
+    return acl.name in (topic, "*")
+
+
 def may(provision, agency, operation, topic):
     principal = f"gw-{agency}"
     return any(
         acl.principal == principal
         and acl.resource is Resource.TOPIC
         and acl.operation is operation
-        and (acl.name == topic if acl.pattern is Pattern.LITERAL else topic.startswith(acl.name))
+        and named(acl, topic)
         for acl in provision.acls
     )
 
@@ -46,8 +53,32 @@ def test_a_partner_may_write_to_the_other_and_nobody_else_may(register):
     inbox = topics.inbox(KREIS, POLICE)
     assert inbox in plan.topics
     assert may(plan, POLICE, Operation.WRITE, inbox)
-    writers = {acl.principal for acl in plan.acls if acl.name == inbox}
+    writers = {
+        acl.principal
+        for acl in plan.acls
+        if acl.resource is Resource.TOPIC and acl.operation is Operation.WRITE and named(acl, inbox)
+    }
     assert writers == {"gw-polizei-viersen"}
+
+
+def test_audit_and_watch_read_and_only_audit_writes_its_own_topic(register):
+    rights = {
+        (acl.principal, acl.operation, acl.pattern, acl.name)
+        for acl in desired(register, NOW).acls
+        if not acl.principal.startswith("gw-") and acl.resource is Resource.TOPIC
+    }
+    read, literal, prefix = Operation.READ, Pattern.LITERAL, Pattern.PREFIX
+    audit, watch = "service-audit", "service-watch"
+    assert rights == {
+        (audit, Operation.WRITE, literal, topics.AUDIT_CHECKPOINTS),
+        (audit, read, literal, topics.AUDIT_CHECKPOINTS),
+        (audit, read, literal, topics.AUDIT_COSIGNATURES),
+        (audit, read, literal, topics.REGISTRY_AGENCIES),
+        (audit, read, prefix, "inbox."),
+        (audit, read, prefix, "events."),
+        (watch, read, literal, topics.AUDIT_CHECKPOINTS),
+        *((watch, read, prefix, each) for each in ("inbox.", "events.", "keys.", "registry.")),
+    }
 
 
 def test_an_agency_reads_its_own_inbox_and_no_other(register):
