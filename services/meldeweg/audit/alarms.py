@@ -19,7 +19,7 @@ CODES = {
     "log-start-beyond": "The broker deleted records before they were audited.",
     "topic-shorter": "A topic ends before the offset that was audited last.",
     "topic-recreated": "A topic's name came back with another id.",
-    "topic-vanished": "A topic that was audited is gone.",
+    "topic-vanished": "A topic that was audited is gone, or the right to read it.",
     "foreign-note": "A note on audit.checkpoints was not signed by this log.",
     "checkpoints-shorter": "audit.checkpoints ends before what was published there.",
 }

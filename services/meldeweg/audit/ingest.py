@@ -38,6 +38,7 @@ _SEAL_LAGGING = 1.0
 _LAGGING = 2.0  # seconds of age from which it lags
 _LULL = 0.5  # seconds without a record after which it does not; longer than a patient reader's wait
 _PAUSE = 0.5  # seconds before trying again
+_VANISHED = 30.0  # seconds after which a topic that is not listed any more is an alarm
 _PATIENCE = 20.0  # seconds that a person's decision waits for its turn
 _RESETS = {
     ResetKind.SHORTER: "topic-shorter",
@@ -80,6 +81,8 @@ class Ingest:
         self._held: Projected = {}  # read, and waiting for the ledger
         self._lags = False
         self._came = 0.0  # when records came last
+        self._vanished: dict[str, float] = {}  # topic → since when
+        self._alarmed: set[str] = set()
         self._asked: list[_Asked] = []
         self._sealed = 0.0
         self._alive = time.monotonic()
@@ -95,7 +98,27 @@ class Ingest:
 
     def missing(self) -> str | None:
         """What hinders auditing now, as a stable code."""
-        return self.trouble or self._reader.missing()
+        if code := self.trouble or self._reader.missing():
+            return code
+        return "topic-vanished" if self._gone() else None
+
+    def _gone(self) -> set[str]:
+        """Topics of the log that the broker does not list: deleted, or our right to see them."""
+        if not self._reader.is_whole():
+            return set()
+        read = {topic for topic, _ in self._reader.places()}
+        return {each.topic for each in self._ledger.streams.values() if not each.halted} - read
+
+    async def _tell_vanished(self) -> None:
+        """A topic that is gone for a while is an alarm: what is in it goes by unaudited."""
+        now, gone = time.monotonic(), self._gone()
+        self._vanished = {topic: self._vanished.get(topic, now) for topic in gone}
+        self._alarmed &= gone
+        for topic, since in self._vanished.items():
+            if now - since > _VANISHED and topic not in self._alarmed:
+                await self._written()
+                await asyncio.to_thread(self._ledger.alarm, "topic-vanished", topic)
+                self._alarmed.add(topic)
 
     async def start(self) -> None:
         """Nothing: the first turn connects, and waits for what is away."""
@@ -197,6 +220,7 @@ class Ingest:
             return  # read on while the database works
         await self._written()
         await self._take()
+        await self._tell_vanished()
         if resets:
             await self._written()
             await self._reset_all(resets)

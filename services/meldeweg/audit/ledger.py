@@ -154,6 +154,11 @@ class Ledger:
             _halt(cursor, stream.id, code)
         stream.halted = code
 
+    def alarm(self, code: str, topic: str) -> None:
+        """Record an alarm about a topic that stops nothing by itself."""
+        with self.writing() as cursor:
+            alarms.record(cursor, self.clock, code, topic, "")
+
     def resume(self, stream: Stream, at: int, by: str, reason: str) -> None:
         """Go on with a halted stream at offset `at`, as a named person decided.
 

@@ -13,6 +13,7 @@ import pytest
 from integration.audit.busstage import Bus, Running, eventually
 from integration.audit.harness import FORMER, OTHER, TOPIC, next_signer, signer
 from integration.bus.stage import Stage
+from meldeweg.audit import ingest
 from meldeweg.kernel import logs, note
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.clock import SystemClock
@@ -316,6 +317,26 @@ async def test_records_deleted_before_they_were_audited_are_an_alarm_and_stop_no
         report = audit.verified()
     assert report.broken == []
     assert report.topics == {TOPIC: 5, OTHER: 4}
+
+
+async def test_a_topic_that_is_gone_is_said_at_once_and_an_alarm_after_a_while(
+    bus, uri, monkeypatch
+):
+    monkeypatch.setattr(ingest, "_VANISHED", 1.0)
+    await bus.create(TOPIC, OTHER)
+    async with Running(bus, uri) as audit:
+        await bus.write(TOPIC, *some(3))
+        await bus.write(OTHER, *some(3))
+        await audit.signed(7)
+        assert audit.ingest.missing() is None
+        await bus.delete(TOPIC)
+        await eventually(lambda: audit.ingest.missing() == "topic-vanished")
+        await eventually(lambda: audit.alarms() == {("topic-vanished", TOPIC)})
+        await bus.write(OTHER, *some(3, 3))
+        await audit.signed(10)  # the others go on
+        await bus.create(TOPIC)
+        await eventually(lambda: audit.ingest.missing() is None)
+        assert ("topic-recreated", TOPIC) in audit.alarms()
 
 
 async def test_records_that_expired_after_they_were_audited_are_no_alarm(bus, uri):
