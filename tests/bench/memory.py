@@ -12,7 +12,7 @@ from bench import calls
 from bench.figures import Aim, Figures
 from bench.orders import Orders
 from bench.path import CLIENTS
-from bench.stand import Stand, arrived, untaken
+from bench.stand import Late, Stand, arrived, untaken
 from meldeweg.local.timings import memory_of
 
 _REST = 5.0  # seconds of silence before a look
@@ -24,7 +24,10 @@ _FLAT = 1.1
 def at_rest(stand: Stand) -> dict[str, float]:
     """Return process → MiB, some seconds after the last thing happened."""
     time.sleep(_REST)
-    return {name: memory_of(pid) / _MIB for name, pid in stand.pids.items()}
+    found = {name: memory_of(pid) / _MIB for name, pid in stand.pids.items()}
+    if ended := [name for name, size in found.items() if not size]:
+        raise Late(f"not running any more: {', '.join(ended)}")
+    return found
 
 
 def measure(stand: Stand, orders: Orders, rest: dict[str, float], figures: Figures) -> None:

@@ -237,11 +237,17 @@ def describe(cls: type[BaseModel]) -> list[Described]:
 
 
 def read_secret(path: Path) -> str:
-    """Return the text of a secret's file without its last newline, or Fatal `secret-unreadable`."""
+    """Return the text of a secret's file without its last newline.
+
+    Raises Fatal `secret-unreadable`, or `secret-empty`: an empty token would let everybody in.
+    """
     try:
-        return path.read_text(encoding="utf-8").removesuffix("\n")
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise Fatal("secret-unreadable", str(path)) from exc
+    if not text.strip():
+        raise Fatal("secret-empty", str(path))
+    return text
 
 
 def _unfolded(cls: type[BaseModel], above: tuple[str, ...]) -> Iterator[Described]:

@@ -1,11 +1,12 @@
 """Nothing enters the register that the trust anchor's chain does not vouch for."""
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from meldeweg.kernel import keyfile, topics
+from meldeweg.kernel import keyfile, strictjson, topics
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
@@ -15,6 +16,7 @@ from meldeweg.kernel.trust import register as trust_register
 from meldeweg.kernel.trust.chain import Chains
 from meldeweg.kernel.trust.objects import (
     AgencyKind,
+    AgencyStatus,
     AgreementSignature,
     Enrolment,
     KeyUse,
@@ -276,6 +278,29 @@ def test_what_waits_is_bounded_in_bytes_too(register):
         register.apply(topics.keys(POLICE), token)
     assert 20 < register.pending() < 50
     assert sum(map(len, register._pending[topics.keys(POLICE)])) <= 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("status", [AgencyStatus.SUSPENDED, AgencyStatus.REVOKED])
+def test_the_anchors_name_without_its_signature_changes_no_status(register, places, status):
+    anchor = keyfile.read_signing_key(places.offline("anchor.jwk"))
+    forged = issue.change_status(SigningKey.generate(), POLICE, status, 1, "Übung", NOW)
+    header, payload, signature = forged.split(b".")
+    members = json.loads(strictjson.b64u_decode(header.decode())) | {"kid": anchor.kid}
+    header = strictjson.b64u_encode(json.dumps(members, separators=(",", ":")).encode()).encode()
+    with pytest.raises(Refused, match="signature"):
+        register.apply(topics.REGISTRY_AGENCIES, b".".join((header, payload, signature)))
+    assert register.status(POLICE) is AgencyStatus.ACTIVE
+
+
+def test_a_revocation_counts_whatever_its_number(register, places):
+    key = keyfile.read_signing_key(places.service_key("registry"))
+    for n in (1, 2, 3):
+        suspended = issue.change_status(key, POLICE, AgencyStatus.SUSPENDED, n, "Übung", NOW)
+        register.apply(topics.REGISTRY_AGENCIES, suspended)
+    own = identity(places, POLICE)
+    revoked = issue.change_status(own, POLICE, AgencyStatus.REVOKED, 1, "Übung", NOW)
+    register.apply(topics.REGISTRY_AGENCIES, revoked)
+    assert register.status(POLICE) is AgencyStatus.REVOKED
 
 
 def test_chains_tell_a_withheld_a_swapped_and_an_added_record():

@@ -257,3 +257,8 @@ def test_a_secret_is_read_from_its_file(tmp_path):
     with pytest.raises(Fatal) as fatal:
         read_secret(tmp_path / "none")
     assert fatal.value.code == "secret-unreadable"
+    for nothing in ("", "\n", " \n\n"):
+        file.write_text(nothing)
+        with pytest.raises(Fatal) as fatal:
+            read_secret(file)
+        assert fatal.value.code == "secret-empty"
