@@ -176,15 +176,14 @@ class Broker:
         properties.unlink()
 
     def _spec(self, node: Node, jars: list[Path], logging: Path) -> ProcessSpec:
-        # Beside the services on few cores: compiling much and collecting beside the work would take
-        # more from them than a broker that is a little slower (docs/performance.md).
-        modest = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-        memory = "-Xmx512m" if self.nodes == 1 else "-Xmx256m"
+        # Beside the services on few cores a collector of its own threads would take more from them
+        # than one that stops the broker for some milliseconds (docs/performance.md).
+        memory = ("-Xmx512m" if self.nodes == 1 else "-Xmx256m", "-XX:+UseSerialGC")
         client = self.super_user
         return ProcessSpec(
             name=f"broker-{node.id}",
             argv=(
-                *_java(jars, memory, *modest, "-XX:+ExitOnOutOfMemoryError"),
+                *_java(jars, *memory, "-XX:+ExitOnOutOfMemoryError"),
                 f"-Dlog4j2.configurationFile={logging}",
                 "kafka.Kafka",
                 str(node.properties),
