@@ -8,6 +8,7 @@ Trusts: what `ledger`, `sealing` and `recovery` guarantee.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,7 @@ class Ingest:
         self._held: Projected = {}  # read, and waiting for the ledger
         self._lags = False
         self._came = 0.0  # when records came last
-        self._vanished: dict[str, float] = {}  # topic → since when
-        self._alarmed: set[str] = set()
+        self._vanished: dict[str, float] = {}  # topic → since when; once told, from never
         self._asked: list[_Asked] = []
         self._sealed = 0.0
         self._alive = time.monotonic()
@@ -107,18 +107,18 @@ class Ingest:
         if not self._reader.is_whole():
             return set()
         read = {topic for topic, _ in self._reader.places()}
-        return {each.topic for each in self._ledger.streams.values() if not each.halted} - read
+        streams = list(self._ledger.streams.values())  # a thread may be adding one
+        return {each.topic for each in streams if not each.halted} - read
 
     async def _tell_vanished(self) -> None:
         """A topic that is gone for a while is an alarm: what is in it goes by unaudited."""
         now, gone = time.monotonic(), self._gone()
         self._vanished = {topic: self._vanished.get(topic, now) for topic in gone}
-        self._alarmed &= gone
         for topic, since in self._vanished.items():
-            if now - since > _VANISHED and topic not in self._alarmed:
+            if now - since > _VANISHED:
                 await self._written()
                 await asyncio.to_thread(self._ledger.alarm, "topic-vanished", topic)
-                self._alarmed.add(topic)
+                self._vanished[topic] = math.inf
 
     async def start(self) -> None:
         """Nothing: the first turn connects, and waits for what is away."""

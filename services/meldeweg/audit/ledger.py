@@ -215,7 +215,7 @@ class Ledger:
 
     def newest(self, topic: str) -> Stream | None:
         """Return the stream that a topic's name stands for now; None: never seen."""
-        found = [stream for stream in self.streams.values() if stream.topic == topic]
+        found = [stream for stream in list(self.streams.values()) if stream.topic == topic]
         return max(found, key=lambda stream: stream.id, default=None)
 
     def open_log(self, year: int, origin: str, previous: bytes = NO_STATEMENT) -> None:

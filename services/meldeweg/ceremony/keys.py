@@ -4,7 +4,6 @@ Guarantees: a private key is written whole and 0600 before its certificate is, s
 the directory meanwhile finds no certificate without its key. Nothing is ever overwritten.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from meldeweg.kernel import keyfile, signing
+from meldeweg.kernel import keyfile, signing, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, KeyId
 from meldeweg.kernel.jwk import OpenKey, SealKey, SignatureKey, SigningKey
@@ -40,10 +39,12 @@ def check(directory: Path, identity: SigningKey, agency: AgencyId) -> None:
     Readers refuse a certificate of another identity: who made one would believe it counted.
     """
     for path in sorted(directory.glob("*.jws")):
-        jws = signing.parse(path.read_bytes().strip(), signing.typ_of(path.read_bytes().strip()))
-        named = json.loads(jws.payload).get("agency")
+        token = path.read_bytes().strip()
+        jws = signing.parse(token, signing.typ_of(token))
+        body = strictjson.loads(jws.payload, code="key-file-malformed")
+        named = body.get("agency") if isinstance(body, dict) else None
         if jws.kid != identity.kid or named != agency:
-            raise Refused("key-of-another-agency", f"{path.name} is of {named}")
+            raise Refused("key-of-another-agency", path.name)
 
 
 def check_known(directory: Path, kid: KeyId) -> None:

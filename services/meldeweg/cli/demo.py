@@ -29,7 +29,7 @@ def demo(
     Ende mit 0 nur, wenn alles hielt.
     """
     from meldeweg.demo.run import FINE, run  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.kernel.errors import Refused  # noqa: PLC0415
+    from meldeweg.kernel.errors import MeldewegError  # noqa: PLC0415
     from meldeweg.local.supervisor import Interrupted  # noqa: PLC0415
 
     place = directory or Path(tempfile.mkdtemp(prefix="meldeweg-demo-"))
@@ -40,14 +40,22 @@ def demo(
         typer.echo("Beim Start abgebrochen; nichts läuft mehr / interrupted, nothing runs")
         _remove(place, directory)
         raise typer.Exit(1) from None  # no step held
-    except Refused:
-        _remove(place, directory)
+    except MeldewegError:
+        _keep(place, directory)
         raise
     if once and code == FINE:
         _remove(place, directory)
-    elif directory is None:  # after a failure it is there to look at
-        typer.echo(f"Bleibt, mit allen privaten Schlüsseln / kept, with all keys: {place}")
+    else:
+        _keep(place, directory)
     raise typer.Exit(code)
+
+
+def _keep(place: Path, given: Path | None) -> None:
+    """Leave a directory of this run to be looked at, unless it failed before anything was made."""
+    if given is None and any(place.iterdir()):
+        typer.echo(f"Bleibt, mit allen privaten Schlüsseln / kept, with all keys: {place}")
+    elif given is None:
+        place.rmdir()
 
 
 def _remove(place: Path, given: Path | None) -> None:

@@ -91,6 +91,8 @@ def _cover(held: Standing, transfer: Transfer) -> _Cover:
     try:
         # 1 both are parties of an agreement that every party signed and that has begun
         sender, recipient = _parties(held, transfer.sender, transfer.recipient)
+        _check_begun(held)
+        _check_not_ended(held)
         # 2 a reply or correction refers to a message between the same two
         _check_reference(transfer)
         # 3 clauses cover direction, type, each ground, each category of data
@@ -146,15 +148,19 @@ def _parties(held: Standing, sender: AgencyId, recipient: AgencyId) -> tuple[Par
         raise NotCovered(Rule.SENDER_NOT_PARTY)
     if second is None:
         raise NotCovered(Rule.RECIPIENT_NOT_PARTY)
-    match held.status:
-        case AgreementStatus.DRAFT:
-            raise NotCoveredYet(Rule.UNSIGNED)
-        case AgreementStatus.FUTURE:
-            raise NotCovered(Rule.NOT_BEGUN)
-        case AgreementStatus.ENDED:
-            raise NotCovered(Rule.ENDED)
-        case AgreementStatus.IN_FORCE | AgreementStatus.RUN_OFF:
-            return first, second
+    return first, second
+
+
+def _check_begun(held: Standing) -> None:
+    if held.status is AgreementStatus.DRAFT:
+        raise NotCoveredYet(Rule.UNSIGNED)
+    if held.status is AgreementStatus.FUTURE:
+        raise NotCovered(Rule.NOT_BEGUN)
+
+
+def _check_not_ended(held: Standing) -> None:
+    if held.status is AgreementStatus.ENDED:
+        raise NotCovered(Rule.ENDED)
 
 
 def _check_reference(transfer: Transfer) -> None:
@@ -230,8 +236,5 @@ def permit_receipt(held: Standing, sender: AgencyId, recipient: AgencyId) -> Non
 
     Also after the run-off: what was sent in it is answered as long as it may be held.
     """
-    try:
-        _parties(held, sender, recipient)
-    except NotCovered as exc:
-        if exc.rule is not Rule.ENDED:
-            raise
+    _parties(held, sender, recipient)
+    _check_begun(held)
