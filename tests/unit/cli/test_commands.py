@@ -418,6 +418,7 @@ def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
 
     def played(place, district, *, once, brokers, passing):
         places.append(place)
+        (place / "key.jwk").touch()
         return code
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
