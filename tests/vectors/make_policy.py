@@ -61,6 +61,8 @@ CORRECTION = {
     "grounds": [],
     "original": {"from": POLICE, "to": KREIS, "type": "notification"},
 }
+BACK = CALL | {"type": "correction", "original": {"from": KREIS, "to": POLICE, "type": "reply"}}
+OF_A_CALL = {"original": {"from": KREIS, "to": POLICE, "type": "request.immediate-action"}}
 URGENT = {"override": True, "urgency": "immediate"}
 UNLABELLED = {"labels": False}
 
@@ -114,6 +116,26 @@ CASES: dict[str, tuple[dict[str, Any], ...]] = {
     "a retraction is final": (
         CORRECTION,
         {"original": {"from": POLICE, "to": KREIS, "type": "retraction"}},
+    ),
+    "a correction of a correction": (
+        CORRECTION,
+        {"original": {"from": POLICE, "to": KREIS, "type": "correction"}},
+    ),
+    "a correction of a reply": (BACK, {"data_categories": ["contact", "identity"]}),
+    "a correction of a reply with more than that": (
+        BACK,
+        {"data_categories": ["identity", "incident"]},
+    ),
+    "a correction of a call for help": (BACK, OF_A_CALL, {"data_categories": ["incident"]}),
+    "a correction that tells how the case goes": (
+        BACK,
+        OF_A_CALL,
+        {"data_categories": ["case-course", "identity"]},
+    ),
+    "a correction between offices that tells it": (
+        BACK,
+        {"to": KEMPEN, "data_categories": ["case-course"]},
+        {"original": {"from": KREIS, "to": KEMPEN, "type": "reply"}},
     ),
     "labels lack": (UNLABELLED,),
     "labels lack, overridden": (UNLABELLED, URGENT),

@@ -559,6 +559,59 @@ def test_only_ones_own_message_is_corrected_and_only_to_who_got_it(original):
         assert refused(transfer, original=original).rule is Rule.REFERENCE
 
 
+def test_a_correction_names_the_message_and_not_its_correction():
+    again = Original(sender=POLICE, recipient=KREIS, type=MessageType.CORRECTION)
+    assert refused(CORRECTION, original=again).rule is Rule.REFERENCE
+    assert decide(RETRACTION, original=again).waived == ()  # that one may be taken back
+
+
+TO_THE_POLICE = replace(
+    CALL_FOR_HELP,
+    type=MessageType.CORRECTION,
+    original=Original(sender=KREIS, recipient=POLICE, type=MessageType.REPLY),
+)
+"""A youth office corrects its reply to the police."""
+
+
+def test_a_correction_tells_the_police_no_more_than_the_reply_it_corrects():
+    assert decide(TO_THE_POLICE).clause == "berichtigung-jugendamt"
+    for category in (DataCategory.CASE_COURSE, DataCategory.ASSESSMENT, DataCategory.INCIDENT):
+        for override in ({}, URGENT):
+            told = {"data_categories": (DataCategory.IDENTITY, category), **override}
+            assert refused(TO_THE_POLICE, **told).rule is Rule.DATA_CATEGORY
+
+
+def test_no_correction_tells_the_police_how_a_case_goes():
+    call = Original(sender=KREIS, recipient=POLICE, type=MessageType.IMMEDIATE_ACTION)
+    seen = (DataCategory.INCIDENT, DataCategory.ASSESSMENT)
+    assert decide(TO_THE_POLICE, original=call, data_categories=seen).waived == ()
+    course = (DataCategory.CASE_COURSE,)
+    for held in (HELD, with_clause("antwort-jugendamt", types=["inquiry"], replies_to=[])):
+        for kind in MessageType:
+            if kind is not MessageType.RETRACTION:
+                told = {"original": replace(call, type=kind), "data_categories": course}
+                refused(TO_THE_POLICE, held, **told)
+
+
+def test_youth_offices_correct_what_they_told_each_other():
+    told = Original(sender=KREIS, recipient=KEMPEN, type=MessageType.REPLY)
+    course = {"recipient": KEMPEN, "original": told, "data_categories": (DataCategory.CASE_COURSE,)}
+    assert decide(TO_THE_POLICE, **course).clause == "berichtigung-jugendamt"
+
+
+def test_what_an_agreement_no_longer_knows_is_still_corrected():
+    held = with_clause("antwort-jugendamt", types=["inquiry"], replies_to=[])
+    assert decide(TO_THE_POLICE, held, data_categories=(DataCategory.INCIDENT,)).waived == ()
+
+
+def test_several_clauses_must_each_allow_every_category():
+    held = with_clause("alkohol-und-drogen", data_categories=["incident"])
+    both = (Ground.DOMESTIC_VIOLENCE, Ground.ALCOHOL_EXCESS)
+    assert refused(REPORT, held, grounds=both).rule is Rule.DATA_CATEGORY
+    told = {"grounds": both, "data_categories": (DataCategory.INCIDENT,)}
+    assert len(decide(REPORT, held, **told).clauses) == 2
+
+
 # --- after the term ---------------------------------------------------------------------------
 
 

@@ -383,8 +383,8 @@ def test_the_newest_version_that_both_read_is_taken():
             schemas.newest_common(MessageType.INQUIRY, announced)
 
 
-def categories(kind, document):
-    return set(schemas.validate(kind, 1, document).data_categories())
+def categories(kind, document, version=1):
+    return set(schemas.validate(kind, version, document).data_categories())
 
 
 def test_categories_of_data_are_found_not_declared():
@@ -410,6 +410,19 @@ def test_a_reply_holds_what_its_answers_say_and_a_retraction_nothing():
     assert categories("reply", course) == {DataCategory.CASE_COURSE}
     assert categories("retraction", examples.RETRACTION) == set()
     assert categories("reply", {"outcome": "not-permitted"}) == set()
+
+
+def test_a_change_says_its_category_and_counts_as_incident_where_it_does_not():
+    unsaid = examples.CORRECTION
+    assert categories("correction", unsaid) == {DataCategory.INCIDENT}
+    assert categories("correction", unsaid, 2) == {DataCategory.INCIDENT}
+    said = copy.deepcopy(unsaid)
+    said["changes"][0]["category"] = "identity"
+    assert categories("correction", said, 2) == {DataCategory.IDENTITY}
+    both = {**said, "changes": [*said["changes"], *unsaid["changes"]]}
+    assert categories("correction", both, 2) == {DataCategory.IDENTITY, DataCategory.INCIDENT}
+    with pytest.raises(schemas.SchemaInvalid):
+        schemas.validate("correction", 1, said)
 
 
 @pytest.mark.parametrize(("kind", "version", "example"), EXAMPLES, ids=IDS)

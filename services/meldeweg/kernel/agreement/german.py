@@ -11,6 +11,7 @@ from meldeweg.kernel.agreement.clause import RANK, Clause, Deadline, Direction
 from meldeweg.kernel.agreement.district import DistrictConfig
 from meldeweg.kernel.agreement.document import Agreement, Calendar, Contact, Partner, Party, Term
 from meldeweg.kernel.ids import Ags
+from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyKind
 
@@ -179,6 +180,11 @@ def _limits(clause: Clause) -> Iterator[str]:
     if clause.data_categories != "any":
         kinds = ", ".join(category.german for category in clause.data_categories)
         yield f"- Nur diese Angaben: {kinds}"
+    if MessageType.CORRECTION in clause.types:
+        yield (
+            "- In einer Berichtigung nur Angaben, die die berichtigte Nachricht enthalten durfte; "
+            "an die Polizei nie zum Verlauf der Jugendhilfe (§ 35 SGB I)"
+        )
     if clause.replies_to:
         yield f"- Nur als Antwort auf: {', '.join(kind.german for kind in clause.replies_to)}"
 

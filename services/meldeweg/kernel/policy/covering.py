@@ -10,7 +10,7 @@ from meldeweg.kernel.agreement.document import Agreement
 from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
 from meldeweg.kernel.policy.notcovered import NotCovered, Rule
 from meldeweg.kernel.policy.transfer import Transfer
-from meldeweg.kernel.schemas.vocabulary import Ground, MessageType
+from meldeweg.kernel.schemas.vocabulary import DataCategory, Ground, MessageType
 from meldeweg.kernel.trust.objects import AgencyKind
 
 PRECEDENCE = (
@@ -55,10 +55,35 @@ def covering(
         raise NotCovered(Rule.GROUND, ", ".join(transfer.grounds) or "no ground")
     for clause in chosen:
         if clause.data_categories != "any":
-            extra = set(transfer.data_categories) - set(clause.data_categories)
-            if extra:
-                raise NotCovered(Rule.DATA_CATEGORY, ", ".join(sorted(extra)))
+            _refuse_if(set(transfer.data_categories) - set(clause.data_categories))
+    if transfer.type is MessageType.CORRECTION:
+        _refuse_if(_beyond_original(held.document, sender, recipient, transfer))
     return chosen
+
+
+def _beyond_original(
+    document: Agreement, sender: AgencyKind, recipient: AgencyKind, transfer: Transfer
+) -> set[DataCategory]:
+    """Return what the corrected message may not have held: feedback has no second way to go.
+
+    Where the agreement no longer knows that message's type, the correction's own clause decides.
+    """
+    assert transfer.original is not None  # step 2
+    said = set(transfer.data_categories)
+    allowed = [
+        clause.data_categories
+        for clause in of_type(document, sender, recipient, transfer.original.type)
+    ]
+    extra = said.difference(*allowed) if allowed and "any" not in allowed else set()
+    # § 35 SGB I: whatever a document says, the police are not told how a case goes.
+    if recipient is AgencyKind.POLICE and sender is AgencyKind.YOUTH_OFFICE:
+        extra |= said & {DataCategory.CASE_COURSE}
+    return extra
+
+
+def _refuse_if(extra: set[DataCategory]) -> None:
+    if extra:
+        raise NotCovered(Rule.DATA_CATEGORY, ", ".join(sorted(extra)))
 
 
 def choose(clauses: Sequence[Clause], grounds: tuple[Ground, ...]) -> tuple[Clause, ...]:

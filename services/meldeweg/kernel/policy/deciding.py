@@ -176,6 +176,9 @@ def _check_reference(transfer: Transfer) -> None:
         raise NotCovered(Rule.REFERENCE, "the original went another way")
     if transfer.type in AMENDMENTS and original.type is MessageType.RETRACTION:
         raise NotCovered(Rule.REFERENCE, "a retraction is final")
+    if transfer.type is original.type is MessageType.CORRECTION:
+        # What it may say follows from the first message, which is thus the one to name.
+        raise NotCovered(Rule.REFERENCE, "correct the message that was corrected")
 
 
 def _check_entrusted(clauses: tuple[Clause, ...], transfer: Transfer) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Early
-from meldeweg.kernel.schemas.amendment import Correction, Retraction
+from meldeweg.kernel.schemas.amendment import Correction, Correction2, Retraction
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.immediate_action import ImmediateAction
 from meldeweg.kernel.schemas.inquiry import Inquiry, Reply
@@ -27,7 +27,7 @@ TYPES: Mapping[MessageType, Mapping[int, type[Content]]] = {
     MessageType.IMMEDIATE_ACTION: {1: ImmediateAction},
     MessageType.INQUIRY: {1: Inquiry},
     MessageType.REPLY: {1: Reply},
-    MessageType.CORRECTION: {1: Correction},
+    MessageType.CORRECTION: {1: Correction, 2: Correction2},
     MessageType.RETRACTION: {1: Retraction},
 }
 

@@ -1,7 +1,8 @@
 """`correction` and `retraction`: what was wrong, or must not be used any more.
 
 A duty of its own that outlives the agreement's term (§ 75(3) BDSG, Art. 19 GDPR). Which message is
-meant stands in the message's `in_reply_to`; a retraction repeats nothing of it.
+meant stands in the message's `in_reply_to`; a retraction repeats nothing of it. Since version 2 of
+a correction each change names its category of data: what may be said in it follows from that.
 """
 
 from typing import Annotated
@@ -44,8 +45,23 @@ class Change(Element):
     ]
 
 
+class CategorisedChange(Change):
+    category: Annotated[
+        DataCategory | None,
+        Field(
+            title="Art der Angabe",
+            description="Wozu die Angabe gehört. Fehlt es, so gilt sie als Feststellung zum "
+            "Ereignis; was die frühere Nachricht nicht enthalten durfte, darf auch ihre "
+            "Berichtigung nicht enthalten.",
+        ),
+    ] = None
+
+    def collect(self, found: set[DataCategory]) -> None:
+        found.add(self.category or DataCategory.INCIDENT)
+
+
 class Correction(Content):
-    """Corrects an earlier message of the same sender to the same recipient."""
+    """Version 1, in which whatever is changed counts as `incident`."""
 
     model_config = german(
         "Berichtigung",
@@ -69,6 +85,22 @@ class Correction(Content):
         ),
     ] = True
     callback: CallbackNote = None
+
+
+class Correction2(Correction):
+    """Corrects an earlier message of the same sender to the same recipient."""
+
+    model_config = german(
+        "Berichtigung",
+        "Berichtigt oder ergänzt eine frühere Nachricht. Der Empfänger muss den Eingang "
+        "bestätigen und seine Unterlagen prüfen.",
+        examples=[examples.CORRECTION, examples.COMPLETION],
+    )
+
+    changes: Annotated[
+        tuple[CategorisedChange, ...],
+        Field(min_length=1, max_length=50, title="Änderungen", description="Mindestens eine."),
+    ]
 
 
 class Retraction(Content):

@@ -1,6 +1,6 @@
 """The root of every message type, and what all of them may say: § 65 SGB VIII, and a call."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -21,9 +21,7 @@ class Handover(Element):
 
 
 class Content(Element):
-    """The root of a message type; `VERSION` is that of its schema."""
-
-    VERSION: ClassVar[int] = 1
+    """The root of a message type."""
 
     entrusted: Annotated[
         Entrusted | None,

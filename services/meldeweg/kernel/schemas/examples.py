@@ -191,6 +191,21 @@ CORRECTION: Document = {
     "tell_others": True,
 }
 
+COMPLETION: Document = {
+    "kind": "completion",
+    "changes": [
+        {
+            "about": "Aufenthalt der Mutter",
+            "now": "Seit gestern bei der Großmutter, Beispielweg 2 in Kempen.",
+            "source": "affected-person",
+            "reliability": "plausible",
+            "category": "whereabouts",
+        }
+    ],
+    "tell_others": False,
+    "entrusted": "none",
+}
+
 RETRACTION: Document = {
     "reason": "wrong-person",
     "erase": True,
