@@ -21,6 +21,7 @@ from unit.audit.synthetic import (
     TO_OFFICE,
     TO_POLICE,
     Log,
+    given_up,
     heartbeat,
     message,
 )
@@ -34,14 +35,16 @@ def b64(data: bytes | None) -> str | None:
 
 
 def small_log() -> Log:
-    """Twelve entries, of which one is erased and three are nonsense."""
+    """Fourteen entries: one is erased, three are nonsense, and one number was given up."""
     log = Log()
     log.messages(5)
     log.messages(2, TO_POLICE, OFFICE, POLICE)
     log.add(TO_OFFICE, None, value=b"nonsense", key=None)
     log.add(TO_OFFICE, b"\xff not a token \xfe", headers=((b"\xff", None),))
     log.add(TO_OFFICE, 'erfunden: ä \x7f € \U0001f600 \n " \\ /'.encode())
-    log.add(EVENTS, heartbeat([(OFFICE, 6)]))
+    log.add(EVENTS, heartbeat([(OFFICE, 8)]))
+    log.add(EVENTS, given_up(OFFICE, 6))
+    log.add(TO_OFFICE, message(7))
     log.lines[3] = write_line(3, log.leaves[3], TO_OFFICE, None)
     return log
 
@@ -184,9 +187,20 @@ def sixth_step(changes: Changes) -> None:
     for _ in range(3):
         unsent.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 4)], agency=OFFICE))
     changes.log("a message that its recipient has and the log has not", 6, unsent)
+    claimed = Log()
+    claimed.messages(3)
+    claimed.add(EVENTS, given_up(OFFICE, 4))
+    for _ in range(3):
+        claimed.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 4)], agency=OFFICE))
+    changes.log("a number given up that its recipient has", 6, claimed)
+    others = Log()
+    others.messages(3)
+    others.add(f"events.{OFFICE}", given_up(OFFICE, 4))
+    others.add(TO_OFFICE, message(5))
+    changes.log("a number given up by somebody else", 6, others)
     two = small_log()
     two.lines[2] = write_line(2, two.leaves[2], TO_OFFICE, None)
-    two.add(TO_OFFICE, message(9))
+    two.add(TO_OFFICE, message(11))
     changes.log("two entries erased, more than two numbers missing", 6, two)
 
 

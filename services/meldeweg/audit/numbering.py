@@ -9,8 +9,8 @@ Each sender numbers its messages per recipient, 1, 2, 3 …, anew with each `out
 come twice. A heartbeat says how far a sender got and how far it received. Topics are read
 independently of each other, so the newest heartbeats may run ahead of the log: only those with two
 later ones behind them are held against it. An entry whose bytes were erased stands for one number
-of its pair. What a sender claims and the log lacks may still wait at
-the sender; what a recipient received and the log lacks was left out.
+of its pair. What a sender says it has given up is not missing. What it claims and the log lacks may
+still wait at the sender; what a recipient received and the log lacks was left out.
 """
 
 import binascii
@@ -29,6 +29,7 @@ _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _YOUNG = 2  # heartbeats that may be ahead of the log
 _HOLES_MAX = 10_000  # numbers kept out of order per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
+_EVENT = "meldeweg.event.v1+jws"
 
 _NUMBERS = 2**53  # numbers are below it (docs/spec/message.md, § 5)
 # A context in its one form, as every gateway writes it; another form is read as JSON.
@@ -48,6 +49,7 @@ class Hole:
 
     `claimed_by`: the agency whose heartbeat says they exist; None: a later number is there.
     `open`: too new to be held against the log. `erased`: the pair has as many erased entries.
+    `given_up`: their sender says that they were never to come.
     """
 
     sender: str
@@ -58,6 +60,7 @@ class Hole:
     claimed_by: str | None = None
     open: bool = False
     erased: bool = False
+    given_up: bool = False
 
 
 class _Writer(NamedTuple):
@@ -110,6 +113,7 @@ class Numbering:
         self._young: dict[str, deque[dict[Line, int]]] = {}
         self._due: dict[str, dict[Line, int]] = {}
         self._erased: Counter[tuple[str, str]] = Counter()
+        self._given_up: dict[Line, set[int]] = {}
 
     def feed_erased(self, topic: str) -> None:
         """Take one entry whose bytes were erased: it may have held any number of its pair."""
@@ -135,8 +139,12 @@ class Numbering:
             body = json.loads(_b64(payload))
             if writer.named:
                 self._message(writer, body)
-            elif json.loads(_b64(head))["typ"] == _HEARTBEAT:
+                return
+            kind = json.loads(_b64(head))["typ"]
+            if kind == _HEARTBEAT:
                 self._heartbeat(writer.sender, body)
+            elif kind == _EVENT and body["kind"] == "undeliverable":
+                self._undeliverable(writer.sender, body)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return  # not one of ours: recorded in the log like any other, judged by its recipient
 
@@ -151,7 +159,24 @@ class Numbering:
         for agency, beats in sorted(self._young.items()):
             newest = {line: n for beat in beats for line, n in beat.items()}
             found += self._claimed(agency, newest, young=True)
-        return self._excused(found)
+        return self._excused([part for hole in found for part in self._without_given_up(hole)])
+
+    def _without_given_up(self, hole: Hole) -> list[Hole]:
+        """Cut a hole where its sender gave numbers up; what a recipient has was not given up."""
+        line = (hole.sender, hole.recipient, hole.outbox)
+        received = hole.last if hole.claimed_by == hole.recipient else None
+        numbers = sorted(
+            number
+            for number in self._given_up.get(line, ())
+            if hole.first <= number <= hole.last and number != received
+        )
+        parts, first = [], hole.first
+        for number in numbers:
+            parts.append(replace(hole, first=first, last=number - 1))
+            parts.append(replace(hole, first=number, last=number, given_up=True))
+            first = number + 1
+        parts.append(replace(hole, first=first))
+        return [part for part in parts if part.first <= part.last]
 
     def _excused(self, found: list[Hole]) -> list[Hole]:
         """Mark the holes of each pair that has as many erased entries as it misses numbers."""
@@ -190,6 +215,13 @@ class Numbering:
                 seen.up_to = number - 1
         seen.add(number)
 
+    def _undeliverable(self, agency: str, body: dict[str, Any]) -> None:
+        partner, seq = body["partner"], body["seq"]
+        if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
+            numbers = self._given_up.setdefault((agency, partner, seq["outbox"]), set())
+            if len(numbers) < _HOLES_MAX:
+                numbers.add(seq["n"])
+
     def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:
         claims: dict[Line, int] = {}
         for partner, seq in body["sent"].items():
@@ -221,7 +253,7 @@ def _writer(topic: str) -> _Writer | None:
 
 def _counts(hole: Hole) -> bool:
     """Tell a hole that is held against the log from what is only told."""
-    return not hole.open and hole.claimed_by != hole.sender
+    return not (hole.open or hole.given_up) and hole.claimed_by != hole.sender
 
 
 def _fits(seq: Any) -> bool:

@@ -236,7 +236,9 @@ class _Walk:
             detail = f"{hole.first} to {hole.last}"
             if hole.claimed_by:
                 detail += f", claimed by {hole.claimed_by}"
-            if hole.open:
+            if hole.given_up:
+                self._report.notes("number-given-up", where, detail)
+            elif hole.open:
                 self._report.notes("not-yet-in-log", where, detail)
             elif hole.claimed_by == hole.sender:
                 # It waits (a suspended partner, a right that is missing), or it is withheld: this

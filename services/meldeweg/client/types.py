@@ -104,10 +104,10 @@ class SentSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentMessage(SentSummary):
-    """A sent message with its timeline."""
+    """A sent message with its timeline; `clause` and `legal_basis` are None once it is erased."""
 
-    clause: str
-    legal_basis: str
+    clause: str | None = None
+    legal_basis: str | None = None
     digest: str
     delete_after: str
     timeline: tuple[Step, ...]

@@ -132,7 +132,8 @@ def wire() -> Service:
     on_record(service, settings, connection, store, register, signer, outbound.wake)
     keep_keys = timedelta(days=settings.idempotency_days)
     keep_quarantined = timedelta(days=settings.quarantine_days)
-    service.task("retention", Retention(store, clock, keep_keys, keep_quarantined).run)
+    over = outbound.undeliverable.what_is_over
+    service.task("retention", Retention(store, clock, keep_keys, keep_quarantined, over).run)
     service.check("register", trust.missing)
     service.check("announcement", publication.missing)
     service.check("broker", producer.missing)

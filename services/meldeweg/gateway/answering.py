@@ -119,7 +119,7 @@ async def _keep(
             received.move(db, row, ReceivedMove(order.kind.value), now, order.code)
             receipt_out.add(db, given)
             outbox.insert(db, queued)
-            numbers.note(db, "sent", row.sender, seq)
+            numbers.note_sent(db, row.sender, seq.n, seq)
 
         await store.write(job)
     except BaseException:

@@ -11,7 +11,6 @@ and enrolment (addressing); 5 a clause covers it; 6 what it refers to; 7 version
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -143,8 +142,8 @@ class Intake:
 
     def _written(self, made: Posting, written: "asyncio.Future[None]") -> None:
         self._taken -= made.kennzeichen()
-        if not written.cancelled() and isinstance(written.exception(), sqlite3.Error):
-            self._desk.numbering.restart()  # it failed alone, and its numbers with it
+        if not written.cancelled() and written.exception() is not None:
+            self._desk.numbering.restart()  # it failed, perhaps alone, and its numbers with it
 
     def _decide(self, order: Order, now: datetime) -> Decision:
         """Take steps 3 to 7."""

@@ -2,9 +2,10 @@
 
 Guarantees: a row leaves the queue only when all in-sync replicas have it; a topic that fails backs
 off alone, and its rows keep their order; a message without `delivered` is produced again, as the
-same bytes, until its recipient's key can't open it any more, and then it is `undeliverable` and an
-event; what a person said of a message is produced again before its topic forgets it, until nobody
-may hold it. After a crash rows may be produced twice: recipients deduplicate.
+same bytes, until its recipient can't open it, or may not hold it, any more, and then it is
+`undeliverable` and an event; what a person said of a message is produced again before its topic
+forgets it, until nobody may hold it. After a crash rows may be produced twice: recipients
+deduplicate.
 Trusts: the outbox's bytes (signed before they were queued), the producer's acknowledgement.
 """
 
@@ -12,19 +13,17 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
-from meldeweg.gateway import events
 from meldeweg.gateway.settings import OutboxSettings
-from meldeweg.gateway.states import SentMove
 from meldeweg.gateway.store import Store, outbox, sent
 from meldeweg.gateway.store.outbox import Produced, Row
+from meldeweg.gateway.undeliverable import Undeliverable, is_over
 from meldeweg.kernel import failpoints, logs
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
-from meldeweg.kernel.event import EventKind
+from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.metrics import counter
@@ -37,7 +36,6 @@ _BACKOFF = 0.25  # seconds, doubling
 failpoints.declare("outbound.before_produce", "outbound.after_produce", "outbound.before_mark")
 log = logs.get()
 _again = counter("messages_produced_again", "Messages produced again for want of `delivered`")
-_lost = counter("messages_undeliverable", "Messages given back to the case system", "code")
 
 
 class Producer(Protocol):
@@ -65,8 +63,9 @@ class Outbound:
         `held`: topics that are not tried now, because a partner (or we) are suspended; `lost`:
         topics where nothing arrives any more, a partner (or we) being revoked → the code.
         """
-        self._store, self._producer, self._me, self._signer = store, producer, me, signer
+        self._store, self._producer = store, producer
         self._clock, self._settings = clock, settings
+        self.undeliverable = Undeliverable(store, me, signer, clock, self.wake)
         self._held, self._lost = held, lost
         self._wake = asyncio.Event()
         self._failing: dict[str, tuple[float, float]] = {}  # topic -> (not before, next pause)
@@ -104,7 +103,7 @@ class Outbound:
             return False
         over = [row for row in rows if is_over(row, self._clock.now())]
         if over:
-            await self._give_up([(row, "key-expired") for row in over])
+            await self.undeliverable.give_up([(row, "") for row in over])
             return True
         await failpoints.reach("outbound.before_produce")
         results = await self._producer.send(
@@ -135,7 +134,7 @@ class Outbound:
             await failpoints.reach("outbound.before_mark")
             await self._store.write(lambda db: _mark(db, done))
         if refused:
-            await self._give_up(refused)
+            await self.undeliverable.give_up(refused)
         for topic in {row.topic for row in rows} - failed.keys():
             self._failing.pop(topic, None)
         for topic, code in failed.items():
@@ -177,67 +176,16 @@ class Outbound:
         if lost := self._lost():
             gone = await self._store.read(lambda db: outbox.unsettled(db, lost))
             if gone:
-                await self._give_up([(row, lost[row.topic]) for row in gone])
+                await self.undeliverable.give_up([(row, lost[row.topic]) for row in gone])
+        await self.undeliverable.what_is_over()  # of a held topic too, where nothing is produced
         late = await self._store.read(lambda db: outbox.late(db, now))
-        over = [row for row in late if is_over(row, now)]
-        if over:
-            await self._give_up([(row, "key-expired") for row in over])
-        if again := [row.seq for row in late if row not in over]:
+        if again := [row.seq for row in late]:
             log.info("messages_late", count=len(again))
             _again.inc(len(again))
             await self._store.write(lambda db: outbox.again(db, again))
             self.wake()
 
-    async def _give_up(self, rows: Sequence[tuple[Row, str]]) -> None:
-        """Take rows off the queue for good: a message goes back to the case system, loudly."""
-        now = self._clock.now()
-        told = [
-            events.row(
-                self._me,
-                self._signer(),
-                EventKind.UNDELIVERABLE,
-                now,
-                message=row.ref,
-                urgency=row.urgency,
-                code=code,
-            )
-            for row, code in rows
-            # An event that can't be produced could not be told either, nor one of an agency that
-            # nobody listens to any more.
-            if row.kind != "event" and code != "sender-revoked"
-        ]
-
-        def job(db: sqlite3.Connection) -> None:
-            for row, code in rows:
-                outbox.drop(db, row.seq, now)
-                message = sent.by_digest(db, row.ref) if row.ref else None
-                if message is not None:
-                    _move_to_undeliverable(db, message, now, code)
-            for event in told:
-                outbox.insert(db, event)
-
-        await self._store.write(job)
-        for row, code in rows:
-            _lost.labels(code).inc()
-            log.error("undeliverable", topic=row.topic, digest=row.ref or "0" * 64, code=code)
-        self.wake()
-
-
-def is_over(row: Row, now: datetime) -> bool:
-    """Say whether the recipient's key can't open this message any more."""
-    return row.open_until is not None and row.open_until <= now
-
 
 def _mark(db: sqlite3.Connection, done: Sequence[Produced]) -> None:
     outbox.mark_produced(db, done)
     sent.mark_sent(db, [(each.ref, each.at) for each in done if each.ref])
-
-
-def _move_to_undeliverable(
-    db: sqlite3.Connection, message: sent.Sent, now: datetime, code: str
-) -> None:
-    try:
-        sent.move(db, message, SentMove.UNDELIVERABLE, now, code)
-    except MeldewegError:
-        # It was delivered or refused meanwhile: what the recipient signed stands.
-        log.info("undeliverable_too_late", message_id=message.id)

@@ -39,7 +39,8 @@ class Posting:
         for message, record in zip(self.messages, self.records, strict=True):
             sent.insert(db, message)
             outbox.insert(db, record.row)
-            numbers.note(db, "sent", message.recipient, record.context.seq)
+            seq = record.context.seq
+            numbers.note_sent(db, message.recipient, seq.n, seq)
         for event in self.events:
             outbox.insert(db, event)
 

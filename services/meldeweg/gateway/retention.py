@@ -2,15 +2,18 @@
 
 Guarantees: from `delete_after` on nothing of a message is here but what the bus knows as well: who,
 to whom, when, digest; its receipts go at their own. A message that is erased unread was overdue
-long before. What is quarantined goes at the `delete_after` that its sender signed, or after days of
-our own where nobody's signature was verified. Idempotency keys go after their days. Each step is
-small, so that the writer is never held up.
+long before; one that was never delivered is `undeliverable` then. What is quarantined goes at the
+`delete_after` that its sender signed, or after days of our own where nobody's signature was
+verified. Idempotency keys go after their days. Each step is small, so that the writer is never held
+up.
 """
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from meldeweg.gateway import undeliverable
 from meldeweg.gateway.states import ReceivedMove
 from meldeweg.gateway.store import (
     Store,
@@ -39,9 +42,15 @@ class Retention:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, keep_keys: timedelta, keep_quarantined: timedelta
+        self,
+        store: Store,
+        clock: Clock,
+        keep_keys: timedelta,
+        keep_quarantined: timedelta,
+        give_up: Callable[[], Awaitable[None]],
     ) -> None:
-        self._store, self._clock = store, clock
+        """`give_up`: tells of what is over and was never delivered, before it is erased."""
+        self._store, self._clock, self._give_up = store, clock, give_up
         self._keep_keys, self._keep_quarantined = keep_keys, keep_quarantined
 
     async def run(self) -> None:
@@ -57,6 +66,10 @@ class Retention:
     async def once(self) -> int:
         """Delete a bounded number of what is due; return how many, 0 once there is no more."""
         now = self._clock.now()
+        try:
+            await self._give_up()
+        except Unavailable as exc:  # no key to tell it with; what is due is erased all the same
+            log.warning("retention_waits", code=exc.code)
         count = await self._store.write(lambda db: _received(db, now))
         count += await self._store.write(lambda db: _sent(db, now))
         count += await self._store.write(lambda db: outbox.forget_receipts(db, now))
@@ -81,6 +94,8 @@ def _received(db: sqlite3.Connection, now: datetime) -> int:
 def _sent(db: sqlite3.Connection, now: datetime) -> int:
     due = sent.expired(db, now.date().isoformat())
     for message in due:
+        if outbox.is_waiting(db, message.digest):
+            undeliverable.move(db, message, now, "term-ended")
         sent.forget(db, message.n)
         receipt_in.forget(db, message.n)
         outbox.forget(db, message.digest)

@@ -57,7 +57,7 @@ def sealed(
         size=len(token) + len(value),
         ref=digest,
         urgency=context.urgency,
-        open_until=draft.recipient.open_until,
+        open_until=min(draft.recipient.open_until, context.deletes_at()),
     )
     return Sealed(context, digest, actor_ref, row)
 

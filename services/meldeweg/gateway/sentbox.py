@@ -41,21 +41,26 @@ class SentBox:
         )
 
     async def get(self, message: MessageId) -> SentMessage:
-        """Return one message; `Refused("message-unknown")`."""
+        """Return one message; `Refused("message-unknown")`.
+
+        From `delete_after` on without what the bus does not know: clause, basis, persons.
+        """
         row = self._store.peek(lambda db: sent.by_id(db, message))
-        if row is None or row.answer is None:
+        if row is None:
             raise Refused("message-unknown", "")
         steps, came = self._store.peek(
             lambda db: (sent.timeline(db, row.n), receipt_in.of(db, row.n))
         )
         words = {each.kind.value: self._word(each) for each in came}
-        place = answer_place(row.id)
-        answer = Answer.read(self._desk.vault.open(row.answer, place), "answer-malformed")
+        answer = None
+        if row.answer is not None:
+            told = self._desk.vault.open(row.answer, answer_place(row.id))
+            answer = Answer.read(told, "answer-malformed")
         summary = self._summary(row)
         return SentMessage(
             **{name: getattr(summary, name) for name in SentSummary.model_fields},
-            clause=answer.clause,
-            legal_basis=answer.legal_basis,
+            clause=answer.clause if answer else None,
+            legal_basis=answer.legal_basis if answer else None,
             digest=row.digest,
             delete_after=row.delete_after,
             timeline=tuple(_step(step, words.get(step.kind)) for step in steps),

@@ -66,16 +66,16 @@ class Settlement:
         self._effects: list[Effect] = []
         self._reached = Reached()
         self._received: dict[AgencyId, Seq] = {}  # the newest number of each partner
-        self._sent: dict[AgencyId, Seq] = {}
+        self._sent: dict[AgencyId, tuple[int, Seq]] = {}  # the first and the last of ours
 
     def commit(self, db: sqlite3.Connection) -> None:
         """Do everything; runs in one savepoint of one transaction."""
         for effect in self._effects:
             effect(db)
         for partner, seq in self._received.items():
-            numbers.note(db, "received", partner, seq)
-        for partner, seq in self._sent.items():
-            numbers.note(db, "sent", partner, seq)
+            numbers.note_received(db, partner, seq)
+        for partner, (first, last) in self._sent.items():
+            numbers.note_sent(db, partner, first, last)
         self._reached.save(db, self._now)
 
     def read_up_to(self, record: Record) -> None:
@@ -142,7 +142,10 @@ class Settlement:
             if kind is not ReceiptKind.ERASED:
                 outbox.settle(db, answered.digest, self._now)
             if kind is ReceiptKind.DELIVERED and answered.type == "retraction":
-                _retract(db, answered, self._now)
+                original = _retract(db, answered, self._now)
+                if original is not None:  # signed here: only this transaction knows which it is
+                    about = {"message": original.digest, "partner": original.recipient}
+                    outbox.insert(db, self._event(EventKind.RETRACTED, **about))
 
         self._do(apply)
         self._remember(proven)
@@ -205,7 +208,8 @@ class Settlement:
         )
         seq = self._numbering.next(context.sender)
         self.queue(receipts.given(self._me, answered, kind, seq, self._key, self._now, code))
-        self._sent[context.sender] = seq
+        first, _ = self._sent.get(context.sender, (seq.n, seq))
+        self._sent[context.sender] = first, seq
 
     def queue(self, row: NewRow) -> None:
         """Put a record of ours into the outbox."""
@@ -273,13 +277,16 @@ class Settlement:
         return events.row(self._me, self._key, kind, self._now, **facts)
 
 
-def _retract(db: sqlite3.Connection, retraction: sent.Sent, now: datetime) -> None:
+def _retract(db: sqlite3.Connection, retraction: sent.Sent, now: datetime) -> sent.Sent | None:
+    """Return what has been taken back by this, if anything."""
     original = sent.by_id(db, retraction.in_reply_to) if retraction.in_reply_to else None
-    if original is not None and original.recipient == retraction.recipient:
-        try:
-            sent.move(db, original, SentMove.RETRACTED, now)
-        except Refused:
-            return  # it never got there; there is nothing to take back
+    if original is None or original.recipient != retraction.recipient:
+        return None
+    try:
+        after = sent.move(db, original, SentMove.RETRACTED, now)
+    except Refused:
+        return None  # it never got there; there is nothing to take back
+    return original if after is not original.state else None
 
 
 def _take_back(

@@ -21,7 +21,7 @@ class SentState(StrEnum):
     REFUSED = "refused"
     OVERDUE = "overdue"  # nobody took it in time: phone them
     RETRACTED = "retracted"  # our retraction of it was delivered
-    UNDELIVERABLE = "undeliverable"  # the recipient's key can't open it any more
+    UNDELIVERABLE = "undeliverable"  # never delivered, and its key or its term has ended
 
 
 class SentMove(StrEnum):

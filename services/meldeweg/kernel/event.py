@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     ALARM = "alarm"
     OVERDUE = "overdue"
     UNDELIVERABLE = "undeliverable"
+    RETRACTED = "retracted"  # the recipient has our retraction of it: nobody waits for it any more
     CLOCK_DIFFERS = "clock-differs"
     REGISTER_CONTRADICTS = "register-contradicts"
     TOPIC_RESET = "topic-reset"
@@ -57,6 +58,7 @@ class Event(Frozen):
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
     offset: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     record_sha256: Digest | None = None
+    seq: Seq | None = None  # of a record to `partner` that will not be in the log
 
 
 class Heartbeat(Frozen):

@@ -1,9 +1,10 @@
 """What operators must know, from statements, receipts and heartbeats alone: pure, no content.
 
-Guarantees: a message counts as open until a verified receipt ends it, whatever order the topics are
-read in; a record that comes again changes nothing. Bounded: of an open message only what is shown
-is kept, of one that has ended its digest, and from `delete_after` on it is forgotten, ended or not;
-an open message for which there is no room is told (`open-too-many`), never passed over in silence.
+Guarantees: a message counts as open until a verified receipt, or its sender's retraction, ends
+it, whatever order the topics are read in; a record that comes again changes nothing. Bounded: of an
+open message only what is shown is kept, of one that has ended its digest, and from `delete_after`
+on it is forgotten, ended or not; an open message for which there is no room is told
+(`open-too-many`), never passed over in silence.
 Trusts: the caller has verified every signature.
 """
 
@@ -85,6 +86,7 @@ class Ledger:
     unread: Counter[str] = field(default_factory=Counter)  # reason code -> records not understood
     _ended: dict[Digest, None] = field(default_factory=dict)
     _early: dict[tuple[Digest, AgencyId], ReceiptKind] = field(default_factory=dict)
+    _retracted: dict[tuple[Digest, AgencyId], None] = field(default_factory=dict)
     _told: dict[tuple[AgencyId, MessageId], None] = field(default_factory=dict)
     _words: dict[str, str] = field(default_factory=dict)  # one object for all that are equal
 
@@ -97,7 +99,8 @@ class Ledger:
         if digest in self._ended or digest in self.open:
             return
         early = self._early.pop((digest, context.to), None)
-        if early in _ENDING:
+        taken_back = (digest, context.sender) in self._retracted
+        if taken_back or early in _ENDING:
             _remember(self._ended, digest, None)
         else:
             if len(self.open) >= _OPEN_MAX:
@@ -159,6 +162,17 @@ class Ledger:
         if (body.agency, body.id) not in self._told:
             _remember(self._told, (body.agency, body.id), None)
             self.events[body.agency, body.kind] += 1
+            if body.kind is EventKind.RETRACTED and body.message is not None:
+                self._take_back(body.message, body.agency)
+
+    def _take_back(self, digest: Digest, speaker: AgencyId) -> None:
+        """End what its sender retracted, perhaps before the message itself is read."""
+        known = self.open.get(digest)
+        if known is None:
+            _remember(self._retracted, (digest, speaker), None)
+        elif known.sender == speaker:
+            del self.open[digest]
+            _remember(self._ended, digest, None)
 
     def forget(self, now: datetime) -> int:
         """Drop what is past its `delete_after` (I9); return how many were still open."""

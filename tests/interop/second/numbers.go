@@ -26,6 +26,7 @@ func (e *export) numbers() {
 	erased, missing := map[pair]int64{}, map[pair]int64{}
 	least, most := map[counter]int64{}, map[counter]int64{}
 	beats := map[string][]beat{}
+	gone := map[counter]map[int64]bool{} // numbers that their sender gave up
 	for _, each := range e.lines {
 		if each.erased {
 			if place, ok := strings.CutPrefix(each.topic, "inbox."); ok {
@@ -52,6 +53,12 @@ func (e *export) numbers() {
 			if said, ok := heartbeat(each.statement, agency); ok {
 				beats[agency] = append(beats[agency], said)
 			}
+			if count, n, ok := givenUp(each.statement, agency); ok {
+				if gone[count] == nil {
+					gone[count] = map[int64]bool{}
+				}
+				gone[count][n] = true
+			}
 		}
 	}
 	first := len(e.leaves) > 0 && isZero(e.leaves[0].statement)
@@ -60,7 +67,8 @@ func (e *export) numbers() {
 		if first {
 			start = 1
 		}
-		missing[pair{count.from, count.to}] += most[count] - start + 1 - int64(len(found))
+		excused := e.excused(gone[count], found, start, most[count])
+		missing[pair{count.from, count.to}] += most[count] - start + 1 - int64(len(found)) - excused
 	}
 	unseen := map[counter]int64{} // claimed as received beyond the last number that is there
 	for _, said := range beats {
@@ -73,12 +81,19 @@ func (e *export) numbers() {
 					e.notice(6, "not-yet-in-log")
 				case claimed.n > max(most[claimed.counter], unseen[claimed.counter]): // holes below count already
 					between := pair{claimed.from, claimed.to}
-					missing[between] += claimed.n - max(most[claimed.counter], unseen[claimed.counter])
+					known := max(most[claimed.counter], unseen[claimed.counter])
+					// the claimed number itself was received, whatever its sender says
+					excused := e.excused(gone[claimed.counter], nil, known+1, claimed.n-1)
+					missing[between] += claimed.n - known - excused
 					unseen[claimed.counter] = claimed.n
 				}
 			}
 			for _, claimed := range each.sent {
 				if claimed.n <= most[claimed.counter] || !first && seen[claimed.counter] == nil {
+					continue
+				}
+				behind := most[claimed.counter]
+				if e.excused(gone[claimed.counter], nil, behind+1, claimed.n) == claimed.n-behind {
 					continue
 				}
 				if newest {
@@ -90,6 +105,20 @@ func (e *export) numbers() {
 		}
 	}
 	e.tell(missing, erased)
+}
+
+// excused counts the numbers from first to last that are not there because they were given up.
+func (e *export) excused(gone, there map[int64]bool, first, last int64) int64 {
+	var count int64
+	for n := range gone {
+		if n >= first && n <= last && !there[n] {
+			count++
+		}
+	}
+	if count > 0 {
+		e.notice(6, "number-given-up")
+	}
+	return count
 }
 
 // tell says what is missing: an entry whose bytes were erased stands for one number of its pair.
@@ -132,6 +161,14 @@ func numbered(token, from, to string) (counter, int64, bool) {
 	seq, _ := context.get("seq")
 	ok = ok && context.str("from") == from && context.str("to") == to && sequence(seq)
 	return counter{from, to, seq.str("outbox")}, seq.int("n"), ok
+}
+
+func givenUp(token, agency string) (counter, int64, bool) {
+	said, ok := body(token, "event")
+	seq, _ := said.get("seq")
+	partner := said.str("partner")
+	ok = ok && said.str("kind") == "undeliverable" && agencyForm.MatchString(partner) && sequence(seq)
+	return counter{agency, partner, seq.str("outbox")}, seq.int("n"), ok
 }
 
 func heartbeat(token, agency string) (beat, bool) {

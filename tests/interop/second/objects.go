@@ -188,7 +188,7 @@ var tables = map[string][]column{
 		said("v", one), said("id", uuid7), said("agency", agencyID), said("kind", words), said("at", moment),
 		may("message", sum), may("urgency", urgency), may("exercise", truth), may("actor_ref", hex32),
 		may("code", reason), may("partner", agencyID), may("topic", topic), may("offset", count),
-		may("record_sha256", sum),
+		may("record_sha256", sum), may("seq", sequence),
 	},
 	"heartbeat": {
 		said("v", one), said("id", uuid7), said("agency", agencyID), said("at", moment),

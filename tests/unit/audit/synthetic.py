@@ -56,6 +56,11 @@ def heartbeat(sent, received=(), agency=POLICE, outbox="0123456789abcdef"):
     )
 
 
+def given_up(to, n, agency=POLICE, outbox="0123456789abcdef"):
+    body = {"v": 1, "id": "x", "agency": agency, "kind": "undeliverable", "at": "x", "partner": to}
+    return token("meldeweg.event.v1+jws", body | {"seq": {"outbox": outbox, "n": n}})
+
+
 def topic_id(topic):
     return sha256(topic.encode()).digest()[:16]
 

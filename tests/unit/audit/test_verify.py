@@ -33,6 +33,7 @@ from unit.audit.synthetic import (
     TO_OFFICE,
     TO_POLICE,
     Log,
+    given_up,
     heartbeat,
     message,
     token,
@@ -261,6 +262,50 @@ def test_a_number_that_never_reached_the_bus_is_missing(tmp_path):
     assert report.broken == []
     assert [f.detail for f in report.missing] == ["3 to 4", "7 to 8"]
     assert not report.ok
+
+
+def test_a_number_that_its_sender_gave_up_is_told_and_not_missing(tmp_path):
+    log = Log()
+    for n in (1, 3, 6):
+        log.add(TO_OFFICE, message(n))
+    for n in (2, 3, 5, 7):
+        log.add(EVENTS, given_up(OFFICE, n))
+    log.add(EVENTS, heartbeat([(OFFICE, 8)]))
+    report = check(log.write(tmp_path))
+    assert [f.detail for f in report.missing] == ["4 to 4"]
+    told = [(notice.code, notice.detail) for notice in report.notices]
+    gone = [detail for code, detail in told if code == "number-given-up"]
+    assert gone == ["2 to 2", "5 to 5", f"7 to 7, claimed by {POLICE}"]
+    assert ("not-yet-in-log", f"8 to 8, claimed by {POLICE}") in told
+
+
+@pytest.mark.parametrize(
+    ("topic", "forged"),
+    [
+        (f"events.{OFFICE}", given_up(OFFICE, 2)),  # somebody else
+        (EVENTS, given_up(OFFICE, 2, outbox="f" * 16)),
+        (EVENTS, given_up("jugendamt-andernorts", 2)),
+        (EVENTS, token("meldeweg.heartbeat.v1+jws", {"kind": "undeliverable"})),
+        (EVENTS, token("meldeweg.event.v1+jws", {"kind": "undeliverable", "seq": None})),
+    ],
+)
+def test_nobody_elses_word_gives_a_number_up(tmp_path, topic, forged):
+    log = Log()
+    for n in (1, 3):
+        log.add(TO_OFFICE, message(n))
+    log.add(topic, forged)
+    assert [f.detail for f in check(log.write(tmp_path)).missing] == ["2 to 2"]
+
+
+def test_what_its_recipient_has_was_not_given_up(tmp_path):
+    log = Log()
+    log.messages(3)
+    log.add(EVENTS, given_up(OFFICE, 4))
+    log.add(EVENTS, given_up(OFFICE, 5))
+    for _ in range(3):
+        log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 5)], agency=OFFICE))
+    report = check(log.write(tmp_path))
+    assert [f.detail for f in report.missing] == [f"5 to 5, claimed by {OFFICE}"]
 
 
 def test_numbers_begin_again_with_each_outbox_and_come_late_without_harm(tmp_path):

@@ -7,13 +7,35 @@ from meldeweg.gateway.states import SentState
 from meldeweg.gateway.store.outbox import NewRow
 from meldeweg.gateway.store.received import NewReceived
 from meldeweg.gateway.store.sent import NewSent
+from meldeweg.kernel import statement as statements
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, new_message_id
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.schemas.vocabulary import MessageType
-from meldeweg.kernel.statement import Urgency
+from meldeweg.kernel.statement import Context, Seq, Urgency
 
 NOW = datetime(2026, 11, 21, 22, 40, tzinfo=UTC)
 POLICE = AgencyId("polizei-viersen")
 OFFICE = AgencyId("jugendamt-kreis-viersen")
+SEQ = Seq(outbox="0" * 16, n=3)
+STATEMENT = statements.sign(
+    Context(
+        v=1,
+        id=new_message_id(),
+        kind="message",
+        sender=POLICE,
+        to=OFFICE,
+        created=NOW,
+        urgency=Urgency.TODAY,
+        ack_by=NOW + timedelta(hours=4),
+        exercise=False,
+        agreement=Digest.of(b"agreement"),
+        seq=SEQ,
+        record_sha256=Digest.of(b"record"),
+        delete_after="2027-03-01",
+    ).bytes(),
+    b"sealed",
+    SigningKey(bytes(32)),
+)
 
 
 def sent(**changes):
@@ -47,7 +69,7 @@ def queued(**changes):
         topic="inbox.jugendamt-kreis-viersen.polizei-viersen",
         recipient=OFFICE,
         key=b"id",
-        headers=(("statement", b"jws"), ("ce_id", b"id")),
+        headers=(("statement", STATEMENT), ("ce_id", b"id")),
         value=b"sealed",
         kind="message",
         accepted_at=NOW,

@@ -28,8 +28,8 @@ def _told(store):
 
 async def test_a_heartbeat_is_signed_and_names_what_was_sent_and_received(store, beat):
     def job(db):
-        numbers.note(db, "sent", OFFICE, Seq(outbox="0" * 16, n=7))
-        numbers.note(db, "received", OFFICE, Seq(outbox="1" * 16, n=3))
+        numbers.note_sent(db, OFFICE, 1, Seq(outbox="0" * 16, n=7))
+        numbers.note_received(db, OFFICE, Seq(outbox="1" * 16, n=3))
         sent_rows.insert(db, sent())
 
     await store.write(job)
@@ -47,7 +47,7 @@ async def test_a_heartbeat_is_signed_and_names_what_was_sent_and_received(store,
 
 async def test_a_heartbeat_fails_with_the_numbers_that_were_not_kept(store, beat):
     failpoints.arm("store.before_commit=error@1")
-    kept = store.write(lambda db: numbers.note(db, "sent", OFFICE, Seq(outbox="0" * 16, n=1)))
+    kept = store.write(lambda db: numbers.note_sent(db, OFFICE, 1, Seq(outbox="0" * 16, n=1)))
     with pytest.raises(Unavailable):
         await beat.once()
     with pytest.raises(Unavailable):

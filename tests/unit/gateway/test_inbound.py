@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -138,7 +139,9 @@ class TestPoison:
         told = statements.parse(refused.header("statement")).context
         assert (forged.delete_after, signed.delete_after) == (None, told.delete_after)
         gateway.clock.advance(timedelta(days=31))
-        retention = Retention(gateway.store, gateway.clock, timedelta(days=7), timedelta(days=30))
+        give_up = AsyncMock()
+        days = timedelta(days=7), timedelta(days=30)
+        retention = Retention(gateway.store, gateway.clock, *days, give_up)
         assert await retention.once() == 1
         erased = await gateway.quarantine.get(forged.id)
         assert erased.erased_at == gateway.clock.now()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -548,4 +548,14 @@ async def test_the_newest_signing_and_sealing_keys_are_used(store, world):
     content, _ = parts(row.value)
     aad = statements.parse(dict(row.headers)["statement"]).aad
     assert addressed_to(content, aad) == (newer.kid,)
-    assert police.rows()[0].open_until == NOW + issue.KEY_LIFE + issue.LONGEST_STAY
+    assert row.open_until == datetime(2027, 6, 1, tzinfo=UTC)  # its `delete_after`
+
+
+async def test_what_a_key_opens_no_more_ends_with_the_key(store, world):
+    from meldeweg.kernel.jwk import OpenKey
+
+    life = timedelta(days=10)
+    newest = world.certificate(KREIS, OpenKey.generate().public, KeyUse.SEAL, NOW, life)
+    police = Sender(store, world, register=world.register(newest))
+    await police.intake.accept(order(), KEY)
+    assert police.rows()[0].open_until == NOW + life + issue.LONGEST_STAY

@@ -2,15 +2,16 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meldeweg.gateway.outbound import Outbound, is_over
+from meldeweg.gateway.outbound import Outbound
 from meldeweg.gateway.settings import OutboxSettings
 from meldeweg.gateway.states import SentMove, SentState
 from meldeweg.gateway.store import outbox
 from meldeweg.gateway.store import sent as sent_rows
+from meldeweg.gateway.undeliverable import is_over
 from meldeweg.kernel import event, failpoints
 from meldeweg.kernel.bus.records import Ack
 from meldeweg.kernel.clock import FixedClock
@@ -19,7 +20,7 @@ from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import ReceiptKind, Urgency
-from unit.gateway.gateway_rows import NOW, POLICE, queued, sent
+from unit.gateway.gateway_rows import NOW, OFFICE, POLICE, SEQ, queued, sent
 
 KEY = SigningKey(bytes(32))
 A, B = "inbox.a.polizei-viersen", "inbox.b.polizei-viersen"
@@ -216,7 +217,52 @@ async def test_a_message_that_nobody_could_open_any_more_is_undeliverable_and_an
         Urgency.IMMEDIATE,
         "key-expired",
     )
+    assert (told.partner, told.seq) == (OFFICE, SEQ)  # so that nobody takes it for withheld
     assert stage.store.peek(outbox.waiting_bytes) == 0
+
+
+async def test_what_waits_for_a_suspended_agency_beyond_its_end_is_given_back(store):
+    stage = Stage(store, held=[A])
+    message = await stage.accept(A, open_until=NOW + timedelta(days=9))
+    await stage.outbound.look_once()
+    assert stage.sent(message).state is SentState.QUEUED
+    stage.clock.advance(timedelta(days=9))
+    await stage.outbound.look_once()
+    while await stage.outbound.produce_once():
+        pass
+    assert stage.sent(message).state is SentState.UNDELIVERABLE
+    assert [told.code for told in stage.events()] == ["key-expired"]
+    assert stage.ids(A) == []
+
+
+async def test_at_the_end_of_its_term_a_message_is_undeliverable_and_not_only_gone(store):
+    stage = Stage(store, held=[A])
+    message = await stage.accept(A, open_until=datetime(2027, 3, 1, tzinfo=UTC))
+    stage.clock.advance(timedelta(days=100))
+    await stage.outbound.undeliverable.what_is_over()
+    found = stage.sent(message)
+    steps = stage.store.peek(lambda db: sent_rows.timeline(db, found.n))
+    assert [(step.kind, step.code) for step in steps] == [("undeliverable", "term-ended")]
+
+
+async def test_a_receipt_that_never_went_is_told_of_before_it_is_erased(store):
+    stage = Stage(store, held=[A])
+    await answer(stage, ReceiptKind.ACKNOWLEDGED)
+    stage.clock.advance(timedelta(days=100))
+    forget = lambda db: outbox.forget_receipts(db, stage.clock.now())  # noqa: E731
+    assert await store.write(forget) == 0
+    await stage.outbound.look_once()
+    while await stage.outbound.produce_once():
+        pass
+    assert [(told.kind, told.seq) for told in stage.events()] == [(EventKind.UNDELIVERABLE, SEQ)]
+    assert not store.peek(lambda db: outbox.over(db, stage.clock.now()))
+
+
+async def test_a_receipt_that_nobody_could_tell_of_is_erased_a_day_later(store):
+    stage = Stage(store, held=[A])
+    await answer(stage, ReceiptKind.ACKNOWLEDGED)
+    stage.clock.advance(timedelta(days=101))
+    assert await store.write(lambda db: outbox.forget_receipts(db, stage.clock.now())) == 1
 
 
 async def test_a_record_that_the_broker_will_never_take_is_given_up_and_the_rest_goes_on(stage):

@@ -8,7 +8,7 @@ import pytest
 
 from meldeweg.kernel import statement
 from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.event import Heartbeat
+from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
@@ -93,6 +93,42 @@ def test_a_message_that_was_taken_back_and_erased_is_not_overdue():
     ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
     ledger.receipt(receipt(sent, ReceiptKind.ERASED))
     assert ledger.overdue(NOW + timedelta(days=100)) == []
+
+
+def retracted(about, agency=POLICE):
+    return Event(
+        v=1,
+        id=new_message_id(),
+        agency=agency,
+        kind=EventKind.RETRACTED,
+        at=NOW,
+        message=about.digest,
+        partner=OFFICE,
+    )
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_its_sender_took_back_is_not_overdue(early):
+    ledger, sent = Ledger(SILENT_AFTER), message()
+    if early:
+        ledger.event(retracted(sent))
+    ledger.message(sent, NOW)
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    ledger.event(retracted(sent))
+    assert ledger.overdue(NOW + timedelta(days=100)) == []
+    ledger.message(sent, NOW)  # produced again
+    assert not ledger.open
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_nobody_else_takes_a_message_back(early):
+    ledger, sent = Ledger(SILENT_AFTER), message()
+    if early:
+        ledger.event(retracted(sent, OTHER))
+    ledger.message(sent, NOW)
+    for agency in (OTHER, OFFICE):
+        ledger.event(retracted(sent, agency))
+    assert list(ledger.open) == [sent.digest]
 
 
 def test_receipts_read_before_their_message_count():

@@ -165,10 +165,13 @@ class SentSummary(Frozen):
 
 
 class SentMessage(SentSummary):
-    """One sent message with its timeline and what it was sent under."""
+    """One sent message with its timeline and what it was sent under.
 
-    clause: str
-    legal_basis: str
+    `clause` and `legal_basis` are absent once the message is erased (`delete_after`).
+    """
+
+    clause: str | None = None
+    legal_basis: str | None = None
     digest: Digest
     delete_after: str
     timeline: tuple[SentStep, ...]

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from meldeweg.gateway.store.headers import Headers
@@ -200,9 +200,20 @@ def count_unlogged(db: sqlite3.Connection) -> int:
     return int(db.execute(query).fetchone()[0])
 
 
+def over(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
+    """Return what never got there and can't, or may not, any more: messages, unsent receipts."""
+    rest = (
+        "WHERE open_until <= ? AND ((kind = 'message' AND settled_at IS NULL)"
+        " OR (kind = 'receipt' AND topic_offset IS NULL)) ORDER BY seq LIMIT ?"
+    )
+    return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
+
+
 def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
-    """Return what is due to be produced again; a receipt only until nobody may hold it."""
-    rest = "WHERE next_at <= ?1 AND (kind = 'message' OR open_until > ?1) ORDER BY next_at LIMIT ?2"
+    """Return what is due to be produced again, until nobody can open it, or may hold it."""
+    rest = (
+        "WHERE next_at <= ?1 AND (open_until IS NULL OR open_until > ?1) ORDER BY next_at LIMIT ?2"
+    )
     return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
 
 
@@ -267,17 +278,26 @@ def has_receipts(db: sqlite3.Connection, answers: Digest) -> bool:
     return db.execute(query, (answers,)).fetchone() is not None
 
 
+def is_waiting(db: sqlite3.Connection, ref: Digest) -> bool:
+    """Say whether a message is still to be delivered."""
+    query = "SELECT 1 FROM outbox WHERE ref = ? AND settled_at IS NULL LIMIT 1"
+    return db.execute(query, (ref,)).fetchone() is not None
+
+
 def forget(db: sqlite3.Connection, ref: Digest) -> None:
     """Erase a message at its `delete_after`, and end every wait for it."""
     db.execute("DELETE FROM outbox WHERE ref = ?", (ref,))
 
 
 def forget_receipts(db: sqlite3.Connection, now: datetime, limit: int = 200) -> int:
-    """Erase receipts that nobody may hold any more; return how many."""
+    """Erase receipts that nobody may hold any more; return how many.
+
+    One that was never sent has a day longer: `over` names it, and it is given up by an event.
+    """
     return db.execute(
-        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox"
-        " WHERE kind = 'receipt' AND open_until <= ? LIMIT ?)",
-        (to_rfc3339(now), limit),
+        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE kind = 'receipt'"
+        " AND open_until <= CASE WHEN topic_offset IS NULL THEN ? ELSE ? END LIMIT ?)",
+        (to_rfc3339(now - timedelta(days=1)), to_rfc3339(now), limit),
     ).rowcount
 
 

@@ -227,12 +227,12 @@ def test_receipts_of_the_third_version_get_an_end_and_go_on(tmp_path):
     with connection.open_writer(path) as old:
         old.executemany(
             "INSERT INTO outbox (topic, headers, value, size, kind, receipt, accepted_at,"
-            " produced_at, open_until) VALUES ('t', x'', x'01', 1, ?, ?, ?, ?, ?)",
+            " produced_at, topic_offset, open_until) VALUES ('t', x'', x'01', 1, ?, ?, ?, ?, ?, ?)",
             [
-                ("receipt", "delivered", to_rfc3339(NOW), to_rfc3339(NOW), None),
-                ("receipt", "acknowledged", to_rfc3339(leap), None, None),
-                ("message", None, to_rfc3339(NOW), None, to_rfc3339(NOW)),
-                ("event", None, to_rfc3339(NOW), None, None),
+                ("receipt", "delivered", to_rfc3339(NOW), to_rfc3339(NOW), 0, None),
+                ("receipt", "acknowledged", to_rfc3339(leap), None, None, None),
+                ("message", None, to_rfc3339(NOW), None, None, to_rfc3339(NOW)),
+                ("event", None, to_rfc3339(NOW), None, None, None),
             ],
         )
     old.close()

@@ -26,7 +26,7 @@ from meldeweg.gateway.store import (
 from meldeweg.gateway.store import received as received_rows
 from meldeweg.gateway.store import sent as sent_rows
 from meldeweg.kernel.bus.positions import Position
-from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import Digest, new_message_id
 from meldeweg.kernel.statement import ReceiptKind, Seq, Urgency
 from unit.gateway.gateway_rows import NOW, OFFICE, POLICE, queued, received, sent
@@ -454,7 +454,19 @@ def test_idempotency_keys_are_found_and_forgotten_after_their_days(db):
 
 def test_numbers_are_kept_per_partner_and_direction(db):
     for n in (1, 2):
-        numbers.note(db, "sent", OFFICE, Seq(outbox="0" * 16, n=n))
-    numbers.note(db, "received", POLICE, Seq(outbox="1" * 16, n=9))
+        numbers.note_sent(db, OFFICE, n, Seq(outbox="0" * 16, n=n))
+    numbers.note_received(db, POLICE, Seq(outbox="1" * 16, n=9))
     assert numbers.load(db, "sent") == {OFFICE: Seq(outbox="0" * 16, n=2)}
     assert numbers.load(db, "received") == {POLICE: Seq(outbox="1" * 16, n=9)}
+
+
+def test_a_number_is_kept_only_behind_the_one_before_it(db):
+    numbers.note_sent(db, OFFICE, 1, Seq(outbox="0" * 16, n=3))
+    for first, outbox_id in ((5, "0"), (3, "0"), (4, "1")):
+        with pytest.raises(Unavailable, match="store-busy"):
+            numbers.note_sent(db, OFFICE, first, Seq(outbox=outbox_id * 16, n=9))
+    with pytest.raises(Unavailable):
+        numbers.note_sent(db, POLICE, 2, Seq(outbox="0" * 16, n=2))
+    numbers.note_sent(db, OFFICE, 4, Seq(outbox="0" * 16, n=6))
+    numbers.note_sent(db, OFFICE, 1, Seq(outbox="1" * 16, n=1))  # begun anew
+    assert numbers.load(db, "sent") == {OFFICE: Seq(outbox="1" * 16, n=1)}
