@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 from pydantic_core import from_json
 
 from meldeweg.kernel.leaf import canonical_record, leaf_of, raw_headers
+from meldeweg.kernel.topics import SEALED_RECORD_MAX
 
-SEALED_MAX = 256 * 1024  # bytes; a sealed record is a few kB, a larger one is committed, not kept
 _RECORD = b'"record":'
 _JWE = frozenset(
     ("protected", "unprotected", "header", "recipients", "encrypted_key", "iv", "ciphertext",
@@ -68,7 +68,7 @@ def sealed_record(value: bytes | None) -> bytes | None:
         return None
     at = value.rfind(_RECORD)
     kept = value[at + len(_RECORD) : -1] if at >= 0 else b""
-    if len(kept) > SEALED_MAX:
+    if len(kept) > SEALED_RECORD_MAX:  # committed to, not kept; its recipient refuses it
         return None
     try:
         jwe = from_json(kept)  # in a third of the time that `json` takes

@@ -17,6 +17,7 @@ from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Digest, KeyId
 from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Statement
+from meldeweg.kernel.topics import SEALED_RECORD_MAX
 from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.view import CertifiedKey
 
@@ -111,6 +112,8 @@ def parts(value: bytes) -> tuple[bytes, bytes]:
     content, found, record = value[len(_CONTENT) : -1].partition(_RECORD)
     if not found:
         raise Refused("value-malformed", "not content and record")
+    if len(record) > SEALED_RECORD_MAX:
+        raise Refused("envelope-too-large", "the audit would not keep it for the officers")
     return content, record
 
 

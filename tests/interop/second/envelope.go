@@ -14,6 +14,7 @@ const (
 	protectedText = `{"alg":"HPKE-9-KE","enc":"A256GCM","typ":"meldeweg.sealed.v1+jwe"}`
 	info          = "JOSE-HPKE rcpt\xffA256GCM\xff"
 	envelopeMost  = 2 << 20
+	recordMost    = 256 << 10
 )
 
 // standard opens a content key by Go's own HPKE, where this Go has it; both must agree.

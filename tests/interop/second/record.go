@@ -242,6 +242,9 @@ func parts(said string) (content, why *envelope, err error) {
 	if content, err = parseEnvelope(first); err != nil {
 		return nil, nil, err
 	}
+	if len(second) > recordMost {
+		return nil, nil, refused("envelope-too-large")
+	}
 	why, err = parseEnvelope(second)
 	return content, why, err
 }

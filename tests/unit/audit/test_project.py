@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meldeweg.audit.project import SEALED_MAX, project, sealed_record
+from meldeweg.audit.project import project, sealed_record
 from meldeweg.envelope.sealing import open_sealed, seal
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.leaf import leaf_of_record, parse_canonical, parse_leaf
+from meldeweg.kernel.topics import SEALED_RECORD_MAX
 
 
 def value(record):
@@ -31,7 +32,7 @@ def test_a_real_sealed_record_is_kept_so_that_it_still_opens():
         None, b"", b"{}", b"[]", b"null", b"\xff", b'{"content":{"ciphertext":"Yw"}}',
         value(b'"text"'), value(b"[]"), value(b"{}"), value(b'{"ciphertext":1}'),
         value(b'{"ciphertext":"x","reason":"plain words"}'), value(b"[" * 100_000),
-        value(b'{"ciphertext":"%b"}' % (b"x" * SEALED_MAX)), value(b'{"ciphertext":"x"'),
+        value(b'{"ciphertext":"%b"}' % (b"x" * SEALED_RECORD_MAX)), value(b'{"ciphertext":"x"'),
         value(b"1" * 100_000),
     ],
     ids=range(16),

@@ -314,6 +314,11 @@ def _envelope_oversize(world):
     return _resigned(world, lambda value: large)
 
 
+@_forged("an officers' copy that is longer than the audit keeps", "envelope-too-large", End.REFUSED)
+def _officers_copy_oversize(world):
+    return _resigned(world, lambda value: value[:-2] + b" " * (256 * 1024) + b"}}")
+
+
 @_forged("sealed to the key of another agency", "envelope-not-for-this-key", End.REFUSED)
 def _key_of_another_agency(world):
     return Case(message(world, seal_to=(world.offices[NETTETAL].seal.public,)))
