@@ -20,8 +20,8 @@ CENTRAL = (
 )
 
 RECORD_MAX = 2 * 1024 * 1024  # bytes; a request body is at most half of it (ARCHITECTURE, defaults)
-# Of a value the part that the audit keeps, sealed: some kB. A longer one is not kept, so no recipient
-# may take it: an officer could not see why it was sent.
+# The part of a value that the audit keeps, sealed: some kB. A longer one is not kept, so that no
+# recipient may take it: an officer could not see why it was sent.
 SEALED_RECORD_MAX = 256 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
 

@@ -93,7 +93,9 @@ def shown(difference: Difference) -> dict[str, list[str]]:
 
     def right(acl: Any) -> str:
         star = "*" if acl.pattern == "prefix" else ""
-        return f"{acl.principal} {acl.operation} {acl.resource} {acl.name}{star}"
+        what = f"{acl.operation} {acl.resource} {acl.name}{star}"
+        host = "" if acl.host == "*" else f" host {acl.host}"
+        return f"{acl.principal}{host} {'deny ' if acl.denies else ''}{what}"
 
     return {
         "create_topics": [topic.name for topic in difference.create_topics],

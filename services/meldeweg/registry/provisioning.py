@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from meldeweg.kernel import topics
 from meldeweg.kernel.agreement import BERLIN, Agreement, AgreementStatus, Standing, standing
-from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import EVERYBODY, Acl, Operation, Pattern, Resource
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import Topic
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus
@@ -55,8 +55,11 @@ def trust_group(agency: AgencyId) -> str:
 
 
 def is_managed(principal: str) -> bool:
-    """Say whether ACLs of this principal are the registry's to give and take."""
-    return principal.startswith("gw-") or principal in (AUDIT, WATCH)
+    """Say whether ACLs of this principal are the registry's to give and take.
+
+    Those for everybody are: they give a gateway what no agreement gives, or withhold what one does.
+    """
+    return principal.startswith("gw-") or principal in (AUDIT, WATCH, EVERYBODY)
 
 
 def desired(view: View, now: datetime) -> Provision:

@@ -31,6 +31,9 @@ def every_kind(stage):
             )
         ),
         Acl(Resource.TOPIC, Pattern.LITERAL, stage.inbox("a"), gateway, Operation.DELETE),
+        Acl(Resource.TOPIC, Pattern.LITERAL, "x", gateway, Operation.READ, host="192.0.2.1"),
+        Acl(Resource.TOPIC, Pattern.PREFIX, "x", gateway, Operation.READ, denies=True),
+        Acl(Resource.TRANSACTIONAL_ID, Pattern.LITERAL, "x", gateway, Operation.WRITE),
     }
 
 

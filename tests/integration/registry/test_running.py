@@ -11,7 +11,7 @@ import pytest
 from integration.registry.stage import OFFICE, OTHER, POLICE, eventually
 from meldeweg.kernel import keyfile, signing, topics
 from meldeweg.kernel.bus.records import Ack, Outgoing
-from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
+from meldeweg.kernel.bus.rights import EVERYBODY, Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.topics import Topic
@@ -64,12 +64,18 @@ async def test_a_topic_whose_configuration_was_changed_is_repaired(running):
 
 
 async def test_what_no_agreement_gives_is_taken_back_and_the_rest_left_alone(running):
-    stray = Acl(Resource.TOPIC, Pattern.LITERAL, INBOX, f"gw-{OTHER}", Operation.READ)
+    read, write = Operation.READ, Operation.WRITE
+    strays = {
+        Acl(Resource.TOPIC, Pattern.LITERAL, INBOX, f"gw-{OTHER}", read),
+        Acl(Resource.TOPIC, Pattern.LITERAL, INBOX, f"gw-{OTHER}", read, host="127.0.0.1"),
+        Acl(Resource.TOPIC, Pattern.PREFIX, "inbox.", EVERYBODY, read),
+        Acl(Resource.TOPIC, Pattern.LITERAL, INBOX, f"gw-{POLICE}", write, denies=True),
+    }
     foreign = Acl(Resource.TOPIC, Pattern.LITERAL, "x", "someone-else", Operation.READ)
-    await running.admin.create_acls([stray, foreign])
+    await running.admin.create_acls([*strays, foreign])
 
     async def gone():
-        return stray not in await running.admin.acls()
+        return strays.isdisjoint(await running.admin.acls())
 
     await eventually(gone)
     assert foreign in await running.admin.acls()

@@ -1,6 +1,7 @@
 """Rights follow from agreements and status alone."""
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -175,9 +176,21 @@ def test_the_difference_is_empty_once_applied_and_touches_nothing_unmanaged(regi
     foreign = Acl(Resource.TOPIC, Pattern.LITERAL, "inbox.x.y", "gw-gone", Operation.WRITE)
     first = difference(want, NOTHING)
     assert {topic.name for topic in first.create_topics} == want.topics
-    have = Provision(want.topics | {"other"}, want.acls | {own, foreign})
+    given = next(iter(want.acls))
+    others = {
+        foreign,
+        replace(given, host="192.0.2.1"),
+        replace(given, denies=True),
+        replace(given, principal="*"),
+    }
+    have = Provision(want.topics | {"other"}, want.acls | {own} | others)
     again = difference(want, have)
-    assert again.delete_acls == (foreign,)
+    assert set(again.delete_acls) == others
+    lines = shown(again)["delete_acls"]
+    assert "gw-gone write topic inbox.x.y" in lines
+    assert any(line.startswith("* ") for line in lines)
+    assert any(" host 192.0.2.1 " in line for line in lines)
+    assert any(" deny " in line for line in lines)
     assert not again.create_topics
     assert not again.create_acls
     assert not difference(want, Provision(want.topics, want.acls | {own}))

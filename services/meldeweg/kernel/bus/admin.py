@@ -2,7 +2,6 @@
 
 Guarantees: every call is idempotent, ends within its time and says Unavailable (try again) or
 Refused (`broker-not-authorized`, `broker-refused`). Trusts: the rights of the certificate, no more.
-Only ACLs that allow, for any host, are seen and made; others are left alone.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Between `rights` and what librdkafka calls them. Only rights that allow, for any host."""
+"""Between `rights` and what librdkafka calls them."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ _RESOURCES = {
     Resource.TOPIC: ResourceType.TOPIC,
     Resource.GROUP: ResourceType.GROUP,
     Resource.CLUSTER: ResourceType.BROKER,  # librdkafka's name for the cluster
+    Resource.TRANSACTIONAL_ID: ResourceType.TRANSACTIONAL_ID,
 }
 _PATTERNS = {
     Pattern.LITERAL: ResourcePatternType.LITERAL,
@@ -32,21 +33,21 @@ def binding(kind: Any, acl: Acl) -> Any:
         acl.name,
         _PATTERNS[acl.pattern],
         _USER + acl.principal,
-        "*",
+        acl.host,
         _OPERATIONS[acl.operation],
-        AclPermissionType.ALLOW,
+        AclPermissionType.DENY if acl.denies else AclPermissionType.ALLOW,
     )
 
 
 def acl_of(binding: AclBinding) -> Acl | None:
-    """Return the right; None for what an Acl can't say (a denial, one host, another kind)."""
+    """Return the right; None for what librdkafka itself has no word for (delegation tokens)."""
     resource = next((ours for ours, its in _RESOURCES.items() if its is binding.restype), None)
     pattern = next(
         (ours for ours, its in _PATTERNS.items() if its is binding.resource_pattern_type), None
     )
     operation = next((ours for ours, its in _OPERATIONS.items() if its is binding.operation), None)
-    allows = binding.permission_type is AclPermissionType.ALLOW and binding.host == "*"
-    if not (resource and pattern and operation and allows and binding.principal.startswith(_USER)):
+    if not (resource and pattern and operation and binding.principal.startswith(_USER)):
         return None
     principal = binding.principal.removeprefix(_USER)
-    return Acl(resource, pattern, binding.name, principal, operation)
+    denies = binding.permission_type is not AclPermissionType.ALLOW
+    return Acl(resource, pattern, binding.name, principal, operation, binding.host, denies)

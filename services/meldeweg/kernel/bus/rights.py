@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 CLUSTER = "kafka-cluster"  # the only name a cluster resource has
+EVERYBODY = "*"  # as a principal
 
 
 class Resource(StrEnum):
     TOPIC = "topic"
     GROUP = "group"
     CLUSTER = "cluster"
+    TRANSACTIONAL_ID = "transactional-id"
 
 
 class Pattern(StrEnum):
@@ -35,10 +37,16 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Acl:
-    """One right that is given. `principal`: without `User:`, for instance `gw-polizei-viersen`."""
+    """One right that is given, or withheld.
+
+    `principal`: without `User:`, for instance `gw-polizei-viersen`; `*` is everybody. `host`: the
+    only address it holds for, or `*`. `denies`: it withholds, and goes before all that is given.
+    """
 
     resource: Resource
     pattern: Pattern
     name: str
     principal: str
     operation: Operation
+    host: str = "*"
+    denies: bool = False
