@@ -1,12 +1,13 @@
 """Decides about an order (steps 3 to 7): type, recipient, agreement, reference, version, keys.
 
 Guarantees: a `Draft` is covered by an agreement, addressed to an agency that can read it, and has
-the keys to be sealed to: nothing is left to decide but its number. Pure: the view, the original
-that it refers to and the time come in.
+the keys to be sealed to: nothing is left to decide but its number. What corrects or retracts a
+message that had a linked copy goes to the copy's recipient too. Pure: the view, the original that
+it refers to, its copy and the time come in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from meldeweg.gateway import addressing, phoning
@@ -18,7 +19,7 @@ from meldeweg.gateway.order import Order
 from meldeweg.kernel import schemas
 from meldeweg.kernel.agreement import Standing
 from meldeweg.kernel.errors import Early, Refused, Unavailable
-from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.ids import AgencyId, MessageId
 from meldeweg.kernel.jwk import SealKey
 from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
 from meldeweg.kernel.schemas.content import Content
@@ -48,11 +49,28 @@ class Draft:
     addressed: Addressed = field(repr=False)
     permit: Permit
     recipient: Recipient
+    in_reply_to: MessageId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """What a message refers to, as its recipient knows it."""
+
+    id: MessageId | None
+    original: Original | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The linked copy of the message that is corrected or retracted: who has it, and its id."""
+
+    id: MessageId
+    recipient: AgencyId
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The message, the linked copy where the clause wants one, and what a person should know."""
+    """The message, what goes to a second office as well, and what a person should know."""
 
     draft: Draft
     linked: Draft | None
@@ -65,13 +83,18 @@ def draft(
     held: Sequence[Standing],
     order: Order,
     original: Original | None,
+    copied: Copied | None,
     now: datetime,
     *,
     stale: bool,
 ) -> Decision:
-    """Take steps 3 to 7. `original`: what `in_reply_to` names; `stale`: the registry is silent."""
+    """Take steps 3 to 7.
+
+    `original`: what `in_reply_to` names; `copied`: its linked copy, where this amends it; `stale`:
+    the registry is silent.
+    """
     try:
-        return _decided(view, me, held, order, original, now, stale=stale)
+        return _decided(view, me, held, order, original, copied, now, stale=stale)
     except NotCovered as exc:
         enrolled = view.agencies().get(me)
         call = phoning.instead(exc, enrolled.kind if enrolled else None)
@@ -87,6 +110,7 @@ def _decided(
     held: Sequence[Standing],
     order: Order,
     original: Original | None,
+    copied: Copied | None,
     now: datetime,
     *,
     stale: bool,
@@ -98,17 +122,23 @@ def _decided(
     # 4 the recipient, by agreement and enrolment
     addressed = addressing.resolve(view, me, held, order, written.named_grounds())
     # 5 a clause covers it, 6 and what it refers to went between the same two, 7 version and keys
-    first = _one(view, me, held, order, written, addressed, original, now)
+    referred = Referred(order.asked.in_reply_to, original)
+    first = _one(view, me, held, order, written, addressed, referred, now)
     linked, warnings = None, _warnings(view, me, first, now, stale=stale)
-    copy_to = first.permit.linked_copy_to
-    if copy_to is not None:
+    also = None
+    if copied is not None and original is not None:
+        # Who has a copy of what was wrong must know it too (§ 75(3) BDSG, Art. 19 GDPR).
+        also = Addressed(copied.recipient, None)
+        referred = Referred(copied.id, replace(original, recipient=copied.recipient))
+    elif first.permit.linked_copy_to is not None:
+        also = Addressed(first.permit.linked_copy_to, addressed.places)
+    if also is not None:
         try:
-            addressing.check_recipient(view, me, copy_to)
-            also = Addressed(copy_to, addressed.places)
-            linked = _one(view, me, held, order, written, also, original, now)
+            addressing.check_recipient(view, me, also.recipient)
+            linked = _one(view, me, held, order, written, also, referred, now)
         except (Refused, Unavailable):  # also for want of the other office's keys
             # The lead must not wait for the copy; who sends is told to phone the other office.
-            warnings = (*warnings, _warn("linked-copy-impossible", copy_to))
+            warnings = (*warnings, _warn("linked-copy-impossible", also.recipient))
     return Decision(first, linked, warnings)
 
 
@@ -119,10 +149,10 @@ def _one(
     order: Order,
     written: Content,
     addressed: Addressed,
-    original: Original | None,
+    referred: Referred,
     now: datetime,
 ) -> Draft:
-    to = addressed.recipient
+    to, original = addressed.recipient, referred.original
     if original is not None and {original.sender, original.recipient} != {me, to}:
         raise Refused("in-reply-to-unknown", "exchanged with another partner")
     categories = written.data_categories()
@@ -131,7 +161,7 @@ def _one(
     if read is not written:
         categories = read.data_categories()
     recipient = _recipient(view, me, to, now)
-    return Draft(order, read, categories, version, addressed, permit, recipient)
+    return Draft(order, read, categories, version, addressed, permit, recipient, referred.id)
 
 
 def _permitted(

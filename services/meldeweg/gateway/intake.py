@@ -20,7 +20,7 @@ from meldeweg.gateway import order as orders
 from meldeweg.gateway.api.ports import Accepted
 from meldeweg.gateway.api.shapes import LinkedCopy, Preview
 from meldeweg.gateway.desk import Desk
-from meldeweg.gateway.drafting import Decision
+from meldeweg.gateway.drafting import Copied, Decision
 from meldeweg.gateway.order import Order
 from meldeweg.gateway.posting import Posting, answer_place, posting
 from meldeweg.gateway.room import Room
@@ -32,7 +32,7 @@ from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Kennzeichen, MessageId, new_message_id
 from meldeweg.kernel.metrics import counter
-from meldeweg.kernel.policy import Original
+from meldeweg.kernel.policy import AMENDMENTS, Original
 from meldeweg.kernel.schemas.vocabulary import MessageType
 
 failpoints.declare("intake.before_commit", "intake.after_commit")
@@ -151,8 +151,16 @@ class Intake:
         view = self._desk.view
         held = standing(view.agreements(), now)
         stale = self._trust.is_stale(now)
-        original = self._original(order)
-        return drafting.draft(view, self._desk.me, held, order, original, now, stale=stale)
+        original, copied = self._original(order), self._copied(order)
+        return drafting.draft(view, self._desk.me, held, order, original, copied, now, stale=stale)
+
+    def _copied(self, order: Order) -> Copied | None:
+        """Return the linked copy of what this order corrects or retracts."""
+        message = order.asked.in_reply_to
+        if message is None or order.type not in AMENDMENTS:
+            return None
+        copy = self._store.peek(lambda db: sent.copy_of(db, message))
+        return None if copy is None else Copied(copy.id, copy.recipient)
 
     def _original(self, order: Order) -> Original | None:
         """Return what `in_reply_to` names, ours or a partner's, or refuse `in-reply-to-unknown`."""

@@ -152,7 +152,7 @@ def _row(
         state_at=now,
         delete_after=context.delete_after,
         thread=None if thread is None else vault.seal(thread, thread_place(message)),
-        in_reply_to=asked.in_reply_to,
+        in_reply_to=draft.in_reply_to,
         linked_to=linked_to,
         answer=vault.seal(answer, answer_place(message)),
         actor_ref=record.actor_ref,

@@ -81,7 +81,7 @@ def _record(draft: Draft, actor_ref: str) -> RecordBody:
         places=draft.addressed.places,
         handover_at=content.handover.at if content.handover else None,
         thread=asked.thread,
-        in_reply_to=asked.in_reply_to,
+        in_reply_to=draft.in_reply_to,
         override=asked.override,
         nonce=strictjson.b64u_encode(secrets.token_bytes(32)),
     )

@@ -249,6 +249,45 @@ async def test_two_places_give_a_linked_copy_in_the_same_commit(police):
     assert [step.recipient for step in (await police.intake.check(body)).linked] == [copy.recipient]
 
 
+@pytest.mark.parametrize("kind", ["correction", "retraction"])
+async def test_what_amends_a_message_goes_to_who_has_its_copy_too(police, kind):
+    body = order(to={"place": GREFRATH, "residence": "Nettetal"})
+    first = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    content = examples.CORRECTION if kind == "correction" else examples.RETRACTION
+    amend = {"type": kind, "content": content, "to": {"agency": KREIS}}
+    body = order(**amend, in_reply_to=first.id)
+    preview = await police.intake.check(body)
+    assert [each.recipient for each in preview.linked] == [NETTETAL]
+    answer = Answer.read((await police.intake.accept(body, "key-0002")).answer, "x")
+    rows = [
+        police.store.peek(lambda db, message=message: sent.by_id(db, message))
+        for message in (answer.id, answer.linked[0].id)
+    ]
+    assert [(row.recipient, row.in_reply_to) for row in rows] == [
+        (KREIS, first.id),
+        (NETTETAL, first.linked[0].id),  # the copy's own id: the office knows no other
+    ]
+    assert rows[1].linked_to == answer.id
+    only = order(**amend | {"to": {"agency": NETTETAL}}, in_reply_to=first.linked[0].id)
+    answer = Answer.read((await police.intake.accept(only, "key-0003")).answer, "x")
+    assert (answer.recipient, answer.linked) == (NETTETAL, ())
+
+
+async def test_who_has_a_copy_and_can_not_be_told_is_to_be_phoned(store, world):
+    police = Sender(store, world)
+    body = order(to={"place": GREFRATH, "residence": "Nettetal"})
+    first = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    seal = world.offices[NETTETAL].seal.kid
+    revoked = issue.revoke_key(world.offices[NETTETAL].identity, NETTETAL, seal, "Verlust", NOW)
+    police.register.apply(topics.keys(NETTETAL), revoked)
+    retract = {"type": "retraction", "content": examples.RETRACTION, "to": {"agency": KREIS}}
+    body = order(**retract, in_reply_to=first.id)
+    answer = Answer.read((await police.intake.accept(body, "key-0002")).answer, "x")
+    assert (answer.recipient, answer.linked) == (KREIS, ())
+    (warning,) = answer.warnings
+    assert (warning.code, NETTETAL in warning.text) == ("linked-copy-impossible", True)
+
+
 @pytest.mark.parametrize("use", ["seal", "oversight"])
 async def test_the_lead_does_not_wait_for_the_keys_of_who_gets_a_copy(store, world, use):
     kid = getattr(world.offices[NETTETAL], use).kid.encode()
@@ -277,7 +316,7 @@ async def test_an_officers_key_that_nobody_renewed_is_a_warning(store, world):
         register.newest(KREIS, KeyUse.OVERSIGHT, ended)
     body = orders.read(order())
     decision = drafting.draft(
-        register, POLICE, standing(register.agreements(), NOW), body, None, ended, stale=False
+        register, POLICE, standing(register.agreements(), NOW), body, None, None, ended, stale=False
     )
     assert "oversight-key-ended" in [each.code for each in decision.warnings]
 

@@ -24,7 +24,7 @@ from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.statement import ReceiptKind
 from unit.gateway.sending import Sender, order
-from unit.gateway.world import KREIS, POLICE, World
+from unit.gateway.world import KREIS, NETTETAL, POLICE, World
 
 
 class Office(Sender):
@@ -181,6 +181,29 @@ async def test_a_retraction_that_was_delivered_retracts(both):
     assert shown.state is SentState.RETRACTED
     told = [body for body in _events(police) if body.kind is EventKind.RETRACTED]
     assert [(body.message, body.partner) for body in told] == [(shown.digest, KREIS)]
+
+
+async def test_a_retraction_reaches_who_has_the_copy(both, migrated, tmp_path, world):
+    police, kreis = both
+    directory = tmp_path / "third"
+    directory.mkdir(mode=0o700)
+    shutil.copy(migrated, directory / migrated.name)
+    third = Store(directory)
+    await third.start()
+    nettetal = Office(third, world, NETTETAL)
+    try:
+        places = {"place": "Grefrath", "residence": "Nettetal"}
+        message = (await police.intake.accept(order(to=places), "key-0001")).id
+        to = {"agency": KREIS}
+        body = order(type="retraction", to=to, content=examples.RETRACTION, in_reply_to=message)
+        await police.intake.accept(body, "key-0002")
+        for office in (kreis, nettetal):
+            await office.carry(police)
+            items = (await office.inbox.list(None, 9)).items
+            assert [item.state for item in items].count(ReceivedState.RETRACTED) == 1
+            assert office.store.peek(quarantine.count) == 0
+    finally:
+        await third.stop()
 
 
 async def test_what_was_taken_back_is_readable_and_says_so_until_it_is_erased(both):

@@ -88,6 +88,12 @@ def by_id(db: sqlite3.Connection, message: str) -> Sent | None:
     return _ROWS.first(db, "sent", "WHERE id = ?", (message,))
 
 
+def copy_of(db: sqlite3.Connection, message: str) -> Sent | None:
+    """Return the linked copy of a message; it was inserted right behind it."""
+    rest = "WHERE linked_to = ?1 AND n = (SELECT n + 1 FROM sent WHERE id = ?1)"
+    return _ROWS.first(db, "sent", rest, (message,))
+
+
 def by_digest(db: sqlite3.Connection, digest: Digest) -> Sent | None:
     """Return the message that a receipt names."""
     return _ROWS.first(db, "sent", "WHERE digest = ?", (digest,))
