@@ -5,12 +5,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from meldeweg.audit.report import Report
+from meldeweg.audit.sources import open_source
 from meldeweg.demo import attempts, run
 from meldeweg.demo.story import CASTS, MARKS, Story
 from meldeweg.demo.telling import StepFailedError, Teller
+from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 
 CAST = CASTS["kreis-viersen"]
@@ -47,6 +50,7 @@ def test_every_step_holds_and_the_end_says_so(district, tell, said):
     for evidence in ("Kennzeichen", "Prüfsumme", "vom Broker abgewiesen", "not-covered",
                      "checkpoint: gefunden", "haeusliche-gewalt", "ready after"):  # fmt: skip
         assert evidence in lines, evidence
+    assert "ausgegeben in protokoll-" in lines  # no path of a directory that is removed
 
 
 @pytest.mark.parametrize("change", [{"office": CAST.other}, {"municipality": "05166012"}])
@@ -82,9 +86,31 @@ def test_it_fails_where_the_log_lacks_the_message(district, tell, monkeypatch):
         attempts.log_proves(district.described, district.directory, "0" * 64, tell)
 
 
+def test_it_fails_where_somebody_else_signed_the_log(district, tell, monkeypatch, story):
+    """Whole in itself, with the key beside it: only the anchor says that it is not the log's."""
+    digest = district.police.sent(story(CAST).report().id).digest
+    export = attempts._export_with
+
+    def forged(*args):
+        head, out = export(*args), args[-1]
+        signer = note.Signer.of(head.origin, Ed25519PrivateKey.generate())
+        for name in ("checkpoint", "manifest"):
+            text = note.parse((out / name).read_bytes()).text
+            (out / name).write_bytes(note.sign(text, signer))
+        (out / "vkey").write_text(signer.verifier().vkey() + "\n")
+        with open_source(str(out)) as source:
+            assert attempts.offline.verify(source).ok
+        return head
+
+    monkeypatch.setattr(attempts, "_export_with", forged)
+    with pytest.raises(StepFailedError, match="note-unsigned"):
+        attempts.log_proves(district.described, district.directory, digest, tell)
+
+
 def test_it_fails_where_a_changed_byte_is_not_found(exported, tell, monkeypatch):
     out, _ = exported
-    monkeypatch.setattr(attempts.offline, "verify", lambda _: Report(size=1, entries=1, root="00"))
+    empty = Report(size=1, entries=1, root="00")
+    monkeypatch.setattr(attempts.offline, "verify", lambda *_, **__: empty)
     with pytest.raises(StepFailedError, match="was not found"):
         attempts.one_byte(out, tell)
 

@@ -81,15 +81,27 @@ def nothing_readable(directory: Path, tell: Teller) -> None:
 
 
 def log_proves(stack: Description, directory: Path, digest: str, tell: Teller) -> Path:
-    """Export the log, verify it offline, find the transfer in it; returns the export."""
+    """Export the log, verify it offline, find the transfer in it; returns the export.
+
+    The log's key and the sender's come from the register, which the trust anchor proves, and not
+    from the export.
+    """
     out = Path(tempfile.mkdtemp(prefix="protokoll-", dir=directory)) / "export"
     audit = stack.services["audit"]
     with tell.step("Das Protokoll wird ausgegeben und ohne Meldeweg-Dienst geprüft") as said:
         head = _export_with(audit.url, audit.token, digest, out)
+        register = register_file.of_stack(directory)
+        keys = register.service_keys("audit")
         with open_source(str(out)) as source:
-            report = offline.verify(source)
+            vkeys = [note.Verifier(head.origin, key.public).vkey() for key in keys]
+            report = offline.verify(source, vkeys=vkeys)
         must(report.ok, str(report.as_json()))
+        _, told = _entry_of(out, digest)
+        sender = told.context.sender
+        key = register.signature_key(sender, told.jws.kid, SystemClock().now())
+        signing.verify(told.jws, key)
         said.append(f"{report.entries} Einträge, Wurzel {report.root[:16]}…, {head.origin}")
+        said.append(f"signiert wie der Vertrauensanker es sagt: das Protokoll und {sender}")
         place = out.relative_to(directory)  # the end of the story says whether that stays
         said.append(f"darin die Übermittlung {digest[:16]}…; ausgegeben in {place}")
     return out
@@ -120,7 +132,7 @@ def officer_opens(
     audit = stack.services["audit"]
     auditor = Auditor(audit.url, audit.token, stack=directory)
     with tell.step("Der Datenschutz öffnet mit eigenem Schlüssel, warum übermittelt wurde") as said:
-        entry = by_index(auditor, _index_of(out, digest))
+        entry = by_index(auditor, _entry_of(out, digest)[0])
         opened = open_entry(entry, read_open_key(key))
         register = register_file.of_stack(directory)
         now = SystemClock().now()
@@ -142,7 +154,7 @@ def _export_with(url: str, token: str, digest: str, out: Path) -> note.Checkpoin
         with open_source(url, token) as source:
             head = export(source, out)
         try:
-            _index_of(out, digest)
+            _entry_of(out, digest)
         except LookupError:
             must(time.monotonic() < end, "the transfer is not in the log")
             shutil.rmtree(out)
@@ -151,15 +163,15 @@ def _export_with(url: str, token: str, digest: str, out: Path) -> note.Checkpoin
             return head
 
 
-def _index_of(out: Path, digest: str) -> int:
-    """Return the index of the entry whose statement has this message digest."""
+def _entry_of(out: Path, digest: str) -> tuple[int, statement.Statement]:
+    """Return index and statement of the entry with this message digest."""
     for line in (out / "leaves.jsonl").read_bytes().splitlines():
         entry = json.loads(line)
         token = entry.get("statement")
         if isinstance(token, str) and signing.typ_of(token) is Typ.STATEMENT:
             parsed = statement.parse(token.encode())
             if parsed.digest == digest:
-                return int(entry["index"])
+                return int(entry["index"]), parsed
     raise LookupError(digest)
 
 

@@ -100,7 +100,7 @@ class Story:
             said.append(f"von der Annahme bis zur signierten Quittung {took:.0f} ms")
         with tell.step("Kein anderes Amt hat etwas davon") as said:
             for agency, gateway in self._gateways.items():
-                ids = {item.id for item in gateway.inbox().items}
+                ids = _ids(gateway)
                 must((accepted.id in ids) == (agency == cast.office), f"inbox of {agency}")
             said.append(f"{len(self._gateways)} Eingänge angesehen, einer hat sie")
         return accepted
@@ -136,13 +136,17 @@ class Story:
 
     def _arrived(self, message: str) -> str:
         end = time.monotonic() + 30
-        while message not in {item.id for item in self.police.inbox(limit=200).items}:
+        while message not in _ids(self.police):
             must(time.monotonic() < end, "not delivered within 30 s")
             time.sleep(0.05)
         return message
 
     def _until(self, message: str, state: str, gateway: Gateway | None = None) -> Any:
         return (gateway or self.police).wait(message, until=(state,), seconds=30, every=0.02)
+
+
+def _ids(gateway: Gateway) -> set[str]:
+    return {item.id for page in gateway.inbox_pages() for item in page.items}
 
 
 def _shown(step: Step) -> str:

@@ -1,17 +1,14 @@
 """What the demonstration says is enough to go on from."""
 
 import io
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 from rich.console import Console
 
-from meldeweg.audit.report import Report
 from meldeweg.cli.showing import zone
 from meldeweg.client.types import Step
-from meldeweg.demo import attempts
 from meldeweg.demo.story import _shown
 from meldeweg.demo.telling import Teller
 from meldeweg.local.timings import Timings
@@ -35,20 +32,6 @@ def test_a_directory_that_goes_with_the_end_is_not_named_as_if_it_stayed():
     tell.where(Path("/somewhere/made-for-this-run"), passing=True)
     assert "/somewhere" not in said.getvalue()
     assert said.getvalue().startswith("Alles lag in ")
-
-
-def test_the_export_of_the_log_is_told_without_a_path_that_is_removed(tmp_path, monkeypatch):
-    said = io.StringIO()
-    tell = Teller(Console(file=said, highlight=False, soft_wrap=True))
-    report = Report(size=7, entries=7, root="ab" * 32)
-    monkeypatch.setattr(attempts, "_export_with", lambda *_: SimpleNamespace(origin="a.log"))
-    monkeypatch.setattr(attempts, "open_source", lambda _: nullcontext())
-    monkeypatch.setattr(attempts.offline, "verify", lambda _: report)
-    stack = SimpleNamespace(services={"audit": SimpleNamespace(url="", token="")})
-    out = attempts.log_proves(stack, tmp_path, "cd" * 32, tell)
-    assert out.is_relative_to(tmp_path)
-    assert f"ausgegeben in {out.relative_to(tmp_path)}" in said.getvalue()
-    assert str(tmp_path) not in said.getvalue()
 
 
 def test_ready_after_is_the_whole_time_and_not_the_sum_of_what_has_a_name():
