@@ -521,6 +521,19 @@ class TestReferences:
         assert [each.state for each in (other, itself)] == [ReceivedState.RECEIVED] * 2
         assert other.retracted_at is itself.retracted_at is None
 
+    async def test_a_retraction_takes_nothing_back_of_another_sender_with_the_same_id(
+        self, gateway, world
+    ):
+        ours = world.message(
+            NETTETAL, KREIS, content={**examples.NOTIFICATION, "entrusted": "none"}
+        )
+        told = statements.parse(ours.header("statement")).context
+        about = Original(sender=POLICE, recipient=KREIS, type=MessageType.NOTIFICATION)
+        retraction = world.message(type=MessageType.RETRACTION, in_reply_to=told.id, original=about)
+        await gateway.take(ours, world.message(id=told.id), retraction)
+        states = {row.sender: row.state for row in gateway.received() if row.id == told.id}
+        assert states == {NETTETAL: ReceivedState.RECEIVED, POLICE: ReceivedState.RETRACTED}
+
     async def test_a_retraction_in_the_batch_of_its_original_marks_it_too(self, gateway, world):
         await gateway.take(*self.corrections(world, MessageType.RETRACTION))
         assert gateway.received()[0].state is ReceivedState.RETRACTED

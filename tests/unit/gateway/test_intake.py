@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,6 +30,8 @@ from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus, Enrolment, KeyUse, Reads
 from unit.gateway.sending import LABELS, Sender, order
 from unit.gateway.world import GREFRATH, KREIS, NETTETAL, NOW, POLICE, World
+
+ELSEWHERE = "05162004"  # no municipality of the district
 
 KEY = "0b8f9d2c-1"
 NOTHING = {"sent": 0, "outbox": 0, "idempotency": 0, "sent_seq": 0}
@@ -574,6 +577,37 @@ async def test_a_kennzeichen_that_is_taken_is_not_given_again(police, monkeypatc
     ids = [first.id, first.id, fresh := new_message_id()]
     monkeypatch.setattr("meldeweg.gateway.intake.new_message_id", lambda: ids.pop(0))
     assert (await police.intake.accept(order(), "key-0002")).id == fresh
+
+
+async def test_two_messages_of_one_commit_have_two_kennzeichen(police, monkeypatch):
+    same, fresh = new_message_id(), new_message_id()
+    ids = [same, same, fresh]
+    monkeypatch.setattr("meldeweg.gateway.intake.new_message_id", lambda: ids.pop(0))
+    both = [police.intake.accept(order(), key) for key in ("key-0001", "key-0002")]
+    accepted = await asyncio.gather(*both)
+    assert [each.id for each in accepted] == [same, fresh]
+
+
+async def test_a_place_outside_is_a_warning_where_the_other_lies_inside(police):
+    body = order(to={"place": GREFRATH, "residence": ELSEWHERE})
+    answer = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    assert (answer.recipient, answer.linked) == (KREIS, ())
+    assert [each.code for each in answer.warnings] == ["place-outside"]
+
+
+def test_a_name_that_two_municipalities_have_is_refused(world):
+    known = standing(world.register().agreements(), NOW)
+    twin = next(each for each in known if POLICE in {one.agency for one in each.document.parties})
+    names = {"05362999": twin.document.municipalities[GREFRATH], "05362998": "Anderswo"}
+    other = replace(twin, document=twin.document.model_copy(update={"municipalities": names}))
+    named = orders.read(order(to={"place": names["05362999"]}))
+    with pytest.raises(Refused, match="place-ambiguous"):
+        drafting.draft(world.register(), POLICE, [twin, other], named, None, None, NOW, stale=False)
+    by_key = orders.read(order(to={"place": GREFRATH}))
+    found = drafting.draft(
+        world.register(), POLICE, [twin, other], by_key, None, None, NOW, stale=False
+    )
+    assert found.draft.recipient.agency == KREIS
 
 
 async def test_the_newest_signing_and_sealing_keys_are_used(store, world):

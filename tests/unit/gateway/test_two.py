@@ -267,6 +267,9 @@ async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
     assert [step.by for step in kept.timeline] == [None] * 3
     for office in both:
         assert _blobs(office.store) == []
+        assert office.store.peek(lambda db: db.execute("SELECT count(*) FROM seen").fetchone()) == (
+            0,
+        )
 
 
 async def test_what_was_never_delivered_is_undeliverable_when_it_is_erased(both):

@@ -258,3 +258,14 @@ async def test_the_log_of_changes_does_not_grow_without_limit(store, fresh):
 async def test_readers_can_not_write(store):
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await store.read(lambda db: meta.put(db, "a", "1"))
+
+
+def test_a_commit_is_on_disk_before_it_is_answered_and_what_is_deleted_is_overwritten(tmp_path):
+    """A killed process can't show it: the system keeps its pages. A power cut would."""
+    db = connection.open_writer(tmp_path / database.FILE)
+    said = [
+        db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "secure_delete")
+    ]
+    db.close()
+    assert said == ["wal", 2, 1]  # 2 is FULL
