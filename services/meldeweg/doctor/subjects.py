@@ -36,6 +36,7 @@ def of_settings(service: str) -> Subject:
         free_min=outbox.free_min if outbox else 0.1,
         keys=getattr(settings, "keys", None),
         database=getattr(settings, "database", None),
+        audit=settings.audit.url if agency else None,
     )
 
 

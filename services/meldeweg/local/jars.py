@@ -26,7 +26,7 @@ ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA}!+org.apache.logging.log4j:log4j
 def cache_directory() -> Path:
     """Where downloads are kept between stacks: `MELDEWEG_CACHE`, else `~/.cache/meldeweg`."""
     configured = os.environ.get("MELDEWEG_CACHE")
-    return Path(configured) if configured else Path.home() / ".cache" / "meldeweg"
+    return Path(configured).resolve() if configured else Path.home() / ".cache" / "meldeweg"
 
 
 def broker_jars(cache: Path | None = None, manifest: Path | None = None) -> list[Path]:

@@ -1,8 +1,9 @@
-"""What processes write, as JSON lines in `DIR/logs/NAME.jsonl`, bounded in size.
+"""What processes write, as JSON lines in `DIR/logs/NAME.jsonl`.
 
 Guarantees: each line of the file is one JSON object; a line that is none already (a JVM's last
 words, PostgreSQL's messages) is wrapped into one. A file above 16 MiB is set aside as `.1`, one
-generation is kept. Trusts services not to write content: that is settled where they log.
+generation is kept: of broker and database while they run, of our services, which write their lines
+themselves, when they start. Trusts services not to write content: that is settled where they log.
 """
 
 import json

@@ -1,6 +1,7 @@
 """What `--help` says is German first, English behind a slash: agencies' people read it."""
 
 import re
+from importlib.util import find_spec
 
 import pytest
 
@@ -41,3 +42,12 @@ def test_every_help_is_german_first(name):
 def test_the_list_of_commands_is_german_first():
     for text in commands.COMMANDS.values():
         assert not ENGLISH.search(text.split(" / ")[0])
+
+
+def test_what_needs_an_extra_that_is_not_installed_is_not_listed(monkeypatch):
+    def without(name):
+        return None if name == "psutil" else find_spec(name)
+
+    assert {"local", "demo"} <= set(commands.available())
+    monkeypatch.setattr(commands, "find_spec", without)
+    assert set(commands.COMMANDS) - set(commands.available()) == {"local", "demo"}

@@ -162,3 +162,37 @@ def test_a_database_that_is_not_there_is_named_by_its_state_alone():
     said = gather_net.database("postgresql://x:geheim@127.0.0.1:1/x")
     assert said
     assert "geheim" not in said
+
+
+def found_of(**subject):
+    report = examining.Report()
+    examining._service(examining.Subject("x", "gw-x", None, **subject), SystemClock(), report)
+    return [each.code for each in report.findings]
+
+
+def test_a_service_that_does_not_run_is_not_all_well():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    listens = HttpSettings(port=port)
+    assert found_of(url=f"http://127.0.0.1:{port}", listens=listens) == ["service-unreachable"]
+    assert found_of(listens=HttpSettings()) == []  # a port that nobody knows before it runs
+    elsewhere = HttpSettings(host="192.0.2.1", port=port, plain=True)
+    assert found_of(listens=elsewhere) == ["address-unusable"]
+
+
+def test_an_audit_log_that_does_not_answer_is_found():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    assert found_of(audit=nobody) == ["audit-unreachable"]
+
+
+@pytest.mark.parametrize("said", ["postgresql://x:geheim@127.0.0.1:1/x", "no address", None])
+def test_a_database_that_is_not_there_is_a_finding(tmp_path, said):
+    place = tmp_path / "database.uri"
+    if said is not None:
+        place.write_text(said)
+    report = examining.Report()
+    examining._database(examining.Subject("x", "service-x", None, database=place), report)
+    assert [each.code for each in report.findings] == ["database-unreachable"]
+    assert "geheim" not in report.findings[0].detail
+    assert not report.reached

@@ -6,7 +6,7 @@ import pytest
 
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local.deploy import deployed
-from meldeweg.local.jars import KAFKA, broker_jars, read_manifest
+from meldeweg.local.jars import KAFKA, broker_jars, cache_directory, read_manifest
 
 
 @pytest.fixture
@@ -115,3 +115,10 @@ def test_the_committed_list_is_of_one_version_of_kafka_and_no_other():
     kafka = [n for n in read_manifest(deployed("broker", "jars.sha256")) if n.startswith("kafka")]
     assert len(kafka) > 10
     assert {name.rsplit("-", 1)[1] for name in kafka} == {f"{KAFKA}.jar"}
+
+
+def test_a_cache_named_by_a_relative_path_is_found_from_every_directory(monkeypatch, tmp_path):
+    """The broker runs in another directory than the one who started it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MELDEWEG_CACHE", "here")
+    assert cache_directory() == tmp_path / "here"

@@ -35,6 +35,7 @@ _ANY = (
 _BODY = ("json-malformed", "content-type-unsupported", "request-too-slow", "schema-violated")
 
 PROBLEMS: dict[str, tuple[str, ...]] = {
+    "GET /problems/{code}": ("not-found",),
     SEND: (
         *_BODY,
         "idempotency-key-missing",

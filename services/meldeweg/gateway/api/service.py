@@ -9,7 +9,7 @@ from functools import cache
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse
 
-from meldeweg.gateway.api import pages, problems
+from meldeweg.gateway.api import describe, pages, problems
 from meldeweg.gateway.api.openapi import document, written
 
 
@@ -29,7 +29,12 @@ def router(app: FastAPI) -> APIRouter:
     async def index() -> Response:
         return _page(pages.index)
 
-    @api.get("/problems/{code}", summary="What a problem means", response_class=HTMLResponse)
+    @api.get(
+        "/problems/{code}",
+        summary="What a problem means",
+        response_class=HTMLResponse,
+        responses=describe.problems("GET /problems/{code}"),
+    )
     async def problem(code: str) -> Response:
         found = problems.catalogue().get(code)
         return _page(lambda: pages.problem(found)) if found else problems.answer("not-found")

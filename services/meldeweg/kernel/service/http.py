@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from meldeweg import __version__
@@ -57,7 +58,11 @@ def _endpoints(name: str, readiness: Readiness) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @router.get("/readyz", summary="ready, or 503 with what is missing")
+    @router.get(
+        "/readyz",
+        summary="ready, or 503 with what is missing",
+        responses={503: {"description": "`missing`: part → stable code", "model": Ready}},
+    )
     async def readyz() -> JSONResponse:
         missing = readiness.missing()
         return JSONResponse(
@@ -73,6 +78,13 @@ def _endpoints(name: str, readiness: Readiness) -> APIRouter:
         return {"name": name, "version": __version__}
 
     return router
+
+
+class Ready(BaseModel):
+    """What `/readyz` says; `missing`: part → why, as a stable code."""
+
+    ready: bool
+    missing: dict[str, str]
 
 
 class _Gate:
