@@ -177,9 +177,11 @@ class Outbound:
             gone = await self._store.read(lambda db: outbox.unsettled(db, lost))
             if gone:
                 await self.undeliverable.give_up([(row, lost[row.topic]) for row in gone])
-        await self.undeliverable.what_is_over()  # of a held topic too, where nothing is produced
         late = await self._store.read(lambda db: outbox.late(db, now))
-        if again := [row.seq for row in late]:
+        over = [row for row in late if is_over(row, now)]
+        if over:
+            await self.undeliverable.give_up([(row, "") for row in over])
+        if again := [row.seq for row in late if row not in over]:
             log.info("messages_late", count=len(again))
             _again.inc(len(again))
             await self._store.write(lambda db: outbox.again(db, again))

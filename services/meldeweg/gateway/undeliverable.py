@@ -45,7 +45,10 @@ class Undeliverable:
         self._queued = queued
 
     async def what_is_over(self) -> None:
-        """Give up all that nobody could open, or may hold, any more; whatever topic it is for."""
+        """Give up all that nobody could open, or may hold, any more; whatever topic it is for.
+
+        Called before what is due is erased; the relay gives up what it comes across by itself.
+        """
         while rows := await self._store.read(lambda db: outbox.over(db, self._clock.now())):
             await self.give_up([(row, "") for row in rows])
 

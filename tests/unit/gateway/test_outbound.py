@@ -224,10 +224,10 @@ async def test_a_message_that_nobody_could_open_any_more_is_undeliverable_and_an
 async def test_what_waits_for_a_suspended_agency_beyond_its_end_is_given_back(store):
     stage = Stage(store, held=[A])
     message = await stage.accept(A, open_until=NOW + timedelta(days=9))
-    await stage.outbound.look_once()
+    await stage.outbound.undeliverable.what_is_over()
     assert stage.sent(message).state is SentState.QUEUED
     stage.clock.advance(timedelta(days=9))
-    await stage.outbound.look_once()
+    await stage.outbound.undeliverable.what_is_over()
     while await stage.outbound.produce_once():
         pass
     assert stage.sent(message).state is SentState.UNDELIVERABLE
@@ -251,7 +251,7 @@ async def test_a_receipt_that_never_went_is_told_of_before_it_is_erased(store):
     stage.clock.advance(timedelta(days=100))
     forget = lambda db: outbox.forget_receipts(db, stage.clock.now())  # noqa: E731
     assert await store.write(forget) == 0
-    await stage.outbound.look_once()
+    await stage.outbound.undeliverable.what_is_over()
     while await stage.outbound.produce_once():
         pass
     assert [(told.kind, told.seq) for told in stage.events()] == [(EventKind.UNDELIVERABLE, SEQ)]

@@ -201,7 +201,10 @@ def count_unlogged(db: sqlite3.Connection) -> int:
 
 
 def over(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
-    """Return what never got there and can't, or may not, any more: messages, unsent receipts."""
+    """Return what never got there and can't, or may not, any more: messages, unsent receipts.
+
+    Also what waits for a topic that is not tried. Reads all that waits: not for every moment.
+    """
     rest = (
         "WHERE open_until <= ? AND ((kind = 'message' AND settled_at IS NULL)"
         " OR (kind = 'receipt' AND topic_offset IS NULL)) ORDER BY seq LIMIT ?"
@@ -210,10 +213,8 @@ def over(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
 
 
 def late(db: sqlite3.Connection, now: datetime, limit: int = 500) -> list[Row]:
-    """Return what is due to be produced again, until nobody can open it, or may hold it."""
-    rest = (
-        "WHERE next_at <= ?1 AND (open_until IS NULL OR open_until > ?1) ORDER BY next_at LIMIT ?2"
-    )
+    """Return what is due to be produced again; a receipt only until nobody may hold it."""
+    rest = "WHERE next_at <= ?1 AND (kind = 'message' OR open_until > ?1) ORDER BY next_at LIMIT ?2"
     return _ROWS.select(db, "outbox", rest, (to_rfc3339(now), limit))
 
 
