@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from meldeweg.kernel.signing import Typ, sign
 from unit.gateway.test_refused_vectors import changed
+from vectors.make_way import ANCHOR, REGISTRY
+from vectors.refused_trust import AGENCIES, compact, payload, status
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 WAY = json.loads((FOLDER / "way.json").read_text())
@@ -130,6 +133,24 @@ def test_it_takes_in_nothing_that_the_chain_does_not_vouch_for(second):
         (one,) = said["each"]
         found = (case["name"], one["ok"], one.get("why") == "early", said.get("waiting", 0))
         assert found == (case["name"], False, case["waits"], int(case["waits"]))
+
+
+def test_it_takes_nothing_of_a_key_that_the_anchor_withdrew(second):
+    """The status states a time at which the key still counted: its thief's own word."""
+    ended = payload(0, AGENCIES)
+    assert ended["service"] == "registry"
+    ended |= {"verify_until": "2026-11-23T08:00:00.000Z", "at": "2026-11-23T08:00:00.000Z"}
+    withdrawn = sign(ANCHOR, Typ.SERVICE_KEY, compact(ended))
+    late = status("suspended", 5, REGISTRY)
+    told(second, {})
+    given = {"Anchor": json.dumps(WAY["anchor"]), "Again": True}
+    before = second.ask("trust", Trust=[{"Topic": AGENCIES, "Value": late}], **given)
+    assert before["each"][0]["ok"]
+    told(second, {})
+    order = [{"Topic": AGENCIES, "Value": value} for value in (withdrawn, late)]
+    first, second_one = second.ask("trust", Trust=order, **given)["each"]
+    assert first["ok"]
+    assert second_one["why"] == "key-revoked"
 
 
 def test_it_takes_no_weak_key(second):

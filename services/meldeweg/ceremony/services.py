@@ -1,7 +1,8 @@
 """Certify the registry's and the audit's own keys with the trust anchor, also before their end.
 
 Guarantees: a key that is certified again counts from when it first did, so that what it signed
-before goes on being verified; another key counts from now. Trusts: the anchor's holder.
+before goes on being verified; another key counts from now; a withdrawn one never again. Trusts:
+the anchor's holder.
 """
 
 from datetime import datetime
@@ -43,6 +44,15 @@ def certify(
         verify_until=now + KEY_LIFE + LONGEST_STAY,
         at=now,
     )
+    return signed(body, anchor)
+
+
+def withdraw(anchor: SigningKey, certificate: ServiceKey, now: datetime) -> bytes:
+    """Return the object that withdraws a certified key for good: it ends when it is made.
+
+    From then on no reader takes anything that the key signed and that it had not read before.
+    """
+    body = certificate.model_copy(update={"verify_until": now, "at": now})
     return signed(body, anchor)
 
 

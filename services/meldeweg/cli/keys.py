@@ -108,6 +108,23 @@ def service(
     said(out, Digest.of(token), as_json=as_json)
 
 
+@app.command()
+def withdraw(
+    certificate: Annotated[Path, typer.Argument(help="das Zertifikat des Dienstes")],
+    anchor: Annotated[Path, typer.Option(help="privater JWK des Vertrauensankers (offline)")],
+    out: Annotated[Path, typer.Option(help="Datei für den Widerruf")],
+    as_json: Json = False,
+) -> None:
+    """Den Schlüssel eines Dienstes endgültig widerrufen; danach `meldeweg agency submit`."""
+    token = services.withdraw(
+        keyfile.read_signing_key(anchor),
+        services.read(files.read(certificate)),
+        SystemClock().now(),
+    )
+    files.create(out, token)
+    said(out, Digest.of(token), as_json=as_json)
+
+
 @app.command(name="list")
 def list_(keys: Keys, as_json: Json = False) -> None:
     """Die beglaubigten Schlüssel eines Verzeichnisses zeigen."""

@@ -34,6 +34,7 @@ type register struct {
 	anchor     *signKey
 	agencies   map[string]enrolment
 	services   map[string]value // by service and kid: the certified body
+	withdrawn  map[string]bool  // likewise
 	standings  map[string]standing
 	keys       map[string]map[string]certificate
 	revoked    map[string]map[string]bool
@@ -50,7 +51,7 @@ type posted struct{ topic, value string }
 
 func newRegister(anchor *signKey) *register {
 	return &register{
-		anchor: anchor, agencies: map[string]enrolment{}, services: map[string]value{},
+		anchor: anchor, agencies: map[string]enrolment{}, services: map[string]value{}, withdrawn: map[string]bool{},
 		standings: map[string]standing{}, keys: map[string]map[string]certificate{},
 		revoked: map[string]map[string]bool{}, reads: map[string]value{}, readsBy: map[string]string{},
 		agreements: map[string]*agreement{}, signed: map[string]map[string]bool{},
@@ -168,6 +169,9 @@ func (r *register) service(token *jws, body value, at time.Time) error {
 		return refused("object-malformed")
 	}
 	place := body.str("service") + " " + key.kid
+	if !until.After(at) {
+		r.withdrawn[place] = true
+	}
 	known, ok := r.services[place]
 	if before, _ := instant(known.str("at")); ok && at.Before(before) {
 		return nil
@@ -181,6 +185,9 @@ func (r *register) byService(token *jws, service string, at time.Time) error {
 	body, ok := r.services[service+" "+token.kid]
 	if !ok {
 		return early
+	}
+	if r.withdrawn[service+" "+token.kid] {
+		return refused("key-revoked")
 	}
 	jwk, _ := body.get("key")
 	key, err := publicKey(jwk)

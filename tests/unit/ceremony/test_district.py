@@ -13,7 +13,7 @@ from meldeweg.kernel.agreement import AgreementStatus, load_district
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.jwk import SignatureKey, SigningKey
 from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.register import Register
 from meldeweg.registry.submit import topic_of
@@ -90,6 +90,28 @@ def test_service_keys_are_certified_again_before_their_end_and_the_old_signature
     first.apply(topics.REGISTRY_AGENCIES, copy.issued("1-registry").read_bytes())
     with pytest.raises(Refused, match="key-expired"):
         first.service_key("registry", key.kid, later)
+
+
+def test_a_withdrawn_key_of_a_service_counts_for_nothing_whatever_time_is_stated(copy):
+    anchor = keyfile.read_signing_key(copy.offline("anchor.jwk"))
+    key = keyfile.read_signing_key(copy.service_key("registry"))
+    first = copy.issued("1-registry").read_bytes()
+    later = NOW + timedelta(days=30)
+    withdrawn = services.withdraw(anchor, services.read(first), later)
+    again = services.certify(
+        anchor, "registry", key.public, later + timedelta(days=1), services.read(first)
+    )
+    for order in ((first, withdrawn, again), (first, again, withdrawn), (withdrawn, first)):
+        register = Register(keyfile.read_public_key(copy.anchor))
+        for token in order:
+            register.apply(topics.REGISTRY_AGENCIES, token)
+        for at in (NOW, later, later + timedelta(days=2)):
+            with pytest.raises(Refused, match="key-revoked"):
+                register.service_key("registry", key.kid, at)
+    other = services.certify(anchor, "registry", SigningKey.generate().public, later)
+    register.apply(topics.REGISTRY_AGENCIES, other)
+    kid = SignatureKey.from_jwk(services.read(other).key).kid
+    assert register.service_key("registry", kid, later).kid == kid
 
 
 def test_another_key_of_a_service_counts_from_now_and_never_follows_another_services(copy):

@@ -114,6 +114,12 @@ def test_a_service_key_is_certified_and_renewed_offline(run, tmp_path):
     assert following.not_before == first.not_before
     assert following.verify_until > first.verify_until
     assert run("keys", "service", "watch", *given[3:], "--out", tmp_path / "no")[0] == 2
+    back = ("keys", "withdraw", tmp_path / "next", "--anchor", tmp_path / "anchor.jwk")
+    assert run(*back, "--out", tmp_path / "gone")[0] == 0
+    gone = services.read((tmp_path / "gone").read_bytes())
+    assert gone.key == following.key
+    assert gone.verify_until == gone.at
+    assert run("keys", "withdraw", tmp_path / "registry.pub.jwk", *back[3:], "--out", "x")[0] == 1
 
 
 def test_a_registry_behind_tls_is_asked_with_its_own_authority(run, tmp_path):

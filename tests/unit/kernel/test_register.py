@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from meldeweg.ceremony import services
 from meldeweg.kernel import keyfile, strictjson, topics
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Early, Refused, Unavailable
@@ -215,6 +216,30 @@ def test_a_snapshot_needs_the_registrys_certified_key(register, places):
     later = body.model_copy(update={"n": 2, "at": NOW + timedelta(minutes=1)})
     register.apply(topics.REGISTRY_SNAPSHOTS, issue.signed(later, audit))
     assert register.snapshot == body
+
+
+def test_what_a_withdrawn_key_signed_before_stays_and_no_more_comes(register, places):
+    anchor = keyfile.read_signing_key(places.offline("anchor.jwk"))
+    key = keyfile.read_signing_key(places.service_key("registry"))
+    stop = issue.change_status(key, KEMPEN, AgencyStatus.SUSPENDED, 1, "Übung", NOW)
+    register.apply(topics.REGISTRY_AGENCIES, stop)
+    certificate = services.read(places.issued("1-registry").read_bytes())
+    withdrawn = services.withdraw(anchor, certificate, NOW + timedelta(days=1))
+    register.apply(topics.REGISTRY_AGENCIES, withdrawn)
+    backdated = issue.change_status(key, POLICE, AgencyStatus.SUSPENDED, 1, "gestohlen", NOW)
+    snapshot = issue.signed(Snapshot(v=1, n=1, at=NOW, topics={}), key)
+    for topic, late in (
+        (topics.REGISTRY_AGENCIES, backdated),
+        (topics.REGISTRY_SNAPSHOTS, snapshot),
+    ):
+        with pytest.raises(Refused, match="key-revoked"):
+            register.apply(topic, late)
+    assert register.snapshot is None
+    states = {agency: register.status(agency) for agency in (KEMPEN, POLICE)}
+    assert states == {KEMPEN: AgencyStatus.SUSPENDED, POLICE: AgencyStatus.ACTIVE}
+    free = issue.change_status(anchor, KEMPEN, AgencyStatus.ACTIVE, 2, "Übung", NOW)
+    register.apply(topics.REGISTRY_AGENCIES, free)
+    assert register.status(KEMPEN) is AgencyStatus.ACTIVE
 
 
 def test_a_snapshot_of_a_wrong_clock_is_outdone_by_the_next(register, places):

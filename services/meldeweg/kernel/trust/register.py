@@ -145,6 +145,8 @@ class Register(View):
         known = self._service_keys.setdefault(body.service, {})
         if key.kid not in known or body.at >= known[key.kid][0].at:
             known[key.kid] = (body, key)
+        if body.verify_until <= body.at:
+            self._withdrawn.add((body.service, key.kid))  # for good, whatever comes later
 
     def _change_status(self, jws: Jws, body: Status) -> None:
         identity = self._identity(body.agency)

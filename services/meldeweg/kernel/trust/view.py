@@ -64,6 +64,7 @@ class View:
     def __init__(self) -> None:
         self._enrolled: dict[AgencyId, tuple[Enrolment, SignatureKey]] = {}
         self._service_keys: dict[str, dict[KeyId, tuple[ServiceKey, SignatureKey]]] = {}
+        self._withdrawn: set[tuple[str, KeyId]] = set()  # of services
         self._status: dict[AgencyId, Status] = {}
         self._keys: dict[AgencyId, dict[KeyId, CertifiedKey]] = {}
         self._revoked: set[tuple[AgencyId, KeyId]] = set()
@@ -103,10 +104,16 @@ class View:
         return known.n if known else 0
 
     def service_key(self, service: str, kid: KeyId, at: datetime) -> SignatureKey:
-        """Return a central service's key that counted at `at`."""
+        """Return a central service's key that counted at `at`.
+
+        Raises `Early("signer-unknown")`, `Refused("key-revoked" | "key-expired")`.
+        """
         known = self._service_keys.get(service, {}).get(kid)
         if known is None:
             raise Early("signer-unknown", f"no such key of {service}")
+        if (service, kid) in self._withdrawn:
+            # `at` is the signer's own word, and who has a stolen key says what counts.
+            raise Refused("key-revoked", f"key of {service}, withdrawn by the anchor")
         body, key = known
         if not body.not_before - CLOCK_TOLERANCE <= at <= body.verify_until + CLOCK_TOLERANCE:
             raise Refused("key-expired", f"key of {service} outside its time")
