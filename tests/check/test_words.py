@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ROOT / "services" / "meldeweg"
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 RAISING = {"Refused", "Early", "Unavailable", "Fatal", "PydanticCustomError"}
+FINDING = {"breaks", "misses", "_stop"}  # what `meldeweg audit verify` finds wrong
 READING = {"read", "read_signed"}  # (data, code)
 LOGGING = {"info", "warning", "error"}
 # What the command line and the ceremonies say themselves is explained there in German.
@@ -32,6 +33,7 @@ SAYING = [
     *(SERVICES / "envelope").glob("*.py"),
     *(SERVICES / "local").glob("*.py"),
     *(SERVICES / "audit" / name for name in ("sources.py", "export.py", "deciding.py")),
+    *(SERVICES / "audit" / name for name in ("verify.py", "order.py")),
     SERVICES / "registry" / "submit.py",
     SERVICES / "kernel" / "keyfile.py",
     SERVICES / "kernel" / "settings.py",
@@ -43,7 +45,7 @@ STOPS = {
     *("aiokafka-unknown", "audit-fenced", "checkpoint-forked", "checkpoint-not-ours"),
     *("database-refused", "failpoint-undeclared", "handler-exited", "kafka-certificate-unreadable"),
     *("keys-unreadable", "log-not-open", "manifest-differs-from-rows", "manifest-forked"),
-    *("manifest-missing", "manifest-refused", "note-not-ours", "offsets-moved"),
+    *("manifest-refused", "note-not-ours", "offsets-moved"),
     *("replay-impossible", "schema-newer", "store-failed", "store-not-started"),
     *("stored-row-differs", "stored-row-missing", "stored-tile-differs", "stored-tile-missing"),
     *("task-ended", "tiles-differ-from-checkpoint", "tiles-differ-from-leaves"),
@@ -53,7 +55,7 @@ STOPS = {
 # The service waits and tries again, or passes one thing over; its log and metrics say so.
 DELAYS = {
     *("audit-key-unknown", "audit-waiting", "head-moved", "key-file-misnamed"),
-    *("key-revoked-malformed", "key-uncertified", "log-forked"),
+    *("key-revoked-malformed", "key-uncertified"),
     *("log-slow", "log-tile-malformed", "log-unreachable", "open-too-many", "quarantine-failed"),
     *("snapshot-malformed", "store-stopped", "tiles-unproven", "topic-recreated", "topic-reset"),
 }
@@ -80,7 +82,7 @@ def _places(node):
     """Yield where a call, or a class, has a code."""
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=given):
-            yield from given[:1] if name in RAISING or name == "__init__" else ()
+            yield from given[:1] if name in {*RAISING, *FINDING, "__init__"} else ()
             yield from given[1:2] if name in READING else ()
             if name not in LOGGING:
                 yield from (each.value for each in node.keywords if each.arg == "code")

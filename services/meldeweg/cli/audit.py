@@ -149,6 +149,8 @@ def _register(auditor: Auditor, register: Path | None, anchor: Path | None) -> "
 
 
 def _show(report: dict[str, Any], seconds: float) -> None:
+    from meldeweg.cli.refusals import german  # noqa: PLC0415 - loaded when asked for
+
     pairs(
         [
             ("Protokoll / log", report["origin"]),
@@ -162,4 +164,6 @@ def _show(report: dict[str, Any], seconds: float) -> None:
     for kind in ("broken", "missing", "notices"):
         for finding in report[kind]:
             said = f"{kind}: {finding['code']} {finding['where']} {finding['detail']}"
+            if kind != "notices" and (sentence := german(finding["code"])):
+                said += f" ({sentence})"
             typer.echo(safe(said))  # an export may have been made to harm whoever verifies it
