@@ -20,21 +20,26 @@ from meldeweg.audit.layout import LISTS
 from meldeweg.audit.sources import Source
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.leaf import LEAF_SIZE
+from meldeweg.kernel.leaf import GENESIS, LEAF_SIZE, parse_leaf
 from meldeweg.kernel.merkle import HASH_SIZE
-from meldeweg.kernel.tiles import ENTRIES, WIDTH, Tile, levels_of, tiles_of
+from meldeweg.kernel.tiles import ENTRIES, WIDTH, Tile, decode_bundle, levels_of, tile_at, tiles_of
 
 _SMALL = 64 * 1024
 _BUNDLE_MAX = WIDTH * (2 + LEAF_SIZE)
 
 
 def export(
-    source: Source, out: Path, progress: Callable[[int, int], None] | None = None
+    source: Source,
+    out: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    year: int | None = None,
 ) -> note.Checkpoint:
     """Copy a whole log from `source` to the new directory `out`; returns its checkpoint.
 
-    `progress(done, size)` is called after each tile. Raises `Refused("export-exists")` when `out`
-    is there and not empty, and what the source raises: `Refused`, `Unavailable`.
+    `progress(done, size)` is called after each tile. `year`: the log that was asked for. Raises
+    `Refused`: `export-exists` when `out` is there and not empty, `log-not-asked-for` when leaf 0
+    begins another year's; and what the source raises: `Refused`, `Unavailable`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused("export-exists", str(out))
@@ -42,6 +47,8 @@ def export(
     building.mkdir(parents=True)
     try:
         head = _copy(source, building, progress)
+        if year is not None:
+            _check_year(building, head.size, year)
         if out.exists():
             out.rmdir()
         building.rename(out)
@@ -68,6 +75,15 @@ def _copy(source: Source, to: Path, progress: Callable[[int, int], None] | None)
             for line in source.lines(name):
                 file.write(line + b"\n")
     return head
+
+
+def _check_year(made: Path, size: int, year: int) -> None:
+    """Refuse another year's log: whoever has it for the one in its name misses the right one."""
+    bundle = tile_at(0, 0, size)
+    data = (made / Tile(ENTRIES, 0, bundle.width).path()).read_bytes()
+    first = parse_leaf(decode_bundle(data, bundle.width)[0])
+    if first.kind != GENESIS or first.offset != year:
+        raise Refused("log-not-asked-for", f"{year} was asked for")
 
 
 def _all_tiles(size: int) -> Iterator[Tile]:

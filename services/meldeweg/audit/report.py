@@ -18,7 +18,8 @@ class Finding:
 @dataclass(slots=True)
 class Report:
     """`broken`: the log contradicts itself or its signature. `missing`: numbers of a sender that
-    are not in the log. `notices`: what was not, or could not be, checked."""
+    are not in the log. `notices`: what was not, or could not be, checked. `before`: the same of the
+    year before's log, if it was given."""
 
     origin: str = ""
     size: int = 0
@@ -30,11 +31,12 @@ class Report:
     missing: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     count: int = 0
+    before: "Report | None" = None
 
     @property
     def ok(self) -> bool:
-        """Nothing is broken and nothing is missing."""
-        return self.count == 0
+        """Nothing is broken and nothing is missing, in the year before neither."""
+        return self.count == 0 and (self.before is None or self.before.ok)
 
     def breaks(self, code: str, where: str, detail: str = "") -> None:
         self.count += 1
@@ -51,4 +53,5 @@ class Report:
             self.notices.append(Finding(code, where, detail))
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": self.ok} | asdict(self)
+        before = None if self.before is None else self.before.as_json()
+        return {"ok": self.ok} | asdict(self) | {"before": before}

@@ -60,14 +60,17 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(place: str, token: str | None = None, ca: Path | None = None) -> Iterator[Source]:
-    """Open DIR, ZIP or URL; `ca`: the URL's private authority (PEM).
+def open_source(
+    place: str, token: str | None = None, ca: Path | None = None, year: int | None = None
+) -> Iterator[Source]:
+    """Open DIR, ZIP or URL; `ca`: the URL's private authority (PEM); `year`: the log of which a
+    service is asked, by default its newest. That it is this one, `verify` and `export` find out.
 
     `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`.
     """
     path = Path(place)
     if re.match(r"https?://", place):
-        with closing(Url(place, token, ca)) as url:
+        with closing(Url(place, token, ca, year)) as url:
             yield url
     elif path.is_dir():
         yield Directory(path)
@@ -165,7 +168,13 @@ class Url:
     A running log grows: what has no size in its name is asked for at the checkpoint's size.
     """
 
-    def __init__(self, base: str, token: str | None = None, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        base: str,
+        token: str | None = None,
+        ca: Path | None = None,
+        year: int | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx2.Client(
             base_url=base.rstrip("/") + "/",
@@ -174,6 +183,7 @@ class Url:
             verify=trusting(ca),
             trust_env=False,
         )
+        self._year = {} if year is None else {"year": str(year)}
         self._size: int | None = None
 
     def close(self) -> None:
@@ -208,7 +218,7 @@ class Url:
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         sized = self._size is not None and name.startswith(("leaves", "manifest"))
-        query = {"size": str(self._size)} if sized else {}
+        query = self._year | ({"size": str(self._size)} if sized else {})
         try:
             with self._client.stream("GET", _checked(name), params=query) as answer:
                 if answer.status_code != 200:

@@ -12,26 +12,30 @@ is given; one that is taken from the export itself proves consistency alone, and
     5 the manifests are signed, chained, and name these leaves in this order
     6 senders' numbers have no holes, and reach what recipients say that they received; what a
       sender claims beyond that is told
+    7 the log extends each checkpoint that was seen before (`seen`)
+    9 leaf 0 commits to the last checkpoint of the year before, and offsets, names and numbers go
+      on from there, where that log is given (`turn`)
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from meldeweg.audit.layout import belongs
 from meldeweg.audit.lines import Shown, read_line
+from meldeweg.audit.listed import Lines
 from meldeweg.audit.numbering import Numbering
 from meldeweg.audit.order import Order
 from meldeweg.audit.report import Report
+from meldeweg.audit.seen import Known, check_seen, tree_of
 from meldeweg.audit.sources import Source
+from meldeweg.audit.turn import Ended
 from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import GENESIS, LEAF_SIZE, NO_STATEMENT, Leaf, genesis, parse_leaf
-from meldeweg.kernel.merkle import HASH_SIZE, leaf_hash, root_at
+from meldeweg.kernel.merkle import HASH_SIZE, leaf_hash
 from meldeweg.kernel.tiles import (
     ENTRIES,
     WIDTH,
     Tile,
-    TileTree,
     decode_bundle,
     fold,
     levels_of,
@@ -45,7 +49,6 @@ _BUNDLE_MAX = WIDTH * (2 + LEAF_SIZE)
 # A forged size must not keep anyone busy for ever.
 _UNREADABLE_MAX = 100  # tiles and bundles
 _COUNT_MAX = 10_000  # findings
-_INDEX = re.compile(rb'\{"index":(0|[1-9][0-9]{0,18}),')
 
 
 def verify(
@@ -53,30 +56,71 @@ def verify(
     *,
     vkeys: Sequence[str] = (),
     earlier: Sequence[bytes] = (),
+    before: Source | None = None,
+    year: int | None = None,
     shown: bool = True,
 ) -> Report:
     """Verify a whole log. `vkeys`: the log's keys as known from elsewhere; `earlier`: checkpoints
-    that were seen before, which this log must extend; `shown`: leaves.jsonl and manifests too.
+    that were seen before, which this log must extend; `before`: the log of the year before, which
+    it must go on from; `year`: the one that was asked for; `shown`: leaves.jsonl and manifests too.
 
     Raises `Unavailable` when the source can't be reached; whatever is wrong is in the report.
     """
-    report = Report()
+    report, old = Report(), None
+    if before is not None:
+        report.before = Report()
+        old = _judge(before, _of_that_log(before, vkeys), report.before, shown=shown)
+    ended = old.ended() if old else None
+    new = _judge(source, vkeys, report, shown=shown, before=ended, year=year)
+    if old and not (new and new.goes_on):
+        old.tell_numbers()  # else they are told of both logs together
+    if new:
+        if before is not None and not new.goes_on and report.ok:  # whatever else is right
+            report.breaks("genesis-commits-to-another", "entry 0", "the log before has no end")
+        new.tell_numbers()
+        logs = [walk.known() for walk in (new, old) if walk]
+        for data in earlier:
+            check_seen(data, logs, report)
+    return report
+
+
+def _judge(
+    source: Source,
+    vkeys: Sequence[str],
+    report: Report,
+    *,
+    shown: bool,
+    before: Ended | None = None,
+    year: int | None = None,
+) -> "_Walk | None":
+    """Steps 1 to 5, 8 and 9 of one log; None when its head is not one to believe."""
     try:
         verifiers = _verifiers(source, vkeys, report)
         head = _head(source, verifiers)
     except Refused as exc:
         report.breaks(exc.code, "checkpoint", exc.detail)
-        return report
+        return None
     report.origin, report.size, report.root = head.origin, head.size, head.root.hex()
     report.signed_by = [verifier.vkey() for verifier in verifiers]
     _tell_strangers(source, head, report)
-    walk = _Walk(source, head, report, shown=shown)
+    walk = _Walk(source, head, verifiers, report, before=before, year=year, shown=shown)
     walk.run()
     if walk.order:
         walk.order.finish(verifiers)
-    for data in earlier:
-        _extends(source, head, verifiers, data, report)
-    return report
+    return walk
+
+
+def _of_that_log(source: Source, vkeys: Sequence[str]) -> list[str]:
+    """Return those of the keys given that sign under the name of this log.
+
+    With none of them its own keys do: the log that goes on from it commits to its checkpoint.
+    """
+    try:
+        text = note.parse(source.read("checkpoint", note.NOTE_MAX)).text
+        origin = note.parse_checkpoint(text).origin
+    except Refused:
+        return []  # it is named where the log is judged
+    return [line for line in vkeys if line.partition("+")[0] == origin]
 
 
 def _tell_strangers(source: Source, head: note.Checkpoint, report: Report) -> None:
@@ -117,45 +161,37 @@ def _head(source: Source, verifiers: Sequence[note.Verifier]) -> note.Checkpoint
     return head
 
 
-def _extends(
-    source: Source,
-    head: note.Checkpoint,
-    verifiers: Sequence[note.Verifier],
-    data: bytes,
-    report: Report,
-) -> None:
-    """Find out whether this log extends a checkpoint that was seen before."""
-    try:
-        old = note.open_checkpoint(data, head.origin, verifiers)
-        if old.size > head.size:
-            report.breaks("log-shorter", "checkpoint", f"{old.size} entries were signed before")
-        elif root_at(old.size, _tree(source, head.size).node) != old.root:
-            report.breaks("log-forked", "checkpoint", f"another root was signed for {old.size}")
-    except Refused as exc:
-        report.breaks(exc.code, "earlier checkpoint", exc.detail)
-
-
-def _tree(source: Source, size: int) -> TileTree:
-    return TileTree(size, lambda tile: source.read(tile.path(), WIDTH * HASH_SIZE))
-
-
 class _Walk:
     """One pass over the log, a tile of 256 entries at a time."""
 
     def __init__(
-        self, source: Source, head: note.Checkpoint, report: Report, *, shown: bool
+        self,
+        source: Source,
+        head: note.Checkpoint,
+        verifiers: Sequence[note.Verifier],
+        report: Report,
+        *,
+        shown: bool,
+        before: Ended | None = None,
+        year: int | None = None,
     ) -> None:
         self._source, self._head, self._report = source, head, report
+        self._verifiers, self._before, self._asked = verifiers, before, year
+        self._genesis: Leaf | None = None
         self._next: dict[bytes, int] = {}
-        self._first_log = True
+        self._complete = True  # no log before this one that is not known here
+        self._at_end = False
+        self.goes_on = False  # from `before`
         self._unreadable = 0
-        self._lines = _Lines(source, report) if shown else None
+        self._lines = Lines(source, report) if shown else None
         self._numbering = Numbering()
         self.order = Order(source, head, report) if shown else None
 
     def run(self) -> None:
         above: list[bytes] = []
         whole = True
+        if self._head.size == 0:
+            self._report.breaks("genesis-misplaced", "entry 0", "there is no entry at all")
         for tile in tiles_of(0, self._head.size):
             hashes, leaves = self._tile(tile), self._bundle(tile)
             whole = whole and bool(hashes)
@@ -172,7 +208,25 @@ class _Walk:
             self._levels(above)
         if self._lines:
             self._lines.finish()
-            self._numbers()
+        self._at_end = True
+
+    def known(self) -> Known:
+        previous = self._genesis.statement if self._genesis else None
+        return Known(self._source, self._head, self._verifiers, previous)
+
+    def ended(self) -> Ended | None:
+        """Return where this log ended; None when it was not read so far."""
+        if self._genesis is None or not self._at_end:
+            return None
+        return Ended(
+            self._genesis.offset,
+            self._head.size,
+            self._head.text(),
+            self._next,
+            self.order.topics if self.order else {},
+            self._numbering,
+            self._complete,
+        )
 
     def _entry(self, index: int, leaf: bytes, hashed: bytes) -> None:
         line = self._lines.take(index) if self._lines else None
@@ -199,12 +253,12 @@ class _Walk:
             expected = genesis(self._head.origin, leaf.offset, leaf.statement)
             if index != 0 or leaf != expected:
                 self._report.breaks("genesis-misplaced", f"entry {index}")
-            self._first_log = leaf.statement == NO_STATEMENT
-            self._numbering.carried_over = not self._first_log
+            if index == 0 and leaf.kind == GENESIS:
+                self._begin(leaf)
             return
         following = self._next.get(leaf.topic_id)
         if following is None:  # a later year goes on where the year before ended
-            following = 0 if self._first_log else leaf.offset
+            following = 0 if self._complete else leaf.offset
         if leaf.offset != following:
             topic = self.order.topics.get(leaf.topic_id, "") if self.order else ""
             self._report.breaks(
@@ -213,6 +267,28 @@ class _Walk:
                 f"offset {leaf.offset} where {following} must come",
             )
         self._next[leaf.topic_id] = leaf.offset + 1
+
+    def _begin(self, genesis: Leaf) -> None:
+        """Find out from where the log goes on: from nothing, from a log that is here, or not."""
+        self._genesis = genesis
+        self._complete = genesis.statement == NO_STATEMENT
+        if self._asked not in (None, genesis.offset):
+            self._report.breaks("log-not-asked-for", "entry 0", f"of {genesis.offset}")
+        if self._before is not None:
+            try:
+                self._before.continued_by(genesis)
+            except Refused as exc:
+                self._report.breaks(exc.code, "entry 0", exc.detail)
+            else:
+                self._carry_over(self._before)
+        self._numbering.carried_over = not self._complete
+
+    def _carry_over(self, ended: Ended) -> None:
+        """Step 9."""
+        self.goes_on, self._complete = True, ended.complete
+        self._next, self._numbering = dict(ended.following), ended.numbering
+        if self.order:
+            self.order.topics.update(ended.topics)
 
     def _shown(self, index: int, leaf: Leaf, shown: Shown) -> None:
         """Steps 3 and 6."""
@@ -229,8 +305,10 @@ class _Walk:
         if shown.statement is not None:
             self._numbering.feed(topic, shown.statement)
 
-    def _numbers(self) -> None:
-        """Step 6."""
+    def tell_numbers(self) -> None:
+        """Step 6, once the log was read to its end."""
+        if not (self._lines and self._at_end):
+            return
         for hole in self._numbering.holes():
             where = f"{hole.sender} to {hole.recipient}, outbox {hole.outbox}"
             detail = f"{hole.first} to {hole.last}"
@@ -283,54 +361,7 @@ class _Walk:
                 if len(hashes) == WIDTH:
                     above.append(fold(hashes))
         try:
-            if _tree(self._source, size).root() != self._head.root:
+            if tree_of(self._source, size).root() != self._head.root:
                 self._report.breaks("root-differs", "checkpoint", "the tiles give another root")
         except Refused as exc:
             self._report.breaks(exc.code, "tiles", exc.detail)
-
-
-class _Lines:
-    """leaves.jsonl, one line per entry; a line that is missing or too many is named once."""
-
-    def __init__(self, source: Source, report: Report) -> None:
-        self._report = report
-        self._lines = self._read(source)
-        self._held: tuple[int, bytes] | None = None
-        self._over = False
-
-    def take(self, index: int) -> bytes | None:
-        """Return the line of entry `index`, or None."""
-        while not self._over:
-            if self._held is None:
-                line = next(self._lines, None)
-                if line is None:
-                    self._stop("line-missing", f"leaves.jsonl, entry {index}", "and all behind it")
-                    break
-                if line.startswith(b'{"index":%d,' % index):
-                    return line
-                found = _INDEX.match(line)
-                self._held = (int(found[1]) if found else index, line)
-            number, line = self._held
-            if number > index:
-                self._report.breaks("line-missing", f"leaves.jsonl, entry {index}")
-                return None
-            self._held = None
-            if number == index:
-                return line
-            self._report.breaks("line-too-many", f"leaves.jsonl, a second {number}")
-        return None
-
-    def finish(self) -> None:
-        if not self._over and (self._held is not None or next(self._lines, None) is not None):
-            self._stop("line-too-many", "leaves.jsonl", "behind the last entry")
-
-    def _read(self, source: Source) -> Iterator[bytes]:
-        try:
-            yield from source.lines("leaves.jsonl")
-        except Refused as exc:
-            self._stop(exc.code, "leaves.jsonl", exc.detail)
-
-    def _stop(self, code: str, where: str, detail: str) -> None:
-        if not self._over:
-            self._report.breaks(code, where, detail)
-        self._over = True

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,11 @@ from meldeweg.cli.showing import Json, echo_json, pairs, safe
 if TYPE_CHECKING:
     from meldeweg.kernel.trust.register import Register
 
+Year = Annotated[
+    int | None,
+    typer.Option(min=2000, max=9999, help="Protokolljahr, sonst das neueste / year of the log"),
+]
+
 app = typer.Typer(no_args_is_help=True, help="Protokoll / the audit log")
 
 audit_decide.register(app)
@@ -24,14 +30,15 @@ audit_decide.register(app)
 def export(
     auditor: Auditor,
     out: Annotated[Path, typer.Argument(help="neues Verzeichnis / new directory")],
+    year: Year = None,
     as_json: Json = False,
 ) -> None:
     """Das Protokoll ausgeben / write the log: a directory that needs no Meldeweg to verify."""
     from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
-    with open_source(auditor.url, auditor.token, auditor.ca) as source:
-        head = write(source, out)
+    with open_source(auditor.url, auditor.token, auditor.ca, year) as source:
+        head = write(source, out, year=year)
     found = {"directory": str(out), "origin": head.origin, "size": head.size}
     if as_json:
         echo_json(found)
@@ -48,8 +55,16 @@ def verify(
         list[str] | None, typer.Option(help="Schlüssel des Protokolls, von anderswo bekannt")
     ] = None,
     earlier: Annotated[
-        list[Path] | None, typer.Option(help="früherer Checkpoint, den dieses fortsetzt")
+        list[Path] | None,
+        typer.Option(
+            help="früherer Checkpoint, den dieses fortsetzt; auch der letzte des Vorjahrs"
+        ),
     ] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(help="Ausgabe des Vorjahrs, die dieses fortsetzt / export of the year before"),
+    ] = None,
+    year: Year = None,
     token_file: TokenFile = None,
     ca: Ca = None,
     as_json: Json = False,
@@ -63,10 +78,10 @@ def verify(
 
     token = read_token(token_file) if token_file else None
     started = time.monotonic()
-    with open_source(place, token, ca) as source:
-        report = offline.verify(
-            source, vkeys=vkey or (), earlier=[files.read(path) for path in earlier or ()]
-        )
+    seen = [files.read(path) for path in earlier or ()]
+    older = nullcontext() if before is None else open_source(str(before))
+    with open_source(place, token, ca, year) as source, older as old:
+        report = offline.verify(source, vkeys=vkey or (), earlier=seen, before=old, year=year)
     if as_json:
         echo_json(report.as_json())
     else:
@@ -83,9 +98,7 @@ def open_(
         int | None, typer.Argument(help="Nummer des Eintrags / index of the entry")
     ] = None,
     digest: Annotated[str | None, typer.Option(help="Prüfsumme / message digest, instead")] = None,
-    year: Annotated[
-        int | None, typer.Option(help="Protokolljahr, sonst das neueste / year of the log")
-    ] = None,
+    year: Year = None,
     register: Annotated[
         Path | None,
         typer.Option(help="Datei aus `meldeweg registry export`, nicht mit --dir / the register"),
@@ -151,6 +164,10 @@ def _register(auditor: Auditor, register: Path | None, anchor: Path | None) -> "
 def _show(report: dict[str, Any], seconds: float) -> None:
     from meldeweg.cli.refusals import german  # noqa: PLC0415 - loaded when asked for
 
+    if report["before"]:
+        typer.echo("Vorjahr / the year before:")
+        _show(report["before"], seconds)
+        typer.echo("\nDieses Jahr / this year:")
     pairs(
         [
             ("Protokoll / log", report["origin"]),

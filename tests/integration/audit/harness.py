@@ -1,8 +1,13 @@
 """Invented records, and the audit as the service wires it, without a bus."""
 
+import asyncio
 import itertools
+import threading
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meldeweg.audit.database import Pool
@@ -85,3 +90,18 @@ class Audit:
     def close(self):
         self.ledger.close()
         self.pool.close()
+
+
+@contextmanager
+def serving(app):
+    """An application behind a real server; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

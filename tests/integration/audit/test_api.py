@@ -1,22 +1,19 @@
 """What the audit serves: everyone sees what says nothing, auditors see the rest, nobody more."""
 
-import asyncio
 import base64
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from hashlib import sha256
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
-from integration.audit.harness import ORIGIN, OTHER, TOPIC, record
+from integration.audit.harness import ORIGIN, OTHER, TOPIC, record, serving
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build
@@ -206,14 +203,8 @@ def test_streams_and_alarms_are_told(client, filled):
 @pytest.fixture
 def url(app):
     """The application behind a real server."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(app) as url:
+        yield url
 
 
 def test_an_export_over_http_verifies_also_by_the_go_checksum_database(url, tmp_path, judge):  # noqa: F811

@@ -68,10 +68,11 @@ def topic_id(topic):
 class Log:
     """Entries in order; `write` makes an export of them."""
 
-    def __init__(self, origin=ORIGIN):
-        self.origin = origin
-        self.previous = bytes(32)  # of the year before, as the first manifest says
-        self.leaves = [genesis(origin, 2026).encode()]
+    def __init__(self, origin=ORIGIN, year=2026, previous=bytes(32)):
+        self.origin, self.year = origin, year
+        self.signer = note.Signer(origin, SIGNER.public, SIGNER.sign)
+        self.previous = previous  # of the year before, as the first manifest says
+        self.leaves = [genesis(origin, year, previous).encode()]
         self.lines = [write_line(0, self.leaves[0], None, None)]
         self.where = [None]
         self.next = {}
@@ -114,11 +115,24 @@ class Log:
             for index in batch:
                 if self.where[index]:
                     ranges.add(*self.where[index], leaf_hash(self.leaves[index]))
-            first = Genesis(2026, self.previous) if number == 0 else None
+            first = Genesis(self.year, self.previous) if number == 0 else None
             end = start + len(batch)
             made = Manifest(self.origin, number, start, end, previous, first, ranges.finish())
             yield made
             start, previous = end, made.digest()
+
+    def head(self):
+        root = root_of([leaf_hash(leaf) for leaf in self.leaves])
+        return note.Checkpoint(self.origin, len(self.leaves), root)
+
+    def next_year(self, previous=None):
+        """The log that goes on from this one."""
+        year, base = self.year + 1, self.origin.removesuffix(f"/{self.year}")
+        if previous is None:
+            previous = sha256(self.head().text().encode()).digest()
+        made = Log(f"{base}/{year}", year, previous)
+        made.next = dict(self.next)
+        return made
 
     def write(self, out: Path, every=20_000):
         size = len(self.leaves)
@@ -132,15 +146,14 @@ class Log:
         for tile in tiles_of(0, size):
             leaves = self.leaves[tile.index * 256 :][: tile.width]
             _put(out, Tile(ENTRIES, tile.index, tile.width), encode_bundle(leaves))
-        head = note.Checkpoint(self.origin, size, root_of(hashes))
-        (out / "checkpoint").write_bytes(note.sign(head.text(), SIGNER))
-        (out / "vkey").write_text(SIGNER.verifier().vkey() + "\n")
+        (out / "checkpoint").write_bytes(note.sign(self.head().text(), self.signer))
+        (out / "vkey").write_text(self.signer.verifier().vkey() + "\n")
         (out / "leaves.jsonl").write_bytes(b"".join(line + b"\n" for line in self.lines))
         last = None
         with (out / "manifests.jsonl").open("wb") as file:
             for last in self.manifests(every):
                 file.write(write_text(last.text()) + b"\n")
-        (out / "manifest").write_bytes(note.sign(last.text(), SIGNER))
+        (out / "manifest").write_bytes(note.sign(last.text(), self.signer))
         return out
 
 
