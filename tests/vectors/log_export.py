@@ -193,6 +193,13 @@ def sixth_step(changes: Changes) -> None:
     for _ in range(3):
         claimed.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 4)], agency=OFFICE))
     changes.log("a number given up that its recipient has", 6, claimed)
+    claimed = Log()
+    claimed.messages(4)
+    claimed.add(EVENTS, given_up(OFFICE, 5))
+    for n in (5, 5, 5, 6, 6, 6):
+        claimed.add(f"events.{OFFICE}", heartbeat([], [(POLICE, n)], agency=OFFICE))
+    claimed.add(TO_OFFICE, message(6))
+    changes.log("a number given up that its recipient has, and a later one", 6, claimed)
     others = Log()
     others.messages(3)
     others.add(f"events.{OFFICE}", given_up(OFFICE, 4))

@@ -16,6 +16,7 @@ still wait at the sender; what a recipient received and the log lacks was left o
 import binascii
 import json
 import re
+from bisect import bisect_right
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from meldeweg.kernel.topics import parse_inbox
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _YOUNG = 2  # heartbeats that may be ahead of the log
-_HOLES_MAX = 10_000  # numbers kept out of order per pair; more is one finding, not more memory
+_HOLES_MAX = 10_000  # ranges kept per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
 _EVENT = "meldeweg.event.v1+jws"
 
@@ -69,33 +70,67 @@ class _Writer(NamedTuple):
     named: bytes  # how a context of theirs names both; empty for events
 
 
-class _Seen:
-    """Which numbers of one line are there: 1 to `up_to`, and `beyond` it."""
+class _Numbers:
+    """A set of numbers above `base`, kept as ranges: memory goes with its gaps."""
 
-    __slots__ = ("beyond", "up_to")
+    __slots__ = ("_ends", "_starts", "base")
 
-    def __init__(self) -> None:
-        self.up_to = 0
-        self.beyond: set[int] = set()
+    def __init__(self, base: int = 0) -> None:
+        self.base = base
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    @property
+    def last(self) -> int:
+        return self._ends[-1] if self._ends else self.base
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._starts, number) - 1
+        return at >= 0 and number <= self._ends[at]
 
     def add(self, number: int) -> None:
-        if number == self.up_to + 1:
-            self.up_to = number
-            while self.up_to + 1 in self.beyond:
-                self.up_to += 1
-                self.beyond.remove(self.up_to)
-        elif number > self.up_to and len(self.beyond) < _HOLES_MAX:
-            self.beyond.add(number)
+        starts, ends = self._starts, self._ends
+        if ends and number == ends[-1] + 1:  # nearly always
+            ends[-1] = number
+            return
+        at = bisect_right(starts, number)  # of the range behind it
+        if number <= self.base or (at and number <= ends[at - 1]):
+            return
+        before = at > 0 and ends[at - 1] + 1 == number
+        behind = at < len(starts) and starts[at] == number + 1
+        if before and behind:
+            ends[at - 1] = ends.pop(at)
+            del starts[at]
+        elif before:
+            ends[at - 1] = number
+        elif behind:
+            starts[at] = number
+        elif len(starts) < _HOLES_MAX:
+            starts.insert(at, number)
+            ends.insert(at, number)
 
     def missing(self, last: int) -> list[tuple[int, int]]:
-        """Ranges of 1 to `last` that are not there."""
-        found, start = [], self.up_to + 1
-        for number in sorted(n for n in self.beyond if n <= last):
-            if number > start:
-                found.append((start, number - 1))
-            start = number + 1
-        if start <= last:
-            found.append((start, last))
+        """Ranges from behind `base` to `last` that are not there."""
+        found, next_ = [], self.base + 1
+        for start, end in zip(self._starts, self._ends, strict=True):
+            if start > last:
+                break
+            if start > next_:
+                found.append((next_, start - 1))
+            next_ = end + 1
+        if next_ <= last:
+            found.append((next_, last))
+        return found
+
+    def within(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Ranges of these numbers between `first` and `last`."""
+        at = max(bisect_right(self._starts, first) - 1, 0)
+        found = []
+        for start, end in zip(self._starts[at:], self._ends[at:], strict=True):
+            if start > last:
+                break
+            if end >= first:
+                found.append((max(start, first), min(end, last)))
         return found
 
 
@@ -108,12 +143,13 @@ class Numbering:
 
     def __init__(self) -> None:
         self.carried_over = False
-        self._seen: dict[Line, _Seen] = {}
+        self._seen: dict[Line, _Numbers] = {}
         self._writers: dict[str, _Writer | None] = {}
         self._young: dict[str, deque[dict[Line, int]]] = {}
         self._due: dict[str, dict[Line, int]] = {}
         self._erased: Counter[tuple[str, str]] = Counter()
-        self._given_up: dict[Line, set[int]] = {}
+        self._given_up: dict[Line, _Numbers] = {}
+        self._received: dict[Line, _Numbers] = {}  # claimed by recipients, and not seen before
 
     def feed_erased(self, topic: str) -> None:
         """Take one entry whose bytes were erased: it may have held any number of its pair."""
@@ -152,8 +188,7 @@ class Numbering:
         """What is missing, by sender and number; the open ones last."""
         found = []
         for (sender, recipient, outbox), seen in sorted(self._seen.items()):
-            last = max(seen.beyond, default=seen.up_to)
-            found += [Hole(sender, recipient, outbox, a, b) for a, b in seen.missing(last)]
+            found += [Hole(sender, recipient, outbox, a, b) for a, b in seen.missing(seen.last)]
         for agency, claims in sorted(self._due.items()):
             found += self._claimed(agency, claims, young=False)
         for agency, beats in sorted(self._young.items()):
@@ -164,19 +199,18 @@ class Numbering:
     def _without_given_up(self, hole: Hole) -> list[Hole]:
         """Cut a hole where its sender gave numbers up; what a recipient has was not given up."""
         line = (hole.sender, hole.recipient, hole.outbox)
-        received = hole.last if hole.claimed_by == hole.recipient else None
-        numbers = sorted(
-            number
-            for number in self._given_up.get(line, ())
-            if hole.first <= number <= hole.last and number != received
-        )
-        parts, first = [], hole.first
-        for number in numbers:
-            parts.append(replace(hole, first=first, last=number - 1))
-            parts.append(replace(hole, first=number, last=number, given_up=True))
-            first = number + 1
-        parts.append(replace(hole, first=first))
-        return [part for part in parts if part.first <= part.last]
+        excused = _Numbers(hole.first - 1)
+        for first, last in self._given_up.get(line, _Numbers()).within(hole.first, hole.last):
+            for number in range(first, last + 1):
+                if not self._was_received(line, hole, number):
+                    excused.add(number)
+        gone = [(a, b, True) for a, b in excused.within(hole.first, hole.last)]
+        rest = [(a, b, False) for a, b in excused.missing(hole.last)]
+        return [replace(hole, first=a, last=b, given_up=up) for a, b, up in sorted(gone + rest)]
+
+    def _was_received(self, line: Line, hole: Hole, number: int) -> bool:
+        claimed = hole.claimed_by == hole.recipient and number == hole.last
+        return claimed or number in self._received.get(line, _Numbers())
 
     def _excused(self, found: list[Hole]) -> list[Hole]:
         """Mark the holes of each pair that has as many erased entries as it misses numbers."""
@@ -196,8 +230,7 @@ class Numbering:
             seen = self._seen.get(line)
             if seen is None and self.carried_over:
                 continue
-            seen = seen or _Seen()
-            known = max(seen.beyond, default=seen.up_to)  # holes below are named already
+            known = seen.last if seen else 0  # holes below are named already
             if last > known:
                 found.append(Hole(*line, known + 1, last, agency, young))
         return found
@@ -210,17 +243,14 @@ class Numbering:
     def _add(self, line: Line, number: int) -> None:
         seen = self._seen.get(line)
         if seen is None:
-            seen = self._seen[line] = _Seen()
-            if self.carried_over:
-                seen.up_to = number - 1
+            seen = self._seen[line] = _Numbers(number - 1 if self.carried_over else 0)
         seen.add(number)
 
     def _undeliverable(self, agency: str, body: dict[str, Any]) -> None:
         partner, seq = body["partner"], body["seq"]
         if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
-            numbers = self._given_up.setdefault((agency, partner, seq["outbox"]), set())
-            if len(numbers) < _HOLES_MAX:
-                numbers.add(seq["n"])
+            line = (agency, partner, seq["outbox"])
+            self._given_up.setdefault(line, _Numbers()).add(seq["n"])
 
     def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:
         claims: dict[Line, int] = {}
@@ -236,6 +266,8 @@ class Numbering:
             due = self._due.setdefault(agency, {})
             for line, number in beats.popleft().items():
                 due[line] = max(number, due.get(line, 0))
+                if line[1] == agency and number not in self._seen.get(line, ()):
+                    self._received.setdefault(line, _Numbers()).add(number)
 
 
 def _writer(topic: str) -> _Writer | None:

@@ -62,6 +62,27 @@ func (e *export) numbers() {
 		}
 	}
 	first := len(e.leaves) > 0 && isZero(e.leaves[0].statement)
+	received := map[counter]map[int64]bool{} // what recipients say they have: nobody gave that up
+	for _, said := range beats {
+		for i, each := range said {
+			for _, claimed := range each.received {
+				if i >= len(said)-2 {
+					continue
+				}
+				if received[claimed.counter] == nil {
+					received[claimed.counter] = map[int64]bool{}
+				}
+				received[claimed.counter][claimed.n] = true
+			}
+		}
+	}
+	for count, numbers := range gone {
+		for n := range numbers {
+			if received[count][n] {
+				delete(numbers, n)
+			}
+		}
+	}
 	for count, found := range seen {
 		start := least[count]
 		if first {

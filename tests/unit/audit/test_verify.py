@@ -10,9 +10,12 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
 from meldeweg.audit.lines import write_line, write_text
+from meldeweg.audit.numbering import Numbering, _Numbers
 from meldeweg.audit.report import FINDINGS_MAX
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify
@@ -306,6 +309,51 @@ def test_what_its_recipient_has_was_not_given_up(tmp_path):
         log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 5)], agency=OFFICE))
     report = check(log.write(tmp_path))
     assert [f.detail for f in report.missing] == [f"5 to 5, claimed by {OFFICE}"]
+
+
+def test_a_gap_that_is_excused_costs_nothing_however_many_numbers_follow(tmp_path):
+    """One number given up early in a year in which ten thousand others follow."""
+    numbering = Numbering()
+    for n in (1, *range(3, 12_000)):
+        numbering.feed(TO_OFFICE, message(n))
+    numbering.feed(EVENTS, given_up(OFFICE, 2))
+    for _ in range(3):
+        numbering.feed(f"events.{OFFICE}", heartbeat([], [(POLICE, 11_999)], agency=OFFICE))
+    assert [(hole.first, hole.last, hole.given_up) for hole in numbering.holes()] == [(2, 2, True)]
+
+
+def test_a_long_queue_that_was_given_up_is_one_notice():
+    numbering = Numbering()
+    for n in range(1, 12_000):
+        numbering.feed(EVENTS, given_up(OFFICE, n))
+    numbering.feed(TO_OFFICE, message(12_000))
+    assert [(h.first, h.last, h.given_up) for h in numbering.holes()] == [(1, 11_999, True)]
+
+
+def test_what_its_recipient_has_was_not_given_up_though_later_ones_are_there(tmp_path):
+    log = Log()
+    log.messages(4)
+    log.add(EVENTS, given_up(OFFICE, 5))
+    for _ in range(3):
+        log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 5)], agency=OFFICE))
+    log.add(TO_OFFICE, message(6))
+    for _ in range(3):
+        log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 6)], agency=OFFICE))
+    assert [missed.detail for missed in check(log.write(tmp_path)).missing] == ["5 to 5"]
+
+
+@given(st.lists(st.integers(1, 40)), st.integers(0, 5))
+def test_ranges_say_what_a_set_would(numbers, base):
+    found, plain = _Numbers(base), {n for n in numbers if n > base}
+    for n in numbers:
+        found.add(n)
+    assert found.last == max(plain, default=base)
+    assert {n for n in range(1, 50) if n in found} == plain
+    gaps = {n for a, b in found.missing(45) for n in range(a, b + 1)}
+    assert gaps == set(range(base + 1, 46)) - plain
+    for first in (1, 7, 20):
+        inside = {n for a, b in found.within(first, 30) for n in range(a, b + 1)}
+        assert inside == plain & set(range(first, 31))
 
 
 def test_numbers_begin_again_with_each_outbox_and_come_late_without_harm(tmp_path):
