@@ -1,7 +1,8 @@
 """How every client reaches the broker: mutual TLS 1.3, with a certificate that may be renewed.
 
-Guarantees: the broker's name is checked; a renewed certificate is used from the next connection on,
-without a restart; a half-written one is not. Trusts: the CA file names the broker's CA alone.
+Guarantees, for both clients (aiokafka, librdkafka): the broker's name is checked, and no older TLS
+is spoken; a renewed certificate is used from the next connection on, without a restart; a
+half-written one is not. Trusts: the CA file names the broker's CA alone.
 """
 
 import ssl
@@ -13,6 +14,9 @@ from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.settings import KafkaSettings
 
+# librdkafka knows no lowest version. This is what it may offer of TLS 1.2, and without a pre-shared
+# key it offers none of it; those of TLS 1.3 are not in this list's power.
+_NONE_BELOW_TLS_1_3 = "PSK-AES256-GCM-SHA384"
 FETCH_WAIT = 200  # milliseconds; what else a client asks for waits behind an idle fetch as long
 
 log = logs.get()
@@ -45,6 +49,7 @@ class Connection:
             "ssl.ca.location": str(self.ca),
             "ssl.certificate.location": str(self.cert),
             "ssl.key.location": str(self.key),
+            "ssl.cipher.suites": _NONE_BELOW_TLS_1_3,
             "log_level": 2,  # what matters comes back as an error of a call
         }
 
