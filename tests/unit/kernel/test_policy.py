@@ -12,6 +12,7 @@ from meldeweg.kernel.agreement import AgreementStatus, Obligation
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest
 from meldeweg.kernel.policy import NotCovered, Original, Rule, Transfer
+from meldeweg.kernel.policy.covering import choose
 from meldeweg.kernel.schemas.record import Labels, Places, RecordBody
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, Ground, MessageType
 from meldeweg.kernel.statement import Urgency
@@ -659,6 +660,20 @@ def test_a_message_that_goes_on_only_in_part_does_not_go_on():
     assert decide(REPORT, held).waived == ()
     grounds = (Ground.DOMESTIC_VIOLENCE, Ground.NEGLECT)
     assert refused(REPORT, held, grounds=grounds).rule is Rule.RUN_OFF
+
+
+@pytest.mark.parametrize("grounds", [(Ground.DOMESTIC_VIOLENCE,), tuple(Ground)[:2]])
+def test_a_duty_goes_before_a_permission_whichever_stands_first(grounds):
+    """For one ground the duty is chosen; of several clauses, a ground each, it leads."""
+    like = HELD.document.clauses[0]
+    may, must = (
+        like.model_copy(update={"id": name, "obligation": name, "grounds": (ground,)})
+        for name, ground in zip(
+            (Obligation.PERMISSION, Obligation.DUTY), (grounds[0], grounds[-1]), strict=True
+        )
+    )
+    assert choose([may, must], grounds)[0] is choose([must, may], grounds)[0] is must
+    assert len(choose([may, must], grounds)) == len(grounds)
 
 
 def test_correcting_is_a_duty_whatever_the_clause_says_of_its_end():

@@ -140,10 +140,14 @@ def test_keys_count_within_their_time_and_a_clock_a_day_off(register, places):
         register.signature_key(POLICE, key.kid, NOW)
     assert code(early) == "key-not-yet-valid"
     register.signature_key(POLICE, key.kid, later - timedelta(days=1))
-    register.signature_key(POLICE, key.kid, later + timedelta(days=60))
+    (certified,) = (each for each in register.certified(POLICE) if each.key.kid == key.kid)
+    end, use_end = certified.certificate.valid_until, certified.certificate.use_until
+    register.signature_key(POLICE, key.kid, end + timedelta(days=1))
     with pytest.raises(Refused) as late:
-        register.signature_key(POLICE, key.kid, later + timedelta(days=75))
+        register.signature_key(POLICE, key.kid, end + timedelta(days=1, hours=3))
     assert code(late) == "key-expired"
+    assert register.is_usable(certified, use_end), "for what is new one's own clock counts"
+    assert not register.is_usable(certified, use_end + timedelta(seconds=1))
 
 
 def test_the_newest_seal_key_is_used_and_none_after_its_time(register, places):
