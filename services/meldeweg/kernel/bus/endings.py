@@ -37,6 +37,7 @@ async def end(
 
     Raises nothing but the cancellation of the calling task itself.
     """
+    _pass_by_dead_task(client)
     client.close = partial(_close, client, client.close)  # `stop` calls it too
     if stop is not None:
         await _quietly(stop, orderly)
@@ -51,6 +52,15 @@ async def end(
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_HARD / _CANCELS)
+
+
+def _pass_by_dead_task(client: Any) -> None:
+    """Forget a task that died: `close` would raise what it died of, and close no connection."""
+    task = client._sync_task  # noqa: SLF001 - no other way
+    if task is not None and task.done():
+        client._sync_task = None  # noqa: SLF001 - as above
+        if not task.cancelled():
+            log.warning("client_task_died", exc_info=task.exception())
 
 
 async def _close(client: Any, close: Callable[[], Awaitable[None]]) -> None:
