@@ -101,6 +101,8 @@ class PlacedConsumer(AIOKafkaConsumer):
         second, which was most of what an idle gateway cost.
         """
         self._alive()
+        with self._subscription.fetch_context():
+            pass  # a poll also while nothing is assigned: aiokafka would leave the group for good
         try:
             got = await self._read(max_records)
         except kafka.ConsumerStoppedError:
@@ -246,10 +248,15 @@ class PlacedConsumer(AIOKafkaConsumer):
         now = time.monotonic()
         if subscribed <= self.assignment():
             self._whole_since = now
-        elif now - self._whole_since > _UNASSIGNED and self.assignment():
+        elif now - self._whole_since > _UNASSIGNED and self._is_assigned():
             self._whole_since = now
             log.info("group_rejoined", subscription=self._of.name, count=len(subscribed))
             self._coordinator.request_rejoin()  # `subscribe` with the same topics does nothing
+
+    def _is_assigned(self) -> bool:
+        """Say whether the group has answered: nothing at all is an answer too."""
+        current = self._subscription.subscription
+        return current is not None and current.assignment is not None
 
 
 class _Listener(ConsumerRebalanceListener):

@@ -1,5 +1,6 @@
 """Races that a real broker shows once in a thousand times, made certain."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -86,6 +87,7 @@ def consumer(broker, monkeypatch):
         subscription=subscription, tls=SimpleNamespace(handshakes=1), ids={}, alive=lambda: None
     )
     consumer._client = None
+    consumer._subscription = SimpleNamespace(fetch_context=nullcontext)
     consumer._coordinator = SimpleNamespace(check_errors=lambda: None)
     consumer.assignment = lambda: broker.assigned
     consumer.subscription = frozenset
