@@ -263,20 +263,27 @@ func (f *facts) choose() ([]value, string) {
 	f.sort(chosen)
 	for _, category := range f.Categories {
 		refuses := func(v value) bool { return !has(v, "data_categories", category) }
-		if slices.ContainsFunc(chosen, refuses) || f.Type == "correction" && f.beyondOriginal(category) {
+		if slices.ContainsFunc(chosen, refuses) {
 			return nil, "data-category-not-covered"
 		}
+	}
+	if f.Type == "correction" && len(f.Categories) > 0 && f.beyondOriginal() {
+		return nil, "data-category-not-covered"
 	}
 	return chosen, ""
 }
 
 // beyondOriginal says whether a correction tells what the corrected message may not have told.
-func (f *facts) beyondOriginal(category string) bool {
-	if category == "case-course" && f.sender.str("kind") == "youth-office" && f.own.str("kind") == "police" {
+func (f *facts) beyondOriginal() bool {
+	back := f.sender.str("kind") == "youth-office" && f.own.str("kind") == "police"
+	if back && slices.Contains(f.Categories, "case-course") {
 		return true
 	}
-	first := f.fitting(f.Original.Type)
-	return first != nil && !slices.ContainsFunc(first, func(v value) bool { return has(v, "data_categories", category) })
+	allows := func(clause value) bool {
+		missing := func(category string) bool { return !has(clause, "data_categories", category) }
+		return !slices.ContainsFunc(f.Categories, missing)
+	}
+	return !slices.ContainsFunc(f.fitting(f.Original.Type), allows)
 }
 
 // forEach gives each ground its clause; false where one is left over.

@@ -600,9 +600,27 @@ def test_youth_offices_correct_what_they_told_each_other():
     assert decide(TO_THE_POLICE, **course).clause == "berichtigung-jugendamt"
 
 
-def test_what_an_agreement_no_longer_knows_is_still_corrected():
-    held = with_clause("antwort-jugendamt", types=["inquiry"], replies_to=[])
-    assert decide(TO_THE_POLICE, held, data_categories=(DataCategory.INCIDENT,)).waived == ()
+def test_a_second_agreement_does_not_open_what_the_first_keeps_shut():
+    """It knows no reply to the police, so that it says nothing of what one may hold."""
+    other = with_clause("antwort-jugendamt", types=["inquiry"], replies_to=[])
+    told = {"data_categories": (DataCategory.IDENTITY, DataCategory.ASSESSMENT)}
+    for held in ([other], [HELD, other], [other, HELD]):
+        assert refused(TO_THE_POLICE, *held, **told).rule is Rule.DATA_CATEGORY
+    assert decide(TO_THE_POLICE, other, HELD).agreement == HELD.digest
+    retracted = {"type": MessageType.RETRACTION, "data_categories": ()}
+    assert decide(TO_THE_POLICE, other, **retracted).waived == ()
+
+
+def test_one_clause_must_allow_all_that_a_correction_holds():
+    document = json.loads(document_bytes())
+    (reply,) = (each for each in document["clauses"] if each["id"] == "antwort-jugendamt")
+    other = {"id": "antwort-sofort", "replies_to": ["request.immediate-action"]}
+    other |= {"data_categories": ["measures"]}
+    held = standing(clauses=[*document["clauses"], reply | other])
+    for told in (DataCategory.IDENTITY, DataCategory.MEASURES):
+        assert decide(TO_THE_POLICE, held, data_categories=(told,)).waived == ()
+    both = (DataCategory.IDENTITY, DataCategory.MEASURES)
+    assert refused(TO_THE_POLICE, held, data_categories=both).rule is Rule.DATA_CATEGORY
 
 
 def test_several_clauses_must_each_allow_every_category():

@@ -66,18 +66,17 @@ def _beyond_original(
 ) -> set[DataCategory]:
     """Return what the corrected message may not have held: feedback has no second way to go.
 
-    Where the agreement no longer knows that message's type, the correction's own clause decides.
+    One clause for its type must allow all of it; where the agreement knows no such message, none.
     """
     assert transfer.original is not None  # step 2
     said = set(transfer.data_categories)
-    allowed = [
-        clause.data_categories
-        for clause in of_type(document, sender, recipient, transfer.original.type)
-    ]
-    extra = said.difference(*allowed) if allowed and "any" not in allowed else set()
+    extra = said
+    for clause in of_type(document, sender, recipient, transfer.original.type):
+        if clause.data_categories == "any" or said <= set(clause.data_categories):
+            extra = set()
     # § 35 SGB I: whatever a document says, the police are not told how a case goes.
     if recipient is AgencyKind.POLICE and sender is AgencyKind.YOUTH_OFFICE:
-        extra |= said & {DataCategory.CASE_COURSE}
+        extra = extra | said & {DataCategory.CASE_COURSE}
     return extra
 
 
