@@ -68,7 +68,7 @@ class Retention:
         now = self._clock.now()
         try:
             await self._give_up()
-        except Unavailable as exc:  # no key to tell it with; what is due is erased all the same
+        except Unavailable as exc:  # told another time; what is due is erased all the same
             log.warning("retention_waits", code=exc.code)
         count = await self._store.write(lambda db: _received(db, now))
         count += await self._store.write(lambda db: _sent(db, now))
@@ -94,9 +94,9 @@ def _received(db: sqlite3.Connection, now: datetime) -> int:
 def _sent(db: sqlite3.Connection, now: datetime) -> int:
     due = sent.expired(db, now.date().isoformat())
     for message in due:
-        if outbox.is_waiting(db, message.digest):
-            undeliverable.move(db, message, now, "term-ended")
         sent.forget(db, message.n)
         receipt_in.forget(db, message.n)
-        outbox.forget(db, message.digest)
+        if outbox.is_waiting(db, message.digest):
+            undeliverable.move(db, message, now, "term-ended")
+        outbox.forget(db, message.digest, now)
     return len(due)

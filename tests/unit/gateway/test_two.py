@@ -14,6 +14,7 @@ from meldeweg.gateway.retention import Retention
 from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.states import ReceivedState, SentState
 from meldeweg.gateway.store import Store, idempotency, offsets, outbox, quarantine, sent
+from meldeweg.gateway.undeliverable import Undeliverable
 from meldeweg.kernel import event, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
@@ -273,6 +274,7 @@ async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
 
 
 async def test_what_was_never_delivered_is_undeliverable_when_it_is_erased(both):
+    """Also where it can't be told yet: its number is told another time, or the log has a hole."""
     police, _ = both
     message = (await police.intake.accept(order(), "key-0001")).id
     police.clock.advance(timedelta(days=300))
@@ -283,6 +285,27 @@ async def test_what_was_never_delivered_is_undeliverable_when_it_is_erased(both)
     assert [(step.kind, step.code) for step in shown.timeline] == [("undeliverable", "term-ended")]
     assert shown.call.agency == KREIS
     assert not police.store.peek(outbox.waiting_bytes)
+    (left,) = police.rows()
+    assert left.value == b""
+    seq = statements.parse(dict(left.headers)["statement"]).context.seq
+    later = Undeliverable(
+        police.store, POLICE, police.desk.signer, police.clock, police.desk.queued
+    )
+    await later.what_is_over()
+    (told,) = _events(police)
+    assert (told.kind, told.seq, told.partner) == (EventKind.UNDELIVERABLE, seq, KREIS)
+    assert len(police.rows()) == 1
+
+
+async def test_what_the_broker_had_is_erased_whole_at_its_end(both):
+    police, kreis = both
+    await police.intake.accept(order(), "key-0001")
+    await kreis.carry(police)  # and its receipt never comes
+    police.clock.advance(timedelta(days=300))
+    while await _retention(police).once():
+        pass
+    rows = police.store.peek(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+    assert rows == 0
 
 
 async def test_a_number_whose_record_failed_alone_leaves_no_gap_behind_it(both):

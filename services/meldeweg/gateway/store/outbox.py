@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from meldeweg.gateway.store.headers import Headers
@@ -285,21 +285,38 @@ def is_waiting(db: sqlite3.Connection, ref: Digest) -> bool:
     return db.execute(query, (ref,)).fetchone() is not None
 
 
-def forget(db: sqlite3.Connection, ref: Digest) -> None:
-    """Erase a message at its `delete_after`, and end every wait for it."""
-    db.execute("DELETE FROM outbox WHERE ref = ?", (ref,))
+def forget(db: sqlite3.Connection, ref: Digest, now: datetime) -> None:
+    """Erase a message at its `delete_after`, and end every wait for it.
+
+    Of one that the broker never had, what it is called stays until `over` was told.
+    """
+    db.execute(
+        "DELETE FROM outbox WHERE ref = ? AND (settled_at IS NOT NULL OR topic_offset IS NOT NULL)",
+        (ref,),
+    )
+    db.execute(
+        "UPDATE outbox SET value = x'', size = 0, open_until = ? WHERE ref = ?",
+        (to_rfc3339(now), ref),
+    )
 
 
 def forget_receipts(db: sqlite3.Connection, now: datetime, limit: int = 200) -> int:
     """Erase receipts that nobody may hold any more; return how many.
 
-    One that was never sent has a day longer: `over` names it, and it is given up by an event.
+    Of one that was never sent what it is called stays until `over` was told.
     """
-    return db.execute(
-        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE kind = 'receipt'"
-        " AND open_until <= CASE WHEN topic_offset IS NULL THEN ? ELSE ? END LIMIT ?)",
-        (to_rfc3339(now - timedelta(days=1)), to_rfc3339(now), limit),
-    ).rowcount
+    which = "(SELECT seq FROM outbox WHERE kind = 'receipt' AND open_until <= ? AND %s LIMIT ?)"
+    gone = which % "topic_offset IS NOT NULL"
+    emptied = which % "topic_offset IS NULL AND value != x''"
+    args = (to_rfc3339(now), limit)
+    count = db.execute(f"DELETE FROM outbox WHERE seq IN {gone}", args).rowcount  # noqa: S608 - constants
+    return (
+        count
+        + db.execute(
+            f"UPDATE outbox SET value = x'', size = 0 WHERE seq IN {emptied}",  # noqa: S608 - as above
+            args,
+        ).rowcount
+    )
 
 
 def waiting_bytes(db: sqlite3.Connection) -> int:
