@@ -18,16 +18,19 @@ from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.keyfile import read_public_key, read_signing_key
 from meldeweg.kernel.note import Signer
 from meldeweg.kernel.service import Service, run
-from meldeweg.kernel.settings import load, read_secret
+from meldeweg.kernel.settings import load, naming, read_secret
 
 _STALLED = 90.0  # seconds without a turn; longer than the longest wait for broker or database
 
 
 def wire() -> Service:
     settings = load(AuditSettings)
-    key = read_signing_key(settings.key)
-    former = tuple(read_public_key(path).public for path in settings.former_keys)
-    uri = read_secret(settings.database)
+    with naming("key"):
+        key = read_signing_key(settings.key)
+    with naming("former_keys"):
+        former = tuple(read_public_key(path).public for path in settings.former_keys)
+    with naming("database"):
+        uri = read_secret(settings.database)
 
     def signer(origin: str) -> Signer:
         return Signer(origin, key.public.public, key.sign)

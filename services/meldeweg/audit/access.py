@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from meldeweg.kernel.errors import Fatal, Refused
+from meldeweg.kernel.settings import said
 
 _LINE = re.compile(r"([A-Za-z0-9._-]{1,64}) ([0-9a-f]{64})")
 
@@ -43,10 +44,12 @@ class Auditors:
             if stamp == self._stamp:
                 return
             lines = self._path.read_text(encoding="ascii").splitlines()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise Fatal("setting-invalid", f"auditors: cannot read {self._path}") from exc
+        except (OSError, ValueError) as exc:
+            why = f"{said('auditors')}: cannot read {self._path}"
+            raise Fatal("setting-invalid", why) from exc
         found = [_LINE.fullmatch(line) for line in lines if line and not line.startswith("#")]
         if not all(found):
-            raise Fatal("setting-invalid", "auditors: expected NAME SHA256 on each line")
+            why = f"{said('auditors')}: expected NAME SHA256 on each line"
+            raise Fatal("setting-invalid", why)
         self._hashes = {match[1]: bytes.fromhex(match[2]) for match in found if match}
         self._stamp = stamp

@@ -42,7 +42,7 @@ from meldeweg.kernel.bus.consume import Consumer
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.service import Service, run
-from meldeweg.kernel.settings import load
+from meldeweg.kernel.settings import load, naming
 from meldeweg.kernel.trust.register import Register
 
 # Seconds after which a busy thread (the writer, the look into the audit log) lets the loop go on. A
@@ -58,11 +58,13 @@ def wire() -> Service:
 
     # What is known, what is kept, and with what we sign
     store = Store(settings.store)
-    register = Register(keyfile.read_public_key(settings.anchor))
-    keyring = Keyring(settings.keys, me)
+    with naming("anchor"):
+        register = Register(keyfile.read_public_key(settings.anchor))
+    with naming("keys"):
+        keyring = Keyring(settings.keys, me)
     numbering = Numbering(lambda: secrets.token_hex(8))
     store.on_failure(numbering.restart)
-    safe = vault.load(settings.vault_path())
+    safe = vault.load(settings.vault_path(), "vault_key" if settings.vault_key else "store")
 
     def signer() -> SigningKey:
         return keyring.signing_key(register, clock.now())

@@ -8,6 +8,7 @@ import sqlite3
 from meldeweg.gateway.store import Store, meta
 from meldeweg.gateway.vault import Vault
 from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.settings import said
 
 _MARK = "vault"
 
@@ -29,7 +30,8 @@ class Custody:
             return found or mark
 
         if await self._store.write(job) != mark:
-            raise Fatal("vault-key-wrong", "the store was written with another vault key")
+            why = f"{said('vault_key')}: the store was written with another vault key"
+            raise Fatal("vault-key-wrong", why)
 
     async def stop(self) -> None:
         """Nothing is open."""

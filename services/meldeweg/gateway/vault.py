@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.settings import naming
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key stays far below 2**32 seals (NIST SP 800-38D, 8.3)
@@ -58,11 +59,19 @@ class Vault:
         raise TypeError("a vault is not pickled or copied")
 
 
-def load(path: Path) -> Vault:
-    """Read the key, or create it on the first start; `Fatal` as `kernel.keyfile`."""
-    if not path.exists():
-        keyfile.create(path, secrets.token_bytes(KEY_BYTES))
-    return Vault(keyfile.read(path))
+def load(path: Path, setting: str = "vault_key") -> Vault:
+    """Read the key, or create it on the first start.
+
+    Raises Fatal as `kernel.keyfile`, or `vault-key-malformed`, each with the
+    name of the `setting` that says where it is.
+    """
+    with naming(setting):
+        if not path.exists():
+            keyfile.create(path, secrets.token_bytes(KEY_BYTES))
+        key = keyfile.read(path)
+        if len(key) != KEY_BYTES:
+            raise Fatal("vault-key-malformed", f"{path}: expected {KEY_BYTES} bytes")
+        return Vault(key)
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

@@ -15,7 +15,7 @@ from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Fatal, Unavailable
 
 _SPEC = re.compile(
-    r"(?P<name>[a-z0-9_.]+)=(?P<action>kill|error|sleep:(?P<seconds>[0-9]+(\.[0-9]+)?))(@(?P<nth>[0-9]+))?",
+    r"(?P<name>[a-z0-9_.]+)=(?P<action>kill|error|sleep:(?P<seconds>[0-9]{1,6}(\.[0-9]{1,6})?))(@(?P<nth>[0-9]{1,9}))?",
 )
 log = logs.get()
 

@@ -10,6 +10,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -28,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from meldeweg.kernel.bounds import Addresses, Offset
 from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Fatal
 
@@ -91,7 +93,7 @@ class Group(BaseModel):
 class KafkaSettings(Group):
     """Where the broker is and who we are there."""
 
-    bootstrap: str = Field(description="broker addresses, host:port, separated by commas")
+    bootstrap: Addresses = Field(description="broker addresses, host:port, separated by commas")
     ca: Path = Field(description="file with the CA certificates that broker certificates chain to")
     cert: Path = Field(description="file with this client's certificate chain (PEM)")
     key: Path = Field(description="file with this client's private key (PEM, PKCS #8)")
@@ -100,7 +102,11 @@ class KafkaSettings(Group):
 class HttpSettings(Group):
     """Where this service listens."""
 
-    host: str = Field(default="127.0.0.1", description="address to listen on")
+    host: str = Field(
+        default="127.0.0.1",
+        pattern=r"^[A-Za-z0-9._:%-]{1,253}$",
+        description="address to listen on",
+    )
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
     )
@@ -139,7 +145,7 @@ class Settings(BaseSettings):
     mode: Mode = Field(default=Mode.PRODUCTION, description="production, or demo: allows seams")
     http: HttpSettings = Field(default=HttpSettings(), description="where this service listens")
     failpoints: str = seam("", "faults at named points: name=kill|sleep:5|error, each with @n")
-    clock_offset: float = seam(0.0, "seconds by which this service's clock is wrong")
+    clock_offset: Offset = seam(0.0, "seconds by which this service's clock is wrong")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -236,6 +242,29 @@ def describe(cls: type[BaseModel]) -> list[Described]:
     return list(_unfolded(cls, ()))
 
 
+def said(name: str) -> str:
+    """Return a setting's name in TOML with that in the environment: `store (MELDEWEG_STORE)`."""
+    return f"{name} ({_variable(name.split('.'))})"
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Name the setting in whatever goes wrong with the file or directory that it names.
+
+    A Fatal keeps its code; what the operating system refuses, or a path that none can be, becomes
+    Fatal `setting-invalid`. Neither says more of the value than the path of a file.
+    """
+    try:
+        yield
+    except Fatal as exc:
+        raise Fatal(exc.code, f"{said(name)}: {exc.detail}") from exc
+    except OSError as exc:
+        where = f"{exc.filename}: " if exc.filename else ""
+        raise Fatal("setting-invalid", f"{said(name)}: {where}{exc.strerror}") from exc
+    except ValueError as exc:
+        raise Fatal("setting-invalid", f"{said(name)}: no path can be this") from exc
+
+
 def read_secret(path: Path) -> str:
     """Return the text of a secret's file without its last newline.
 
@@ -243,11 +272,15 @@ def read_secret(path: Path) -> str:
     """
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as exc:
+    except (OSError, ValueError) as exc:  # UnicodeDecodeError, and a path with a NUL
         raise Fatal("secret-unreadable", str(path)) from exc
     if not text.strip():
         raise Fatal("secret-empty", str(path))
     return text
+
+
+def _variable(path: Sequence[str]) -> str:
+    return PREFIX + "__".join(path).upper()
 
 
 def _unfolded(cls: type[BaseModel], above: tuple[str, ...]) -> Iterator[Described]:
@@ -257,8 +290,7 @@ def _unfolded(cls: type[BaseModel], above: tuple[str, ...]) -> Iterator[Describe
             yield from _unfolded(group, path)
         else:
             default = "required" if field.is_required() else _shown(field.get_default())
-            variable = PREFIX + "__".join(path).upper()
-            yield Described(".".join(path), variable, default, field.description or "")
+            yield Described(".".join(path), _variable(path), default, field.description or "")
 
 
 def _shown(default: object) -> str:
@@ -310,8 +342,7 @@ def _explained(exc: ValidationError, unknown: Collection[str]) -> Iterator[tuple
     """Yield code and text of each error, without those of variables that are named already."""
     for error in exc.errors(include_url=False, include_input=False, include_context=False):
         path = [str(part) for part in error["loc"]]
-        variable = f"{PREFIX}{'__'.join(path).upper()}"
-        name = f"{'.'.join(path)} ({variable})"
+        variable, name = _variable(path), said(".".join(path))
         match error["type"]:
             case "missing":
                 yield "setting-missing", name

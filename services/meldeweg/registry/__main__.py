@@ -8,7 +8,7 @@ from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.service import Service, run
-from meldeweg.kernel.settings import load, read_secret
+from meldeweg.kernel.settings import load, naming, read_secret
 from meldeweg.kernel.trust.register import Register
 from meldeweg.registry import api, feed
 from meldeweg.registry.apply import Provisioner
@@ -23,9 +23,14 @@ def wire() -> Service:
     settings = load(RegistrySettings)
     connection = Connection.of(settings.kafka, "registry")
     clock = settings.clock()
-    register = Register(keyfile.read_public_key(settings.anchor))
-    key = keyfile.read_signing_key(settings.signing_key)
-    book = Book(read_secret(settings.database))
+    with naming("anchor"):
+        register = Register(keyfile.read_public_key(settings.anchor))
+    with naming("signing_key"):
+        key = keyfile.read_signing_key(settings.signing_key)
+    with naming("database"):
+        book = Book(read_secret(settings.database))
+    with naming("operator_token"):
+        token = read_secret(settings.operator_token)
     provisioner = Provisioner(
         register,
         Admin(connection),
@@ -42,7 +47,6 @@ def wire() -> Service:
     producer = Producer(connection)
     desk = Desk(register, book, trust, producer, provisioner, key)
     snapshots = Snapshots(trust.chains, book, producer, key, clock)
-    token = read_secret(settings.operator_token)
 
     service = Service("registry", settings, api.build(desk, register, provisioner, clock, token))
     service.part("book", book)

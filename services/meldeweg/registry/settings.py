@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from meldeweg.kernel.bounds import Pause
 from meldeweg.kernel.settings import KafkaSettings, Settings
 
 
@@ -16,9 +17,7 @@ class RegistrySettings(Settings):
     signing_key: Path = Field(description="private JWK that signs snapshots and the brake")
     operator_token: Path = Field(description="file with the operators' bearer token")
     replication: int = Field(default=3, ge=1, le=7, description="replicas of each topic")
-    reconcile_seconds: float = Field(
-        default=5.0, gt=0, description="how often topics and ACLs are compared with the agreements"
+    reconcile_seconds: Pause = Field(
+        default=5.0, description="how often topics and ACLs are compared with the agreements"
     )
-    snapshot_seconds: float = Field(
-        default=60.0, gt=0, description="how often a snapshot is signed"
-    )
+    snapshot_seconds: Pause = Field(default=60.0, description="how often a snapshot is signed")

@@ -7,7 +7,7 @@ from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.consume import Consumer
 from meldeweg.kernel.bus.subscription import Subscription
 from meldeweg.kernel.service import Service, run
-from meldeweg.kernel.settings import load, read_secret
+from meldeweg.kernel.settings import load, naming, read_secret
 from meldeweg.kernel.trust.register import Register
 from meldeweg.watch import api, feed
 from meldeweg.watch.ledger import Ledger
@@ -19,10 +19,12 @@ def wire() -> Service:
     settings = load(WatchSettings)
     connection = Connection.of(settings.kafka, "watch")
     clock = settings.clock()
-    register = Register(keyfile.read_public_key(settings.anchor))
+    with naming("anchor"):
+        register = Register(keyfile.read_public_key(settings.anchor))
+    with naming("operator_token"):
+        token = read_secret(settings.operator_token)
     ledger = Ledger(timedelta(seconds=settings.silent_after_seconds))
     reader = feed.Feed(register, ledger, clock)
-    token = read_secret(settings.operator_token)
 
     service = Service("watch", settings, api.build(ledger, register, clock, token))
     for name, prefixes, handle in (

@@ -155,7 +155,7 @@ def test_nobody_at_the_brokers_address_and_somebody_who_is_no_broker(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     assert gather_net.broker(kafka(credential, address)).code == "broker-unreachable"
-    assert gather_net.broker(kafka(credential, "nonsense")).code == "broker-unreachable"
+    assert gather_net.broker(kafka(credential, "nowhere.invalid:9092")).code == "broker-unreachable"
 
 
 def test_a_database_that_is_not_there_is_named_by_its_state_alone():

@@ -73,6 +73,27 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path):
     assert refused.value.code == "key-file-open"
 
 
+def test_a_file_that_holds_no_key_is_named_with_its_setting(tmp_path):
+    path = tmp_path / "vault-key"
+    for secret in (b"", b"abc", KEY + b"\n"):
+        path.write_bytes(secret)
+        path.chmod(0o600)
+        with pytest.raises(Fatal) as refused:
+            vault.load(path)
+        assert (refused.value.code, refused.value.detail) == (
+            "vault-key-malformed",
+            f"vault_key (MELDEWEG_VAULT_KEY): {path}: expected 32 bytes",
+        )
+
+
+@pytest.mark.parametrize("path", ["nowhere/vault-key", "\0"])
+def test_a_place_where_no_key_can_be_is_a_wrong_setting(tmp_path, path):
+    with pytest.raises(Fatal) as refused:
+        vault.load(tmp_path / path)
+    assert refused.value.code == "setting-invalid"
+    assert refused.value.detail.startswith("vault_key (MELDEWEG_VAULT_KEY): ")
+
+
 def test_a_vault_is_not_pickled():
     with pytest.raises(TypeError):
         pickle.dumps(Vault(KEY))

@@ -1,5 +1,7 @@
 """A wrong setting stops the process with its name, never with its value."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field
 
@@ -11,6 +13,7 @@ from meldeweg.kernel.settings import (
     Settings,
     describe,
     load,
+    naming,
     read_secret,
     seam,
 )
@@ -37,7 +40,8 @@ def _environment(monkeypatch):
     for name in os.environ:
         if name.startswith("MELDEWEG_"):
             monkeypatch.delenv(name)
-    for name in ("BOOTSTRAP", "CA", "CERT", "KEY"):
+    monkeypatch.setenv("MELDEWEG_KAFKA__BOOTSTRAP", "some-host:9092")
+    for name in ("CA", "CERT", "KEY"):
         monkeypatch.setenv(f"MELDEWEG_KAFKA__{name}", f"some-{name}")
     for name in ("CERT", "KEY"):  # production serves TLS, or says that a proxy does
         monkeypatch.setenv(f"MELDEWEG_HTTP__{name}", f"some-{name}")
@@ -62,9 +66,9 @@ def refusal(cls=Example):
 
 
 def test_environment_wins_over_the_file_and_the_file_over_the_default(monkeypatch, toml):
-    toml('retries = 5\n[kafka]\nbootstrap = "file"\n[limits]\nbytes = 7\n')
+    toml('retries = 5\n[kafka]\nbootstrap = "file:9092"\n[limits]\nbytes = 7\n')
     settings = load(Example)
-    assert (settings.retries, settings.kafka.bootstrap) == (5, "some-BOOTSTRAP")
+    assert (settings.retries, settings.kafka.bootstrap) == (5, "some-host:9092")
     assert settings.limits == Limits(bytes=7)
     monkeypatch.setenv("MELDEWEG_RETRIES", "6")
     assert load(Example).retries == 6
@@ -187,6 +191,14 @@ def test_http_beyond_loopback_needs_tls_or_says_that_a_proxy_ends_it(host, monke
     load(Example)
 
 
+@pytest.mark.parametrize("host", ["", "a b", "https://a", "a/b", "x" * 254])
+def test_what_is_no_address_to_listen_on_is_refused(monkeypatch, host):
+    monkeypatch.setenv("MELDEWEG_HTTP__HOST", host)
+    code, detail = refusal()
+    assert code == "setting-invalid"
+    assert detail.startswith("http.host (MELDEWEG_HTTP__HOST): ")
+
+
 def test_a_certificate_without_its_key_is_refused(monkeypatch):
     monkeypatch.delenv("MELDEWEG_HTTP__KEY")
     assert refusal() == ("setting-invalid", "http.cert and http.key belong together")
@@ -248,6 +260,19 @@ def test_a_setting_without_a_meaning_can_not_be_declared():
 
         class Silent(Settings):
             limit: int = 3
+
+
+def test_what_goes_wrong_with_a_settings_file_names_the_setting(tmp_path):
+    gone = tmp_path / "gone" / "file"
+    named = "kafka.ca (MELDEWEG_KAFKA__CA): "
+    for tried, code, detail in (
+        (lambda: read_secret(gone), "secret-unreadable", f"{named}{gone}"),
+        (gone.mkdir, "setting-invalid", f"{named}{gone}: No such file or directory"),
+        (lambda: Path("a\0b").mkdir(), "setting-invalid", f"{named}no path can be this"),
+    ):
+        with pytest.raises(Fatal) as fatal, naming("kafka.ca"):
+            tried()
+        assert (fatal.value.code, fatal.value.detail) == (code, detail)
 
 
 def test_a_secret_is_read_from_its_file(tmp_path):

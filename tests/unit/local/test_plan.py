@@ -21,6 +21,7 @@ def backbone(tmp_path, monkeypatch):
     monkeypatch.delenv("MELDEWEG_LOCAL", raising=False)
     made = Backbone(tmp_path)
     made.postgres._socket.create()
+    made.broker._cluster = (made.broker._node(1),)  # as once prepared, without formatting a disk
     return made
 
 

@@ -16,6 +16,7 @@ from meldeweg.gateway.inclusion.proving import Fetch
 from meldeweg.gateway.settings import LogSettings
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.kernel.merkle import HASH_SIZE
+from meldeweg.kernel.settings import said
 from meldeweg.kernel.tiles import WIDTH, Tile
 
 _KEPT = 128  # full tiles, 8 KiB each
@@ -29,8 +30,10 @@ class Tiles:
         self._settings = settings
         try:
             verify = ssl.create_default_context(cafile=settings.ca) if settings.ca else True
-        except OSError as exc:  # ssl.SSLError too
-            raise Fatal("setting-invalid", "audit.ca: not a readable certificate") from exc
+        except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+            raise Fatal(
+                "setting-invalid", f"{said('audit.ca')}: not a readable certificate"
+            ) from exc
         self._http = httpx2.Client(
             base_url=settings.url.rstrip("/") + "/",
             timeout=settings.timeout,

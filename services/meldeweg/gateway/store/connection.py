@@ -18,7 +18,10 @@ _WRITER = (
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open for writing, creating the file with mode 0600; explicit transactions alone."""
-    path.touch(mode=0o600)
+    try:
+        path.touch(mode=0o600)
+    except OSError as exc:
+        raise Fatal("store-unreadable", f"{path}: {exc.strerror}") from exc
     return _open(path.as_uri(), (*_COMMON, *_WRITER))
 
 

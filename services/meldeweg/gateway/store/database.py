@@ -23,9 +23,11 @@ from meldeweg.gateway.store.schema import HEAD
 from meldeweg.gateway.store.writer import Job, Writer
 from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.settings import naming
 
 T = TypeVar("T")
 FILE = "gateway.sqlite"
+_SETTING = "store"
 _MIGRATE = Path(__file__).parent / "schema" / "__main__.py"
 _READERS = 2  # threads; reads are short
 _MIGRATION = 120.0  # seconds
@@ -37,7 +39,8 @@ class Store:
     """A part of the service: `start`, then `write` and `read`, then `stop`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory.resolve()
+        with naming(_SETTING):
+            self._directory = directory.resolve()
         self._path = self._directory / FILE
         self._lock: Lock | None = None
         self._writer: Writer | None = None
@@ -52,9 +55,13 @@ class Store:
         self._listeners.append(listener)
 
     async def start(self) -> None:
-        """Take the lock, migrate if needed, check the file, open. Raises Fatal `store-…`."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = Lock(self._directory / "gateway.lock")
+        """Take the lock, migrate if needed, check the file, open.
+
+        Raises Fatal `store-…`, or `setting-invalid` where no store can be.
+        """
+        with naming(_SETTING):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = Lock(self._directory / "gateway.lock")
         self._db = await asyncio.to_thread(self._prepare)
         self._inline = connection.open_reader(self._path)
         self._writer = Writer(self._db)

@@ -12,7 +12,7 @@ from typing import Any
 
 from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Fatal
-from meldeweg.kernel.settings import KafkaSettings
+from meldeweg.kernel.settings import KafkaSettings, said
 
 # librdkafka knows no lowest version. This is what it may offer of TLS 1.2, and without a pre-shared
 # key it offers none of it; those of TLS 1.3 are not in this list's power.
@@ -34,6 +34,21 @@ class Connection:
 
     @classmethod
     def of(cls, settings: KafkaSettings, client_id: str) -> "Connection":
+        """Return the connection of a service, whose files can be used now.
+
+        Raises Fatal `setting-invalid` with the setting of the file that can't: later it would be
+        one of three, and at some reader of many.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(settings.ca)
+        except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+            raise Fatal("setting-invalid", f"{said('kafka.ca')}: no readable certificate") from exc
+        try:
+            context.load_cert_chain(settings.cert, settings.key)
+        except (OSError, ValueError) as exc:
+            which = f"{said('kafka.cert')} or {said('kafka.key')}"
+            raise Fatal("setting-invalid", f"{which}: not a readable pair") from exc
         return cls(settings.bootstrap, settings.ca, settings.cert, settings.key, client_id)
 
     def tls(self) -> "RenewingContext":

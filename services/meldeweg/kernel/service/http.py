@@ -5,6 +5,7 @@ Guarantees: until every part has started, and once draining began, the service's
 Trusts: checks are cheap and synchronous; they report what a part noticed, they do not probe.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Generator
@@ -21,7 +22,7 @@ from meldeweg.kernel import metrics
 from meldeweg.kernel.errors import Fatal
 from meldeweg.kernel.service import problem
 from meldeweg.kernel.service.protocol import BoundedProtocol
-from meldeweg.kernel.settings import HttpSettings
+from meldeweg.kernel.settings import HttpSettings, said
 
 Check = Callable[[], str | None]  # a stable code of what is missing, or None
 
@@ -154,8 +155,9 @@ def _tls(settings: HttpSettings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_cert_chain(settings.cert, settings.key)
-    except OSError as exc:  # ssl.SSLError too
-        raise Fatal("setting-invalid", "http.cert or http.key: not a readable pair") from exc
+    except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+        which = f"{said('http.cert')} or {said('http.key')}"
+        raise Fatal("setting-invalid", f"{which}: not a readable pair") from exc
     return context
 
 
@@ -163,5 +165,12 @@ def _bound(settings: HttpSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
-    except OSError as exc:
-        raise Fatal("port-taken", f"cannot listen on {settings.host}:{settings.port}") from exc
+    except (OSError, UnicodeError) as exc:  # the second: a part longer than a name's may be
+        code = getattr(exc, "errno", None)
+        where = f"cannot listen on {settings.host}:{settings.port}"
+        if code == errno.EADDRINUSE:
+            raise Fatal("port-taken", where) from exc
+        # Below 1024 without the right to it; else no address or name of this machine.
+        name = "http.port" if code in (errno.EACCES, errno.EPERM) else "http.host"
+        why = getattr(exc, "strerror", None) or "no name of a machine"
+        raise Fatal("setting-invalid", f"{said(name)}: {where}: {why}") from exc

@@ -158,6 +158,26 @@ async def test_a_store_of_a_newer_software_is_refused(fresh):
     await store.stop()
 
 
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nope/x", "a\0b"])
+async def test_a_place_where_no_store_can_be_is_a_wrong_setting(tmp_path, place):
+    (tmp_path / "file").write_text("something else")
+    with pytest.raises(Fatal) as refused:  # noqa: PT012 - some are refused when constructed
+        store = Store(tmp_path / place)
+        await store.start()
+    assert refused.value.code == "setting-invalid"
+    assert refused.value.detail.startswith("store (MELDEWEG_STORE): ")
+
+
+async def test_a_file_that_cannot_be_touched_is_an_unreadable_store(fresh, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(Fatal) as refused:
+        connection.open_writer(fresh / database.FILE)
+    assert refused.value.code == "store-unreadable"
+
+
 async def test_an_empty_directory_becomes_a_store_at_head_that_only_we_can_read(tmp_path):
     store = Store(tmp_path / "new")
     await store.start()

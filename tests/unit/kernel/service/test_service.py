@@ -342,6 +342,7 @@ service.watchdog("bus", age=lambda: time.monotonic() - last, limit=2.0, restart=
             "setting-seam",
         ),
         ({"MELDEWEG_FAILPOINTS": "a=kill"}, "setting-failpoints"),
+        ({"MELDEWEG_CLOCK_OFFSET": "1e300"}, "setting-invalid"),
     ],
 )
 def test_a_wrong_setting_exits_with_2_and_names_it(service, env, code):
@@ -349,6 +350,20 @@ def test_a_wrong_setting_exits_with_2_and_names_it(service, env, code):
     assert exit_code == 2
     assert lines[-1]["event"] == "service_refused"
     assert lines[-1]["error"][0]["code"].startswith(code)
+
+
+def test_a_host_of_another_machine_exits_with_2_as_any_wrong_setting(service):
+    env = {"MELDEWEG_HTTP__HOST": "192.0.2.1", "MELDEWEG_HTTP__PLAIN": "true"}
+    exit_code, _, lines = service(BASIC, **env).end(None)
+    assert exit_code == 2
+    assert "(MELDEWEG_HTTP__HOST)" in lines[-1]["error"][0]["detail"]
+
+
+def test_a_file_that_a_setting_names_exits_with_2_whatever_its_code(service):
+    refusal = 'raise Fatal("key-file-open", "key (MELDEWEG_KEY): chmod 600")'
+    exit_code, _, lines = service(refusal).end(None)
+    assert exit_code == 2
+    assert lines[-1]["error"][0]["code"] == "key-file-open"
 
 
 def test_a_taken_port_is_named(service):
