@@ -6,6 +6,7 @@ the directory meanwhile finds no certificate without its key. Nothing is ever ov
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,8 +39,7 @@ def check(directory: Path, identity: SigningKey, agency: AgencyId) -> None:
 
     Readers refuse a certificate of another identity: who made one would believe it counted.
     """
-    for path in sorted(directory.glob("*.jws")):
-        token = path.read_bytes().strip()
+    for path, token in _tokens(directory):
         jws = signing.parse(token, signing.typ_of(token))
         body = strictjson.loads(jws.payload, code="key-file-malformed")
         named = body.get("agency") if isinstance(body, dict) else None
@@ -53,6 +53,16 @@ def check_known(directory: Path, kid: KeyId) -> None:
         raise Refused("key-unknown", str(kid))
 
 
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Raise Refused `directory-unusable` for what the file system does not let us make."""
+    try:
+        yield
+    except OSError as exc:
+        raise Refused("directory-unusable", f"{exc.filename}: {exc.strerror}") from exc
+
+
+@_usable()
 def issue(
     identity: SigningKey,
     agency: AgencyId,
@@ -84,6 +94,7 @@ def rotate(
     return {use: issue(identity, agency, use, directory, now) for use in ONLINE}
 
 
+@_usable()
 def revoke(
     identity: SigningKey, agency: AgencyId, kid: KeyId, reason: str, directory: Path, now: datetime
 ) -> None:
@@ -105,9 +116,16 @@ def listed(directory: Path) -> list[Listed]:
     return sorted(found, key=lambda each: each.certificate.at)
 
 
-def _read(directory: Path, typ: Typ, model: type[_Body]) -> Iterator[_Body]:
+def _tokens(directory: Path) -> Iterator[tuple[Path, bytes]]:
     for path in sorted(directory.glob("*.jws")):
-        token = path.read_bytes().strip()
+        try:
+            yield path, path.read_bytes().strip()
+        except OSError as exc:
+            raise Refused("file-unreadable", f"{path}: {exc.strerror}") from exc
+
+
+def _read(directory: Path, typ: Typ, model: type[_Body]) -> Iterator[_Body]:
+    for _, token in _tokens(directory):
         if signing.typ_of(token) is typ:
             yield model.read(signing.parse(token, typ).payload, "key-file-malformed")
 

@@ -11,6 +11,7 @@ from meldeweg.cli.handing import at_desk, hand_in, said
 from meldeweg.cli.showing import Json, echo_json, table
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust.issue import signed
@@ -49,17 +50,22 @@ def enrol(
     as_json: Json = False,
 ) -> None:
     """Eine Anmeldung mit dem Anker unterschreiben; danach `meldeweg agency submit`."""
-    body = Enrolment(
+    own, signer = keyfile.read_public_key(identity), keyfile.read_signing_key(anchor)
+    if own.kid == signer.kid:
+        # Who holds it would be every agency's authority and one of them.
+        raise Refused("identity-is-anchor", str(identity))
+    body = Enrolment.made(
+        "enrolment-malformed",
         v=1,
         agency=AgencyId(agency),
         name=name,
         kind=kind,
         municipalities=tuple(Ags(each) for each in municipality or ()),
-        identity=keyfile.read_public_key(identity).public_jwk(),
+        identity=own.public_jwk(),
         principal=f"gw-{agency}",
         at=SystemClock().now(),
     )
-    token = signed(body, keyfile.read_signing_key(anchor))
+    token = signed(body, signer)
     files.create(out, token)
     said(out, Digest.of(token), as_json=as_json)
 

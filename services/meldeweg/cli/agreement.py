@@ -32,8 +32,8 @@ def make(
 ) -> None:
     """Aus der lesbaren Datei eines Kreises das Dokument machen, das alle unterschreiben."""
     pinned = strictjson.loads(files.read(identities), code="identities-malformed")
-    if not isinstance(pinned, dict):
-        raise Refused("identities-malformed", "an object is expected")
+    if not isinstance(pinned, dict) or not all(isinstance(kid, str) for kid in pinned.values()):
+        raise Refused("identities-malformed", "expected an object: agency → kid")
     keys = {AgencyId(agency): KeyId(kid) for agency, kid in pinned.items()}
     document = agreements.build(agreements.load_district(district), keys)
     files.create(out, document)

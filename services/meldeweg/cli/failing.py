@@ -88,7 +88,7 @@ def _of_ours(exc: "MeldewegError") -> Exit:
             return Exit.USAGE if named_wrong else Exit.FAILED
         case errors.Unavailable():
             return Exit.UNREACHABLE
-        case _ if exc.code.startswith("key-file-"):
+        case _ if exc.code.startswith("key-file-") or exc.code == "district-malformed":
             return Exit.FAILED  # for a service fatal; here a file that somebody named
         case _:
             named_wrong = exc.code.startswith("setting-") or exc.code in _USED_WRONG

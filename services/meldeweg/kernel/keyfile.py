@@ -8,7 +8,8 @@ Trusts: the file system's owner and mode bits, and root.
 import os
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +33,12 @@ _Key = TypeVar("_Key", SigningKey, OpenKey)
 
 
 def write_private(path: Path, key: SigningKey | OpenKey) -> None:
-    """Create `path` whole and durable with mode 0600; `Fatal("key-file-exists")` if it is there."""
-    create(path, dumps(key.private_jwk()) + b"\n")
+    """Create `path` whole and durable with mode 0600.
+
+    `Fatal("key-file-exists")` if it is there, `key-file-not-writable` if it can't be.
+    """
+    with _writing(path):
+        create(path, dumps(key.private_jwk()) + b"\n")
 
 
 def create(path: Path, secret: bytes) -> None:
@@ -64,9 +69,19 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_public(path: Path, key: SignatureKey) -> None:
-    """Write a public JWK to a new file."""
-    with path.open("xb") as file:
+    """Write a public JWK to a new file; `Fatal` as `write_private`."""
+    with _writing(path), path.open("xb") as file:
         file.write(dumps(key.public_jwk()) + b"\n")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as exc:
+        raise Fatal("key-file-exists", str(path)) from exc
+    except OSError as exc:
+        raise Fatal("key-file-not-writable", f"{path}: {exc.strerror}") from exc
 
 
 def read_signing_key(path: Path) -> SigningKey:

@@ -64,6 +64,14 @@ class Frozen(BaseModel):
             raise Refused(code, exc.code) from None
 
     @classmethod
+    def made(cls, code: str, /, **members: Any) -> Self:
+        """Make one of what a person gave, or `Refused(code)` with the members that are wrong."""
+        try:
+            return cls(**members)
+        except ValidationError as exc:
+            raise Refused(code, where(exc)) from None
+
+    @classmethod
     def read_signed(cls, data: bytes, code: str) -> Self:
         """Parse a signed payload, which must be in the one form that `bytes` writes.
 

@@ -16,11 +16,17 @@ from structlog.testing import capture_logs
 
 from meldeweg.ceremony import services
 from meldeweg.cli import __main__ as command_line
-from meldeweg.cli import commands, showing
+from meldeweg.cli import commands, refusals, showing
 from meldeweg.doctor.catalogue import catalogue
 from meldeweg.kernel import agreement, keyfile
-from meldeweg.kernel.ids import Digest
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.ids import AgencyId, Digest
+from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.trust.issue import change_status
+from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.local.pki import DemoPki
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -252,6 +258,96 @@ def test_an_agreement_is_made_shown_and_signed_by_its_parties_alone(run, tmp_pat
     assert code == 1
     assert "agreement-signature-refused" in err
     assert not (tmp_path / f"by-{other}").exists()
+
+
+@pytest.fixture
+def hand(run, tmp_path):
+    """Make two key files, some wrong files, and what commands of the ceremonies take of them."""
+    for name in ("anchor", "police"):
+        run("agency", "new-key", tmp_path / f"{name}.jwk")
+    run("agency", "new-key", tmp_path / "one.jwk")
+    (tmp_path / "one.jwk").unlink()  # its public part is still there
+    (tmp_path / "number.json").write_text('{"polizei-viersen": 5}')
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "wrong.toml").write_text("term = 5")
+    (tmp_path / "odd" / "odd.jws").mkdir(parents=True)
+    named = {
+        "ENROL": ("--kind", "police", "--anchor", "@anchor.jwk", "--out", "@out"),
+        "OWN": ("--identity", "@police.jwk", "--agency", "polizei-viersen"),
+        "LONG": ("x" * 501,),
+        "LONG-ID": ("-".join(["a" * 40] * 5),),
+    }
+
+    def given(*words):
+        for word in words:
+            if word in named:
+                yield from given(*named[word])
+            else:
+                yield str(tmp_path / word[1:]) if word.startswith("@") else word
+
+    return lambda *words: run(*given(*words))
+
+
+@pytest.mark.parametrize(
+    ("command", "refused", "code"),
+    [
+        (("agency", "enrol", "a", "--name", "", "--identity", "@police.pub.jwk", "ENROL"),
+         "enrolment-malformed", 1),
+        (("agency", "enrol", "a", "--name", "\udc80", "--identity", "@police.pub.jwk", "ENROL"),
+         "enrolment-malformed", 1),
+        (("agency", "enrol", "LONG-ID", "--name", "A", "--identity", "@police.pub.jwk", "ENROL"),
+         "enrolment-malformed", 1),
+        (("agency", "enrol", "a", "--name", "A", "--identity", "@anchor.pub.jwk", "ENROL"),
+         "identity-is-anchor", 1),
+        (("agency", "enrol", "A b", "--name", "A", "--identity", "@police.pub.jwk", "ENROL"),
+         "agency-id-malformed", 1),
+        (("agency", "new-key", "@gone/key.jwk"), "key-file-not-writable", 1),
+        (("agency", "new-key", "@one.jwk"), "key-file-exists", 1),
+        (("keys", "revoke", "KID", "OWN", "--keys", "@keys", "--unseen", "--reason", ""),
+         "reason-malformed", 1),
+        (("keys", "revoke", "KID", "OWN", "--keys", "@keys", "--unseen", "--reason", "LONG"),
+         "reason-malformed", 1),
+        (("keys", "revoke", "KID", "OWN", "--keys", "@gone", "--unseen", "--reason", "x"),
+         "directory-unusable", 2),
+        (("keys", "issue", "OWN", "--keys", "@list.json", "--use", "sign"),
+         "directory-unusable", 2),
+        (("keys", "issue", "OWN", "--keys", "@list.json/below", "--use", "sign"),
+         "directory-unusable", 2),
+        (("keys", "rotate", "OWN", "--keys", "@list.json"), "directory-unusable", 2),
+        (("keys", "issue", "OWN", "--keys", "@odd", "--use", "sign"), "file-unreadable", 1),
+        (("keys", "list", "--keys", "@odd"), "file-unreadable", 1),
+        (("agreement", "make", "kreis-viersen", "--identities", "@number.json", "--out", "@out"),
+         "identities-malformed", 1),
+        (("agreement", "make", "kreis-viersen", "--identities", "@list.json", "--out", "@out"),
+         "identities-malformed", 1),
+        (("agreement", "make", "@wrong.toml", "--identities", "@kids.json", "--out", "@out"),
+         "district-malformed", 1),
+        (("agreement", "make", "@gone.toml", "--identities", "@kids.json", "--out", "@out"),
+         "district-malformed", 1),
+    ],
+)  # fmt: skip
+def test_bad_input_to_a_ceremony_is_refused_by_code_and_in_both_languages(
+    hand, tmp_path, command, refused, code
+):
+    kid = keyfile.read_public_key(tmp_path / "police.pub.jwk").kid
+    (tmp_path / "kids.json").write_text(json.dumps({"polizei-viersen": kid}))
+    (tmp_path / "keys").mkdir()
+    command = [kid if word == "KID" else word for word in command]
+    ended, _, err = hand(*command)
+    assert (err.partition(":")[0], ended) == (refused, code)
+    sentence = next(group[refused] for group in refusals.catalogue().values() if refused in group)
+    assert sentence.german in err
+    assert sentence.english
+    assert json.loads(hand(*command, "--json")[2])["error"] == refused
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "keys").iterdir())
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_a_revocation_of_an_agency_needs_a_reason_that_readers_take(reason):
+    with pytest.raises(Refused) as refused:
+        change_status(SigningKey.generate(), AgencyId("a"), AgencyStatus.REVOKED, 1, reason, NOW)
+    assert refused.value.code == "reason-malformed"
 
 
 def test_a_failed_signing_leaves_no_file(run, tmp_path):

@@ -53,7 +53,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(keyfile.os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(Fatal, match=r"key-file-not-writable: .*No space"):
         write_private(tmp_path / "key.jwk", SIGNING)
     assert list(tmp_path.iterdir()) == []
 

@@ -67,12 +67,19 @@ def certify(
 def revoke_key(
     identity: SigningKey, agency: AgencyId, kid: KeyId, reason: str, now: datetime
 ) -> bytes:
-    """Revoke one key of the agency by its identity key."""
-    return signed(KeyRevoked(v=1, agency=agency, kid=kid, reason=reason, at=now), identity)
+    """Revoke one key of the agency by its identity key; `Refused("reason-malformed")`."""
+    body = KeyRevoked.made("reason-malformed", v=1, agency=agency, kid=kid, reason=reason, at=now)
+    return signed(body, identity)
 
 
 def change_status(
     key: SigningKey, agency: AgencyId, status: AgencyStatus, n: int, reason: str, now: datetime
 ) -> bytes:
-    """Suspend, resume or revoke an agency; who may is judged by every reader."""
-    return signed(Status(v=1, agency=agency, status=status, n=n, reason=reason, at=now), key)
+    """Suspend, resume or revoke an agency; who may is judged by every reader.
+
+    `Refused("reason-malformed")` for a reason that no reader would take.
+    """
+    body = Status.made(
+        "reason-malformed", v=1, agency=agency, status=status, n=n, reason=reason, at=now
+    )
+    return signed(body, key)
