@@ -107,6 +107,28 @@ def test_it_fails_where_somebody_else_signed_the_log(district, tell, monkeypatch
         attempts.log_proves(district.described, district.directory, digest, tell)
 
 
+def test_it_fails_where_the_anchor_names_no_key_of_the_log(district, tell, monkeypatch, story):
+    digest = district.police.sent(story(CAST).report().id).digest
+    known = attempts.register_file.of_stack(district.directory)
+    monkeypatch.setattr(known, "service_keys", lambda _: ())
+    monkeypatch.setattr(attempts.register_file, "of_stack", lambda _: known)
+    with pytest.raises(StepFailedError, match="names no key"):
+        attempts.log_proves(district.described, district.directory, digest, tell)
+
+
+def test_it_fails_where_the_sender_did_not_sign(district, tell, monkeypatch, story):
+    digest = district.police.sent(story(CAST).report().id).digest
+    entry_of = attempts._entry_of
+
+    def forged(*args):
+        index, told = entry_of(*args)
+        return index, replace(told, jws=replace(told.jws, signature=bytes(64)))
+
+    monkeypatch.setattr(attempts, "_entry_of", forged)
+    with pytest.raises(Refused, match="signature-invalid"):
+        attempts.log_proves(district.described, district.directory, digest, tell)
+
+
 def test_it_fails_where_a_changed_byte_is_not_found(exported, tell, monkeypatch):
     out, _ = exported
     empty = Report(size=1, entries=1, root="00")

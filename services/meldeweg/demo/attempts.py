@@ -94,6 +94,7 @@ def log_proves(stack: Description, directory: Path, digest: str, tell: Teller) -
         keys = register.service_keys("audit")
         with open_source(str(out)) as source:
             vkeys = [note.Verifier(head.origin, key.public).vkey() for key in keys]
+            must(vkeys, "the anchor names no key of the log")  # else the export's own would do
             report = offline.verify(source, vkeys=vkeys)
         must(report.ok, str(report.as_json()))
         _, told = _entry_of(out, digest)

@@ -106,8 +106,7 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
     if subject.audit is not None:
         report.checked.append(f"{subject.name}: audit log")
         facts, _ = gather_net.service(subject.audit, clock)
-        if not facts.reached:
-            report.findings.append(Finding(subject.name, "audit-unreachable", subject.audit))
+        report.findings += judging.audit(subject.name, facts)
 
 
 def _files(subject: Subject, now: datetime, report: Report) -> None:

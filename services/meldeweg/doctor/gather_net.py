@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import struct
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -76,22 +77,21 @@ def database(uri: str) -> str:
 
 def service(url: str, clock: Clock) -> tuple[ServiceFacts, ClockFacts | None]:
     """Ask `/readyz`, and compare the Date of its answer with our clock."""
-    parts = urlsplit(url)
     # Who it is does not matter for these facts, and nothing secret is sent.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above
-    connection = (
-        http.client.HTTPSConnection(parts.netloc, timeout=_TIMEOUT, context=context)
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
-    )
     try:
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        body = answer.read(64 * 1024)
-    except (OSError, http.client.HTTPException):
+        parts = urlsplit(url)
+        connection = (
+            http.client.HTTPSConnection(parts.netloc, timeout=_TIMEOUT, context=context)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
+        )
+        with closing(connection):
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            body = answer.read(64 * 1024)
+    except (OSError, ValueError, http.client.HTTPException):  # the second: no address at all
         return ServiceFacts(url, reached=False), None
-    finally:
-        connection.close()
     return ServiceFacts(url, True, _missing(body)), _date(url, answer.getheader("date"), clock)
 
 

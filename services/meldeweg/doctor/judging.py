@@ -159,6 +159,14 @@ def service(who: str, facts: ServiceFacts) -> Iterator[Finding]:
         yield Finding(who, "service-not-ready", f"{part}: {code}")
 
 
+def audit(who: str, facts: ServiceFacts) -> Iterator[Finding]:
+    """Judge whether the audit log that a gateway asks is there, and is one."""
+    if not facts.reached:
+        yield Finding(who, "audit-unreachable", facts.url)
+    for part, code in facts.missing:
+        yield Finding(who, "audit-unreachable", f"{facts.url}: {part}: {code}")
+
+
 def port(who: str, facts: PortFacts) -> Iterator[Finding]:
     """Judge whether a service can listen where it should."""
     if facts.taken_by == "another":

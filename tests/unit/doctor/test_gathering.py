@@ -4,7 +4,9 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -183,7 +185,32 @@ def test_a_service_that_does_not_run_is_not_all_well():
 def test_an_audit_log_that_does_not_answer_is_found():
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
-    assert found_of(audit=nobody) == ["audit-unreachable"]
+    for address in (nobody, "http://127.0.0.1:abc", "http://[::1", "http://a b:80"):
+        assert found_of(audit=address) == ["audit-unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "codes"),
+    [
+        (200, b'{"ready": true, "missing": {}}', []),
+        (503, b'{"missing": {"database": "database-unreachable"}}', ["audit-unreachable"]),
+        (404, b"nothing here", ["audit-unreachable"]),
+    ],
+)
+def test_an_audit_log_that_is_not_ready_or_none_is_found(status, said, codes):
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert found_of(audit=f"http://127.0.0.1:{server.server_port}") == codes
+        server.shutdown()
 
 
 @pytest.mark.parametrize("said", ["postgresql://x:geheim@127.0.0.1:1/x", "no address", None])

@@ -40,7 +40,10 @@ def binding(kind: Any, acl: Acl) -> Any:
 
 
 def acl_of(binding: AclBinding) -> Acl | None:
-    """Return the right; None for what librdkafka itself has no word for (delegation tokens)."""
+    """Return the right; None for what librdkafka has no word for.
+
+    That is delegation tokens and users, and two-phase commits: none gives access to a topic here.
+    """
     resource = next((ours for ours, its in _RESOURCES.items() if its is binding.restype), None)
     pattern = next(
         (ours for ours, its in _PATTERNS.items() if its is binding.resource_pattern_type), None
