@@ -2,12 +2,25 @@
 
 import base64
 import json
+import random
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from check.test_spec_audit_log import export  # noqa: F401 - a fixture
+from meldeweg.audit.sources import open_source
+from meldeweg.audit.verify import verify
+from unit.audit.synthetic import (
+    EVENTS,
+    OFFICE,
+    POLICE,
+    TO_OFFICE,
+    Log,
+    given_up,
+    heartbeat,
+    message,
+)
 from unit.audit.test_log_vectors import put
 
 LOG = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_text())
@@ -182,3 +195,28 @@ def test_it_follows_no_name_out_of_the_export(second, export, tmp_path):  # noqa
     (place / "checkpoint").symlink_to(export / "checkpoint")
     said = second.ask("export", Dir=str(place), Vkeys=[(export / "vkey").read_text().strip()])
     assert (said["ok"], said["why"]) == (False, "checkpoint-unreadable")
+
+
+@pytest.mark.parametrize("year", [1, 2])
+def test_both_say_the_same_of_numbers_in_many_small_logs(second, tmp_path, year):
+    """Messages in any order, repeated and left out; heartbeats; numbers that were given up."""
+    draw = random.Random(year)
+    for nth in range(40):
+        log = Log() if year == 1 else Log(year=2027, previous=b"p" * 32)
+        numbers = [n for n in range(1, 9) if draw.random() < 0.8]
+        draw.shuffle(numbers)
+        for n in numbers + draw.sample(range(1, 9), 3):
+            what = draw.random()
+            if what < 0.6:
+                log.add(TO_OFFICE, message(n))
+            elif what < 0.8:
+                log.add(EVENTS, heartbeat([(OFFICE, n)]))
+            elif what < 0.9:
+                log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, n)], agency=OFFICE))
+            else:
+                log.add(EVENTS, given_up(OFFICE, n))
+        root = log.write(tmp_path / str(nth))
+        with open_source(str(root)) as source:
+            ours = verify(source, vkeys=[log.signer.verifier().vkey()])
+        theirs = second.ask("export", Dir=str(root), Vkeys=[log.signer.verifier().vkey()])
+        assert theirs["ok"] is ours.ok, (nth, ours, theirs)

@@ -14,7 +14,6 @@ still wait at the sender; what a recipient received and the log lacks was left o
 """
 
 import binascii
-import json
 import re
 from bisect import bisect_right
 from collections import Counter, deque
@@ -22,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import parse_inbox
@@ -31,6 +31,7 @@ _YOUNG = 2  # heartbeats that may be ahead of the log
 _HOLES_MAX = 10_000  # ranges kept per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
 _EVENT = "meldeweg.event.v1+jws"
+_DEPTH = 8  # of a payload's JSON (docs/spec/message.md, § 14)
 
 _NUMBERS = 2**53  # numbers are below it (docs/spec/message.md, § 5)
 # A context in its one form, as every gateway writes it; another form is read as JSON.
@@ -137,8 +138,9 @@ class _Numbers:
 class Numbering:
     """Feed it every statement in the order of the log, then ask for `holes`.
 
-    `carried_over`: numbers began in the log of the year before; each line counts from where it is
-    first seen, and what is never seen here is not this log's.
+    `carried_over`: numbers began in the log of the year before, and what was numbered there may
+    come again. What a sender's first heartbeats here say is the beginning of its lines; a line of
+    which none of its heartbeats speaks is not this log's.
     """
 
     def __init__(self) -> None:
@@ -149,6 +151,8 @@ class Numbering:
         self._due: dict[str, dict[Line, int]] = {}
         self._erased: Counter[tuple[str, str]] = Counter()
         self._given_up: dict[Line, _Numbers] = {}
+        self._begins: dict[Line, int] = {}  # the last number that may be in an earlier log
+        self._beats: Counter[str] = Counter()
         self._received: dict[Line, _Numbers] = {}  # claimed by recipients, and not seen before
 
     def feed_erased(self, topic: str) -> None:
@@ -172,29 +176,41 @@ class Numbering:
                 if found and writer.named in data and (number := int(found[2])) < _NUMBERS:
                     self._add((writer.sender, writer.recipient, found[1].decode()), number)
                     return
-            body = json.loads(_b64(payload))
+            body = strictjson.loads(_strict(payload), max_depth=_DEPTH)
             if writer.named:
                 self._message(writer, body)
                 return
-            kind = json.loads(_b64(head))["typ"]
+            kind = strictjson.loads(_strict(head), max_depth=1)["typ"]
+            if body["agency"] != writer.sender:
+                return
             if kind == _HEARTBEAT:
                 self._heartbeat(writer.sender, body)
             elif kind == _EVENT and body["kind"] == "undeliverable":
                 self._undeliverable(writer.sender, body)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (Refused, ValueError, KeyError, TypeError, AttributeError):
             return  # not one of ours: recorded in the log like any other, judged by its recipient
 
     def holes(self) -> list[Hole]:
         """What is missing, by sender and number; the open ones last."""
         found = []
         for (sender, recipient, outbox), seen in sorted(self._seen.items()):
-            found += [Hole(sender, recipient, outbox, a, b) for a, b in seen.missing(seen.last)]
+            begin = self._begin((sender, recipient, outbox))
+            if begin is not None:
+                found += [
+                    Hole(sender, recipient, outbox, max(a, begin + 1), b)
+                    for a, b in seen.missing(seen.last)
+                    if b > begin
+                ]
         for agency, claims in sorted(self._due.items()):
             found += self._claimed(agency, claims, young=False)
         for agency, beats in sorted(self._young.items()):
             newest = {line: n for beat in beats for line, n in beat.items()}
             found += self._claimed(agency, newest, young=True)
         return self._excused([part for hole in found for part in self._without_given_up(hole)])
+
+    def _begin(self, line: Line) -> int | None:
+        """Return behind which number a line is this log's; None where nobody can tell."""
+        return self._begins.get(line) if self.carried_over else 0
 
     def _without_given_up(self, hole: Hole) -> list[Hole]:
         """Cut a hole where its sender gave numbers up; what a recipient has was not given up."""
@@ -227,10 +243,10 @@ class Numbering:
     def _claimed(self, agency: str, claims: dict[Line, int], *, young: bool) -> list[Hole]:
         found = []
         for line, last in sorted(claims.items()):
-            seen = self._seen.get(line)
-            if seen is None and self.carried_over:
+            seen, begin = self._seen.get(line), self._begin(line)
+            if begin is None:
                 continue
-            known = seen.last if seen else 0  # holes below are named already
+            known = max(seen.last if seen else 0, begin)  # holes below are named already
             if last > known:
                 found.append(Hole(*line, known + 1, last, agency, young))
         return found
@@ -243,7 +259,7 @@ class Numbering:
     def _add(self, line: Line, number: int) -> None:
         seen = self._seen.get(line)
         if seen is None:
-            seen = self._seen[line] = _Numbers(number - 1 if self.carried_over else 0)
+            seen = self._seen[line] = _Numbers()
         seen.add(number)
 
     def _undeliverable(self, agency: str, body: dict[str, Any]) -> None:
@@ -260,6 +276,13 @@ class Numbering:
         for partner, seq in body["received"].items():
             if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
                 claims[partner, agency, seq["outbox"]] = seq["n"]
+        for line, number in claims.items():
+            if line[0] == agency:
+                # Read independently of each other, a record may be in the old log and what says
+                # so in the new: as with the newest, two more heartbeats settle it.
+                first = number if self._beats[agency] <= _YOUNG else 0
+                self._begins[line] = max(first, self._begins.get(line, 0))
+        self._beats[agency] += 1
         beats = self._young.setdefault(agency, deque())
         beats.append(claims)
         if len(beats) > _YOUNG:
@@ -291,7 +314,12 @@ def _counts(hole: Hole) -> bool:
 def _fits(seq: Any) -> bool:
     outbox, number = seq["outbox"], seq["n"]
     fits = isinstance(outbox, str) and _OUTBOX.fullmatch(outbox)
-    return bool(fits) and type(number) is int and 0 < number < _NUMBERS
+    is_one = fits and len(seq) == 2 and type(number) is int
+    return bool(is_one) and 0 < number < _NUMBERS
+
+
+def _strict(part: bytes) -> bytes:
+    return strictjson.b64u_decode(part.decode("ascii"))
 
 
 def _b64(part: bytes) -> bytes:

@@ -24,7 +24,7 @@ type claim struct {
 func (e *export) numbers() {
 	seen := map[counter]map[int64]bool{}
 	erased, missing := map[pair]int64{}, map[pair]int64{}
-	least, most := map[counter]int64{}, map[counter]int64{}
+	most := map[counter]int64{}
 	beats := map[string][]beat{}
 	gone := map[counter]map[int64]bool{} // numbers that their sender gave up
 	for _, each := range e.lines {
@@ -44,10 +44,10 @@ func (e *export) numbers() {
 				continue
 			}
 			if seen[count] == nil {
-				seen[count], least[count], most[count] = map[int64]bool{}, n, n
+				seen[count], most[count] = map[int64]bool{}, n
 			}
 			seen[count][n] = true
-			least[count], most[count] = min(least[count], n), max(most[count], n)
+			most[count] = max(most[count], n)
 		}
 		if agency, ok := strings.CutPrefix(each.topic, "events."); ok {
 			if said, ok := heartbeat(each.statement, agency); ok {
@@ -83,26 +83,39 @@ func (e *export) numbers() {
 			}
 		}
 	}
+	begins := beginnings(beats)
 	for count, found := range seen {
-		start := least[count]
+		begin, known := begins[count]
 		if first {
-			start = 1
+			begin, known = 0, true
 		}
-		excused := e.excused(gone[count], found, start, most[count])
-		missing[pair{count.from, count.to}] += most[count] - start + 1 - int64(len(found)) - excused
+		if !known || most[count] <= begin {
+			continue
+		}
+		lacking := most[count] - begin - e.excused(gone[count], found, begin+1, most[count])
+		for n := range found {
+			if n > begin {
+				lacking--
+			}
+		}
+		missing[pair{count.from, count.to}] += lacking
 	}
 	unseen := map[counter]int64{} // claimed as received beyond the last number that is there
 	for _, said := range beats {
 		for i, each := range said {
 			newest := i >= len(said)-2
 			for _, claimed := range each.received {
+				begin, told := begins[claimed.counter]
+				if first {
+					begin, told = 0, true
+				}
 				switch there := seen[claimed.counter][claimed.n]; {
-				case there || !first && (seen[claimed.counter] == nil || claimed.n < least[claimed.counter]):
+				case there || !told || claimed.n <= begin:
 				case newest:
 					e.notice(6, "not-yet-in-log")
-				case claimed.n > max(most[claimed.counter], unseen[claimed.counter]): // holes below count already
+				case claimed.n > max(most[claimed.counter], unseen[claimed.counter], begin): // holes below count already
 					between := pair{claimed.from, claimed.to}
-					known := max(most[claimed.counter], unseen[claimed.counter])
+					known := max(most[claimed.counter], unseen[claimed.counter], begin)
 					// the claimed number itself was received, whatever its sender says
 					excused := e.excused(gone[claimed.counter], nil, known+1, claimed.n-1)
 					missing[between] += claimed.n - known - excused
@@ -110,10 +123,14 @@ func (e *export) numbers() {
 				}
 			}
 			for _, claimed := range each.sent {
-				if claimed.n <= most[claimed.counter] || !first && seen[claimed.counter] == nil {
+				begin, told := begins[claimed.counter]
+				if first {
+					begin, told = 0, true
+				}
+				behind := max(most[claimed.counter], begin)
+				if !told || claimed.n <= behind {
 					continue
 				}
-				behind := most[claimed.counter]
 				if e.excused(gone[claimed.counter], nil, behind+1, claimed.n) == claimed.n-behind {
 					continue
 				}
@@ -126,6 +143,24 @@ func (e *export) numbers() {
 		}
 	}
 	e.tell(missing, erased)
+}
+
+// beginnings says of each count that its sender's heartbeats name which number may be the last of an
+// earlier log: what its first three say, and none where a later one names it first.
+func beginnings(beats map[string][]beat) map[counter]int64 {
+	found := map[counter]int64{}
+	for _, said := range beats {
+		for i, each := range said {
+			for _, claimed := range each.sent {
+				first := claimed.n
+				if i > 2 {
+					first = 0
+				}
+				found[claimed.counter] = max(found[claimed.counter], first)
+			}
+		}
+	}
+	return found
 }
 
 // excused counts the numbers from first to last that are not there because they were given up.
@@ -188,7 +223,7 @@ func givenUp(token, agency string) (counter, int64, bool) {
 	said, ok := body(token, "event")
 	seq, _ := said.get("seq")
 	partner := said.str("partner")
-	ok = ok && said.str("kind") == "undeliverable" && agencyForm.MatchString(partner) && sequence(seq)
+	ok = ok && said.str("agency") == agency && said.str("kind") == "undeliverable" && agencyForm.MatchString(partner) && sequence(seq)
 	return counter{agency, partner, seq.str("outbox")}, seq.int("n"), ok
 }
 

@@ -26,6 +26,7 @@ from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.leaf import Leaf, genesis
 from meldeweg.kernel.merkle import leaf_hash, root_of
+from meldeweg.kernel.strictjson import b64u_encode
 from meldeweg.kernel.tiles import ENTRIES, Tile, encode_bundle
 from unit.audit.synthetic import (
     EVENTS,
@@ -340,6 +341,64 @@ def test_what_its_recipient_has_was_not_given_up_though_later_ones_are_there(tmp
     for _ in range(3):
         log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 6)], agency=OFFICE))
     assert [missed.detail for missed in check(log.write(tmp_path)).missing] == ["5 to 5"]
+
+
+def second_year(*said):
+    """A log that goes on from one which is not here: numbers as messages, ("beat", n) or lists."""
+    log = Log(year=2027, previous=b"p" * 32)
+    log.next = {TO_OFFICE: 70, EVENTS: 9}
+    for each in said:
+        if isinstance(each, int):
+            log.add(TO_OFFICE, message(each))
+        else:
+            log.add(EVENTS, heartbeat([(OFFICE, each[1])]))
+    return log
+
+
+BEAT = "beat"
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        # 6 lies in the log of the year before; 5 was not delivered there and comes again
+        ((5, (BEAT, 6), 7, (BEAT, 7), 8, (BEAT, 8), 9), []),
+        ((7, 5, (BEAT, 6), (BEAT, 7), 8, (BEAT, 8)), []),
+        ((5, (BEAT, 6), 7, (BEAT, 7), 8, (BEAT, 8), (BEAT, 10), 10), ["9 to 9"]),
+        (((BEAT, 3), (BEAT, 3), (BEAT, 3), 5, (BEAT, 5)), ["4 to 4"]),
+        ((1, 3), []),  # nobody says of when they are
+    ],
+)
+def test_in_a_later_year_what_may_be_in_the_old_log_is_not_missing(tmp_path, said, missing):
+    report = check(second_year(*said).write(tmp_path))
+    assert [found.detail for found in report.missing] == missing
+    assert report.broken == []
+
+
+def test_a_line_that_began_in_a_later_year_counts_from_one(tmp_path):
+    log = second_year((BEAT, 3), (BEAT, 3), (BEAT, 3))
+    for n in (1, 3):
+        log.add(TO_OFFICE, message(n, outbox="f" * 16))
+    log.add(EVENTS, heartbeat([(OFFICE, 3)], outbox="f" * 16))
+    assert [found.detail for found in check(log.write(tmp_path)).missing] == ["2 to 2"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"v":1,"v":1,%b}', b"\xef\xbb\xbf{%b}", b'{"x":NaN,%b}', b'{"x":"\\ud800",%b}',
+        b'{"x":[[[[[[[[[]]]]]]]]],%b}', b'{"x":99999999999999999999,%b}',
+    ],
+)  # fmt: skip
+def test_an_event_that_is_no_strict_json_gives_no_number_up(tmp_path, payload):
+    log = Log()
+    for n in (1, 3):
+        log.add(TO_OFFICE, message(n))
+    body = b'"agency":"%b","kind":"undeliverable","partner":"%b","seq":{"outbox":"%b","n":2}'
+    inner = body % (POLICE.encode(), OFFICE.encode(), b"0123456789abcdef")
+    head = b64u_encode(b'{"alg":"EdDSA","typ":"meldeweg.event.v1+jws"}')
+    log.add(EVENTS, f"{head}.{b64u_encode(payload % inner)}.x".encode())
+    assert [found.detail for found in check(log.write(tmp_path)).missing] == ["2 to 2"]
 
 
 @given(st.lists(st.integers(1, 40)), st.integers(0, 5))
