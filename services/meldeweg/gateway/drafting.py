@@ -157,9 +157,17 @@ def _one(
         raise Refused("in-reply-to-unknown", "exchanged with another partner")
     categories = written.data_categories()
     permit = _permitted(me, held, order, written, categories, addressed, original, now)
-    version, read = _in_common_version(view, held, order, written, to)
-    if read is not written:
+    version = _common_version(view, held, order, to)
+    read = written
+    if schemas.model(order.type, version) is not type(written):
+        order = orders.in_version(order, version)
+        read = orders.content(order, version)
         categories = read.data_categories()
+        try:  # the recipient judges what it reads
+            permit = _permitted(me, held, order, read, categories, addressed, original, now)
+        except NotCovered as exc:
+            call = phoning.agency(held, to)
+            raise Rejected("type-unread", f"{order.type} {version}", call=call) from exc
     recipient = _recipient(view, me, to, now)
     return Draft(order, read, categories, version, addressed, permit, recipient, referred.id)
 
@@ -192,17 +200,12 @@ def _permitted(
     return decide(held, transfer, now)
 
 
-def _in_common_version(
-    view: View, held: Sequence[Standing], order: Order, written: Content, to: AgencyId
-) -> tuple[int, Content]:
-    """Return the newest version that both read, and the content as that version reads it."""
+def _common_version(view: View, held: Sequence[Standing], order: Order, to: AgencyId) -> int:
+    """Return the newest version that both read."""
     try:
-        version = schemas.newest_common(order.type, view.reads(to))
+        return schemas.newest_common(order.type, view.reads(to))
     except Early as exc:
         raise Rejected("type-unread", order.type, call=phoning.agency(held, to)) from exc
-    if schemas.model(order.type, version) is type(written):
-        return version, written
-    return version, orders.content(order, version)
 
 
 def _recipient(view: View, me: AgencyId, to: AgencyId, now: datetime) -> Recipient:

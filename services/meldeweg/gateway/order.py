@@ -4,7 +4,7 @@ Pure. Trusts nothing of the body but its size, which the API bounded.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -53,6 +53,11 @@ def read(body: bytes) -> Order:
         _model(_Words, given, "")
     labels = _model(Labels, dict(asked.labels), "/labels") if asked.labels else None
     return Order(asked, kind, labels, document["content"])
+
+
+def in_version(order: Order, version: int) -> Order:
+    """Return the order with its content as an older version can say it."""
+    return replace(order, content=schemas.in_version(order.type, version, order.content))
 
 
 def content(order: Order, version: int) -> Content:

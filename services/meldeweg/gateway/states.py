@@ -129,6 +129,7 @@ SENT: Mapping[SentState, Mapping[SentMove, SentState]] = {
         _M.DELIVERED: _S.DELIVERED,  # it had arrived after all, and its receipt was late
         _M.ACKNOWLEDGED: _S.ACKNOWLEDGED,
         _M.REFUSED: _S.REFUSED,
+        _M.RETRACTED: _S.RETRACTED,  # it had arrived: the recipient has both
     },
 }
 

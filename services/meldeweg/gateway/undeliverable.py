@@ -58,23 +58,24 @@ class Undeliverable:
         coded = [(row, code or end_of(row, now)) for row, code in rows]
         # An event that can't be produced could not be told either, nor one of an agency that
         # nobody listens to any more.
-        told = [
-            self._told(row, code, now)
+        told = {
+            row.seq: self._told(row, code, now)
             for row, code in coded
             if row.kind != "event" and code != "sender-revoked"
-        ]
+        }
 
-        def job(db: sqlite3.Connection) -> None:
-            for row, code in coded:
-                outbox.drop(db, row.seq, now)
+        def job(db: sqlite3.Connection) -> list[tuple[Row, str]]:
+            gone = [(row, code) for row, code in coded if outbox.drop(db, row.seq, now)]
+            for row, code in gone:
                 message = sent.by_digest(db, row.ref) if row.ref else None
                 if message is not None:
                     move(db, message, now, code)
-            for event in told:
-                outbox.insert(db, event)
+            for row, _ in gone:
+                if row.seq in told:
+                    outbox.insert(db, told[row.seq])
+            return gone
 
-        await self._store.write(job)
-        for row, code in coded:
+        for row, code in await self._store.write(job):
             _lost.labels(code).inc()
             log.error("undeliverable", topic=row.topic, digest=row.ref or "0" * 64, code=code)
         self._queued()

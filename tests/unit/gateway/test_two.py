@@ -12,18 +12,20 @@ from meldeweg.gateway.inbound import Inbound
 from meldeweg.gateway.inbox import Inbox
 from meldeweg.gateway.retention import Retention
 from meldeweg.gateway.settings import ParkingSettings
-from meldeweg.gateway.states import ReceivedState, SentState
+from meldeweg.gateway.states import ReceivedState, SentMove, SentState
 from meldeweg.gateway.store import Store, idempotency, offsets, outbox, quarantine, sent
 from meldeweg.gateway.undeliverable import Undeliverable
-from meldeweg.kernel import event, topics
+from meldeweg.kernel import event, schemas, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import NO_TOPIC_ID, Record
-from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.errors import MeldewegError, Refused, Unavailable
 from meldeweg.kernel.event import EventKind
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.statement import ReceiptKind
+from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust.objects import Reads
 from unit.gateway.sending import Sender, order
 from unit.gateway.world import KREIS, NETTETAL, POLICE, World
 
@@ -295,6 +297,104 @@ async def test_what_was_never_delivered_is_undeliverable_when_it_is_erased(both)
     (told,) = _events(police)
     assert (told.kind, told.seq, told.partner) == (EventKind.UNDELIVERABLE, seq, KREIS)
     assert len(police.rows()) == 1
+
+
+async def test_what_is_due_is_told_before_it_is_erased(both):
+    police, _ = both
+    await police.intake.accept(order(), "key-0001")
+    police.clock.advance(timedelta(days=300))
+    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
+    days = timedelta(days=7), timedelta(days=30)
+    retention = Retention(police.store, police.clock, *days, over.what_is_over)
+    await retention.once()
+    assert [told.kind for told in _events(police)] == [EventKind.UNDELIVERABLE]
+    assert len(police.rows()) == 1, "the event alone"
+
+
+async def test_nothing_is_told_of_what_was_delivered_meanwhile(both):
+    police, kreis = both
+    message = (await police.intake.accept(order(), "key-0001")).id
+    late = police.clock.now() + timedelta(days=400)
+    rows = police.store.peek(lambda db: outbox.over(db, late))
+    await kreis.carry(police)
+    await police.carry(kreis)
+    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
+    await over.give_up([(row, "") for row in rows])
+    assert (await police.box.get(message)).state is SentState.DELIVERED
+    assert _events(police) == []
+
+
+async def test_what_was_given_up_and_had_arrived_is_taken_back_all_the_same(both):
+    police, kreis = both
+    message = (await police.intake.accept(order(), "key-0001")).id
+    late = police.clock.now() + timedelta(days=400)
+    rows = police.store.peek(lambda db: outbox.over(db, late))
+    await kreis.carry(police)  # its receipt is late
+    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
+    await over.give_up([(row, "key-expired") for row in rows])
+    assert (await police.box.get(message)).state is SentState.UNDELIVERABLE
+    told = statements.parse(rows[0].headers[0][1]).digest
+    await police.store.write(
+        lambda db: sent.move(db, sent.by_digest(db, told), SentMove.RETRACTED, police.clock.now())
+    )
+    await police.carry(kreis)  # the late receipt does not bring it back
+    assert (await police.box.get(message)).state is SentState.RETRACTED
+
+
+@pytest.mark.parametrize("category", ["contact", "incident"])
+async def test_a_partner_of_the_version_before_gets_no_correction_that_it_would_refuse(
+    both, world, category
+):
+    police, kreis = both
+    reply = await _replied(police, kreis)
+    _reads_the_first_version(both, world, POLICE)
+    change = examples.COMPLETION["changes"][0] | {"category": category}
+    content = {**examples.COMPLETION, "changes": [change]}
+    body = order(
+        type="correction", to={"agency": POLICE}, labels=None, content=content, in_reply_to=reply
+    )
+    with pytest.raises(MeldewegError) as refused:
+        await kreis.intake.accept(body, "key-0009")
+    assert refused.value.code == ("type-unread" if category == "contact" else "not-covered")
+
+
+async def test_a_partner_of_the_version_before_is_told_what_it_can_read(both, world):
+    police, kreis = both
+    message = await _delivered(police, kreis)
+    _reads_the_first_version(both, world, KREIS)
+    change = examples.CORRECTION["changes"][0] | {"category": "identity"}
+    content = {**examples.CORRECTION, "changes": [change]}
+    body = order(type="correction", to={"agency": KREIS}, content=content, in_reply_to=message)
+    correction = (await police.intake.accept(body, "key-0009")).id
+    await kreis.carry(police)
+    opened = await kreis.inbox.open(correction, "Erika Beispiel", None)
+    assert opened.content == examples.CORRECTION
+    assert kreis.store.peek(quarantine.count) == 0
+
+
+def _reads_the_first_version(both, world, agency):
+    types = {**schemas.known(), "correction": (1,)}
+    at = both[0].clock.now() + timedelta(seconds=1)
+    reads = issue.signed(
+        Reads(v=1, agency=agency, types=types, at=at), world.offices[agency].signing
+    )
+    for office in both:
+        office.register.apply(topics.keys(agency), reads)
+
+
+async def _replied(police, kreis):
+    """The police ask, the office answers and the police have the answer; return its id."""
+    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    body = order(
+        type="reply",
+        to={"agency": POLICE},
+        labels=None,
+        content=examples.REPLY | {"entrusted": "none"},
+        in_reply_to=inquiry,
+    )
+    reply = (await kreis.intake.accept(body, "key-0005")).id
+    await police.carry(kreis)
+    return reply
 
 
 async def test_what_the_broker_had_is_erased_whole_at_its_end(both):

@@ -225,8 +225,14 @@ def unsettled(db: sqlite3.Connection, topics: Collection[str], limit: int = 500)
     return _ROWS.select(db, "outbox", rest, (*topics, limit))
 
 
-def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
-    """Take a row off the queue for good. What the broker had before still waits for the log."""
+def drop(db: sqlite3.Connection, seq: int, at: datetime) -> bool:
+    """Take a row off the queue for good. What the broker had before still waits for the log.
+
+    Returns False when it was delivered, refused or dropped meanwhile.
+    """
+    here = db.execute("SELECT 1 FROM outbox WHERE seq = ? AND settled_at IS NULL", (seq,))
+    if here.fetchone() is None:
+        return False
     db.execute("DELETE FROM outbox WHERE seq = ? AND topic_offset IS NULL", (seq,))
     db.execute(
         "UPDATE outbox SET produced_at = coalesce(produced_at, ?1), settled_at = ?1,"
@@ -237,6 +243,7 @@ def drop(db: sqlite3.Connection, seq: int, at: datetime) -> None:
         f"DELETE FROM outbox WHERE seq = ? AND included_at IS NOT NULL AND {_SETTLED}",  # noqa: S608 - a constant
         (seq,),
     )
+    return True
 
 
 def again(db: sqlite3.Connection, seqs: Iterable[int]) -> None:

@@ -13,7 +13,12 @@ from pydantic import ValidationError
 
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Early
-from meldeweg.kernel.schemas.amendment import Correction, Correction2, Retraction
+from meldeweg.kernel.schemas.amendment import (
+    Correction,
+    Correction2,
+    Retraction,
+    without_categories,
+)
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.immediate_action import ImmediateAction
 from meldeweg.kernel.schemas.inquiry import Inquiry, Reply
@@ -37,6 +42,7 @@ __all__ = [
     "MessageType",
     "Pointer",
     "SchemaInvalid",
+    "in_version",
     "json_schema",
     "known",
     "model",
@@ -82,6 +88,13 @@ def validate(kind: MessageType, version: int, raw: bytes | object) -> Content:
         found = pointers(exc, document)
     # Outside the `except`: the library's error would stay attached, and it knows the values.
     raise SchemaInvalid(found)
+
+
+def in_version(kind: MessageType, version: int, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a content that the newest version took as an older one can say it."""
+    if kind is MessageType.CORRECTION and version == 1:
+        return without_categories(document)
+    return document
 
 
 def json_schema(kind: MessageType, version: int) -> dict[str, Any]:

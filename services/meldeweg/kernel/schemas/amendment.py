@@ -5,7 +5,8 @@ meant stands in the message's `in_reply_to`; a retraction repeats nothing of it.
 a correction each change names its category of data: what may be said in it follows from that.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -101,6 +102,15 @@ class Correction2(Correction):
         tuple[CategorisedChange, ...],
         Field(min_length=1, max_length=50, title="Änderungen", description="Mindestens eine."),
     ]
+
+
+def without_categories(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what version 1 can say of a correction that version 2 took: all but the categories."""
+    changes = [
+        {name: value for name, value in change.items() if name != "category"}
+        for change in document["changes"]
+    ]
+    return {**document, "changes": changes}
 
 
 class Retraction(Content):
