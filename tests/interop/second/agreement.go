@@ -1,10 +1,6 @@
 package main
 
-import (
-	"slices"
-	"time"
-	_ "time/tzdata" // Europe/Berlin, wherever this runs
-)
+import "slices"
 
 type agreement struct {
 	digest  string
@@ -152,42 +148,4 @@ func (r *register) party(context value) error {
 	}
 	_, ok = document.parties[context.str("to")]
 	return is(ok, "recipient-not-party")
-}
-
-// covers is as much of step 9 as the page alone tells: standing, parties, and what record and
-// agreement both say.
-func (r *register) covers(context, record value) error {
-	if err := r.party(context); err != nil {
-		return err
-	}
-	document := r.agreements[context.str("agreement")]
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return err
-	}
-	created, _ := instant(context.str("created"))
-	day := created.In(berlin).Format(time.DateOnly)
-	term, _ := document.body.get("term")
-	if day < term.str("from") {
-		return refused("agreement-not-begun")
-	}
-	if until := term.str("until"); until != "" && day > until {
-		last, _ := time.Parse(time.DateOnly, until)
-		if day > last.AddDate(0, 0, int(term.int("run_off_days"))).Format(time.DateOnly) {
-			return refused("agreement-ended")
-		}
-	}
-	clauses, _ := document.body.get("clauses")
-	at := slices.IndexFunc(clauses.items, func(v value) bool { return v.str("id") == record.str("clause") })
-	if at < 0 {
-		return refused("record-contradicts")
-	}
-	clause := clauses.items[at]
-	basis, _ := clause.get("legal_basis")
-	claimed, _ := record.get("legal_basis")
-	same := clause.str("purpose") == record.str("purpose") && len(basis.items) == len(claimed.items)
-	for i := range min(len(basis.items), len(claimed.items)) {
-		same = same && basis.items[i].text == claimed.items[i].text
-	}
-	return is(same, "record-contradicts")
 }

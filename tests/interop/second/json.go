@@ -212,6 +212,9 @@ func (r *reader) number() (value, bool) {
 	if len(said) > 32 {
 		return value{}, false
 	}
+	if _, err := strconv.ParseFloat(said, 64); err != nil { // beyond what a double holds
+		return value{}, false
+	}
 	if integer {
 		const most = 1<<53 - 1
 		n, err := strconv.ParseInt(said, 10, 64)

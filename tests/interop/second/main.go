@@ -23,6 +23,8 @@ type question struct {
 	Trust                         []posting
 	Records                       []record
 	Again                         bool // keep the register of the question before
+	Alone                         bool // judge each record as if it were the first
+	Schemas                       []string
 	Vkeys, Seen                   []string
 	Dir, Origin, Level            string
 	TopicID, Key, Value, Leaf     []byte // leaves; a null is a null
@@ -80,8 +82,17 @@ func verdict(a answer, err error) answer {
 	return a
 }
 
-// session keeps the view that the last `trust` question built.
-type session struct{ view *register }
+// session keeps the view that the last `trust` question built, and what it was given to read.
+type session struct {
+	view *register
+	learnt
+}
+
+// learnt is what the project has written down: holidays.json (§ 12) and the schemas of schemas/.
+type learnt struct {
+	holidays map[string]map[string][]string // land → year → MM-DD
+	schemas  map[string]value               // by `$id`
+}
 
 func (s *session) ask(q question, a *answer) error {
 	switch q.Op {
@@ -98,6 +109,10 @@ func (s *session) ask(q question, a *answer) error {
 		return scheduled(q, a)
 	case "trust":
 		return s.trust(q, a)
+	case "learn":
+		return s.learn(q)
+	case "content":
+		return s.told(q, a)
 	case "records":
 		return s.records(q, a)
 	case "policy":
@@ -209,7 +224,9 @@ func (s *session) records(q question, a *answer) error {
 	if err != nil {
 		return err
 	}
-	who := &reading{me: q.Me, view: s.view, now: now, digest: map[string]string{}}
+	who := &reading{me: q.Me, view: s.view, now: now, learnt: &s.learnt}
+	forget := func() { who.digest, who.known = map[string]string{}, map[string]*reference{} }
+	forget()
 	for _, each := range q.Opens {
 		key, err := opener(each)
 		if err != nil {
@@ -219,6 +236,9 @@ func (s *session) records(q question, a *answer) error {
 	}
 	for _, each := range q.Records {
 		one := answer{}
+		if q.Alone {
+			forget()
+		}
 		if strings.HasPrefix(each.Topic, "events.") {
 			body, err := s.view.told(each, now)
 			one.Text = body.str("kind")

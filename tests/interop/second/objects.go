@@ -1,7 +1,9 @@
 package main
 
 import (
+	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // check says whether a value is of the form that a table's second column names.
@@ -67,6 +69,10 @@ func integer(least int64) check {
 	return func(v value) bool {
 		return v.kind == number && decimalForm.MatchString(v.text) && (value{members: []member{{"n", v}}}).int("n") >= least
 	}
+}
+
+func between(least, most int64) check {
+	return func(v value) bool { return integer(least)(v) && !integer(most+1)(v) }
 }
 
 func listOf(form check) check {
@@ -158,26 +164,53 @@ func readContext(payload string) (value, error) {
 	return c, is(coded == (given.str("kind") == "refused"), "context-malformed")
 }
 
+// upTo: text of at most so many characters, of a form.
+func upTo(most int, form *regexp.Regexp) check {
+	return formed(func(s string) bool { return utf8.RuneCountInString(s) <= most && form.MatchString(s) })
+}
+
+// few: a list of at least and at most so many, none of them twice.
+func few(least, most int, form check) check {
+	all := listOf(form)
+	return func(v value) bool { return all(v) && len(v.items) >= least && len(v.items) <= most }
+}
+
+func unlike(form check) check { return func(v value) bool { return form(v) && distinct(v.items) } }
+
+const unseen = `\x{7f}-\x{9f}\x{2028}-\x{202e}\x{2066}-\x{2069}`
+
+var (
+	aLine    = upTo(200, regexp.MustCompile(`^[^\x00-\x1f`+unseen+`]*[^ \x{a0}\x00-\x1f`+unseen+`][^\x00-\x1f`+unseen+`]*$`))
+	prose    = upTo(1000, regexp.MustCompile(`^[^\x00-\x08\x0b\x0c\x0e-\x1f`+unseen+`]*[^ \x{a0}\x00-\x1f`+unseen+`][^\x00-\x08\x0b\x0c\x0e-\x1f`+unseen+`]*$`))
+	aName    = upTo(200, regexp.MustCompile(`(?s)^.+$`))
+	threadID = upTo(100, regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`))
+	kinds    = anyOf(fields("notification request.immediate-action inquiry reply correction retraction")...)
+	ground   = anyOf(fields("domestic-violence alcohol-excess drug-use sexual-violence neglect")...)
+	datum    = anyOf(fields(`identity contact whereabouts family incident health substance-use sexual-violence
+		offence measures assessment safety case-course entrusted`)...)
+	secret = anyOf(fields("none consent change-of-responsibility risk-assessment professional-secret")...)
+)
+
 var recordTable = []column{
-	said("v", one), said("type", words), said("version", integer(1)), said("grounds", listOf(words)),
-	said("clause", words), said("legal_basis", listOf(words)), said("purpose", words),
-	said("urgency", urgency), said("actor_ref", hex32), may("addressee", words),
-	said("data_categories", listOf(words)),
+	said("v", one), said("type", kinds), said("version", between(1, 999)), said("grounds", unlike(few(0, 5, ground))),
+	said("clause", reason), said("legal_basis", few(1, 50, aLine)), said("purpose", aLine),
+	said("urgency", urgency), said("actor_ref", hex32), may("addressee", aLine),
+	said("data_categories", unlike(few(0, 20, datum))),
 	may("labels", members(
-		said("collected_by", words), said("means", words), said("category_of_person", words), said("offence", words),
+		said("collected_by", aLine), said("means", aLine), said("category_of_person", aLine), said("offence", aLine),
 	)),
-	may("entrusted", words), may("places", members(may("place", ags), may("residence", ags))),
-	may("handover_at", moment), may("thread", words), may("in_reply_to", uuid7), may("override", words),
+	may("entrusted", secret), may("places", members(may("place", ags), may("residence", ags))),
+	may("handover_at", moment), may("thread", threadID), may("in_reply_to", uuid7), may("override", prose),
 	said("nonce", random32),
 }
 
 var receiptRecordTable = []column{
 	said("v", one), said("kind", receipts), said("of", sum), said("actor_ref", hex32), may("code", reason),
-	may("responsible", agencyID), may("reason", words), said("nonce", random32),
+	may("responsible", agencyID), may("reason", prose), said("nonce", random32),
 }
 
 var receiptPayloadTable = []column{
-	said("v", one), said("by", words), may("reason", words), may("responsible", agencyID),
+	said("v", one), said("by", aName), may("reason", prose), may("responsible", agencyID),
 }
 
 var counters = mapOf(agencyForm.MatchString, sequence)

@@ -109,11 +109,18 @@ func statusAt(document value, signed bool, at time.Time) string {
 		return "draft"
 	case day < term.str("from"):
 		return "future"
-	case until == "" || day <= until:
+	case until == "":
 		return "in-force"
 	}
 	last, _ := time.Parse(time.DateOnly, until)
-	if day <= last.AddDate(0, 0, int(term.int("run_off_days"))).Format(time.DateOnly) {
+	return runningOff(term, last, day)
+}
+
+func runningOff(term value, last time.Time, day string) string {
+	switch {
+	case day <= last.Format(time.DateOnly):
+		return "in-force"
+	case day <= last.AddDate(0, 0, int(term.int("run_off_days"))).Format(time.DateOnly):
 		return "run-off"
 	}
 	return "ended"

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
-	"slices"
 	"strings"
 	"time"
 )
@@ -15,13 +13,15 @@ type record struct {
 	Value   *string
 }
 
-// reading is what a recipient has: its name, its view, its keys and its clock.
+// reading is what a recipient has: its name, its view, its keys and its clock, and what is written.
 type reading struct {
 	me     string
 	view   *register
 	opens  []*openKey
 	now    time.Time
-	digest map[string]string // (from, id) → message digest, of what was accepted before
+	digest map[string]string     // (from, id) → message digest, of what was accepted before
+	known  map[string]*reference // (from, id) → the message that another may refer to
+	*learnt
 }
 
 // found is what an accepted record says.
@@ -32,6 +32,8 @@ type found struct {
 	Payload     string `json:"payload,omitempty"`
 	Record      string `json:"record,omitempty"`
 	Again       bool   `json:"again,omitempty"`
+	AckBy       string `json:"ack_by,omitempty"`
+	DeleteAfter string `json:"delete_after,omitempty"`
 }
 
 // judge takes the steps of § 9; the first that fails gives code and step.
@@ -160,150 +162,6 @@ func (r *reading) value(said record, token *jws, from string) error {
 	return nil
 }
 
-// sealed is steps 7 to 9; it returns the step that refuses.
-func (r *reading) sealed(said, contextText string, context value, made *found) (int, error) {
-	given, receipt := context.get("receipt")
-	if receipt {
-		_, committed := context.get("record_sha256")
-		sealed := said != "{}"
-		kind := given.str("kind")
-		if sealed != committed || sealed && kind == "delivered" || !sealed && kind != "delivered" && kind != "refused" {
-			return 7, refused("receipt-contradicts")
-		}
-		if !sealed {
-			return 9, r.view.party(context)
-		}
-	}
-	content, why, err := parts(said)
-	if err != nil {
-		return 7, err
-	}
-	aad := hash([]byte(contextText))
-	mine := slices.IndexFunc(r.opens, func(each *openKey) bool { return slices.Contains(content.kids(), each.kid) })
-	if mine < 0 {
-		return 7, refused("envelope-not-for-this-key")
-	}
-	plain, err := content.open(r.opens[mine], aad)
-	if err != nil {
-		return 7, err
-	}
-	if !slices.Equal(why.aad, aad) {
-		return 7, refused("envelope-aad-mismatch")
-	}
-	if !r.officers(why.kids(), context) {
-		return 7, refused("oversight-contradicts")
-	}
-	payload, text, err := inside(string(plain))
-	if err != nil {
-		return 7, err
-	}
-	if hexHash([]byte(text)) != context.str("record_sha256") {
-		return 8, refused("record-mismatch")
-	}
-	made.Payload, made.Record = payload, text
-	if receipt {
-		if err := r.word(context, payload, text); err != nil {
-			return 8, err
-		}
-		return 9, r.view.party(context)
-	}
-	body, err := readSigned(text, recordTable, "record-malformed")
-	if err != nil {
-		return 8, err
-	}
-	return 9, r.view.covers(context, body)
-}
-
-// officers: oversight keys of the sender's and of mine, and no other.
-func (r *reading) officers(kids []string, context value) bool {
-	var theirs, ours int
-	for _, kid := range kids {
-		switch {
-		case r.view.isOversight(context.str("from"), kid):
-			theirs++
-		case r.view.isOversight(context.str("to"), kid):
-			ours++
-		}
-	}
-	return theirs > 0 && ours > 0 && theirs+ours == len(kids)
-}
-
-// parts takes a value apart into its two envelopes (§ 6).
-func parts(said string) (content, why *envelope, err error) {
-	bad := refused("value-malformed")
-	v, err := strict(said, 5)
-	if err != nil || v.kind != object || v.names() != "content record" {
-		return nil, nil, bad
-	}
-	first, second := v.members[0].value.raw, v.members[1].value.raw
-	if said != `{"content":`+first+`,"record":`+second+`}` {
-		return nil, nil, bad
-	}
-	if content, err = parseEnvelope(first); err != nil {
-		return nil, nil, err
-	}
-	if len(second) > recordMost {
-		return nil, nil, refused("envelope-too-large")
-	}
-	why, err = parseEnvelope(second)
-	return content, why, err
-}
-
-// inside takes the content's plaintext apart into P and the text of the record (§ 6).
-func inside(plain string) (payload, record string, err error) {
-	bad := refused("content-malformed")
-	v, err := strict(plain, 32)
-	if err != nil || v.kind != object || v.names() != "attachments payload record" {
-		return "", "", bad
-	}
-	attached, payloadValue, why := v.members[0].value, v.members[1].value, v.members[2].value
-	if attached.raw != "[]" {
-		return "", "", refused("attachments-unknown")
-	}
-	if why.kind != text || plain != `{"attachments":[],"payload":`+payloadValue.raw+`,"record":`+why.raw+`}` {
-		return "", "", bad
-	}
-	if strings.LastIndex(plain, `,"record":"`) != len(plain)-len(why.raw)-len(`,"record":}`) {
-		return "", "", bad
-	}
-	return payloadValue.raw, why.text, nil
-}
-
-// word is § 8: what a person's receipt seals agrees with what it says openly.
-func (r *reading) word(context value, payload, text string) error {
-	bad := refused("receipt-contradicts")
-	why, err := readSigned(text, receiptRecordTable, "receipt-malformed")
-	if err != nil {
-		return err
-	}
-	body, err := strict(payload, 32)
-	if err != nil || !inForm(ordered(body, receiptPayloadTable), receiptPayloadTable) {
-		return refused("receipt-malformed")
-	}
-	given, _ := context.get("receipt")
-	for _, name := range fields("kind of code") {
-		if given.str(name) != why.str(name) {
-			return bad
-		}
-	}
-	for _, name := range fields("reason responsible") {
-		if body.str(name) != why.str(name) {
-			return bad
-		}
-	}
-	_, named := body.get("responsible")
-	return is(named == (given.str("code") == "not-responsible"), "receipt-contradicts")
-}
-
-// ordered puts members into the table's order: a payload need not be in signed form.
-func ordered(v value, table []column) value {
-	rank := func(name string) int {
-		return slices.IndexFunc(table, func(each column) bool { return each.name == name })
-	}
-	slices.SortStableFunc(v.members, func(a, b member) int { return rank(a.name) - rank(b.name) })
-	return v
-}
-
 // told is § 10: a record of events.<agency>.
 func (r *register) told(said record, now time.Time) (value, error) {
 	agency, ok := strings.CutPrefix(said.Topic, "events.")
@@ -342,17 +200,4 @@ func (r *register) told(said record, now time.Time) (value, error) {
 		same = same && headers[name] == implied
 	}
 	return body, is(same, "header-contradicts")
-}
-
-// opened is an auditor's work: the record of a value with an oversight key, against the context.
-func opened(said, contextText, digest string, officer *openKey) (string, error) {
-	_, why, err := parts(said)
-	if err != nil {
-		return "", err
-	}
-	plain, err := why.open(officer, hash([]byte(contextText)))
-	if err != nil {
-		return "", err
-	}
-	return string(plain), is(hex.EncodeToString(hash(plain)) == digest, "record-mismatch")
 }
