@@ -34,6 +34,7 @@ from vectors.refused_cases import (
     token_of,
     value_of,
 )
+from vectors.refused_covered import eighth_step, ninth_step, tenth_step
 from vectors.refused_sealed import later_steps, seventh_step
 from vectors.refused_trust import STRANGER, WAY, place, status, trust, weak_keys
 
@@ -205,7 +206,16 @@ def third_to_fifth_step(cases: Cases) -> None:
 def build(pinned: dict[str, str]) -> dict[str, Any]:
     """Derive the whole file; what is not pinned yet is sealed, and pinned."""
     cases = Cases(pinned)
-    for step in (first_step, second_step, third_to_fifth_step, seventh_step, later_steps):
+    for step in (
+        first_step,
+        second_step,
+        third_to_fifth_step,
+        seventh_step,
+        later_steps,
+        eighth_step,
+        ninth_step,
+        tenth_step,
+    ):
         step(cases)
     for case in cases.records:
         if case["set"].get("value") in pinned.values():

@@ -76,7 +76,7 @@ class Cases:
         self.add(name, code, statement=signed(context_of(MESSAGE), value), value=value.decode())
 
     def sealed(
-        self, name: str, code: str, content: bytes, record: bytes, context: bytes, at: int
+        self, name: str, code: str | None, content: bytes, record: bytes, context: bytes, at: int
     ) -> None:
         """Content and record sealed anew to the right keys and with the right aad."""
         sender = SIGN[POLICE] if at == MESSAGE else SIGN[OFFICE]

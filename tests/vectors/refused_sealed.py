@@ -20,6 +20,8 @@ from vectors.refused_cases import (
 )
 from vectors.refused_trust import WAY, compact, place
 
+MALFORMED = "envelope-malformed"
+
 
 def seventh_step(cases: Cases) -> None:
     """What is sealed: the same context, another value, signed by the sender himself."""
@@ -30,6 +32,22 @@ def seventh_step(cases: Cases) -> None:
     elsewhere = b64u_encode(bytes(32))
     cases.value(
         "a space in the value", value.replace(b',"record"', b', "record"'), "value-malformed"
+    )
+    for name, one_of_both in (
+        ("a blank behind the content's envelope", (first + b" ", second)),
+        ("a blank before the content's envelope", (b" " + first, second)),
+        ("a blank behind the record's envelope", (first, second + b"\n")),
+        ("a blank before the record's envelope", (first, b"\t" + second)),
+        ("a number for an envelope", (b"1", second)),
+    ):
+        cases.value(name, both % one_of_both, "value-malformed")
+    unfinished = second[:-1] + b",}"
+    cases.value("the content's envelope no JSON", both % (first[:-1] + b",}", second), MALFORMED)
+    cases.value("the record's envelope no JSON", both % (first, unfinished), MALFORMED)
+    cases.value(
+        "both wrong: the content comes first",
+        both % (dumps(one | {"tag": _flipped(one["tag"])}), unfinished),
+        "envelope-unreadable",
     )
     cases.value(
         "record before content", b'{"record":%b,"content":%b}' % (second, first), "value-malformed"
@@ -95,6 +113,18 @@ def later_steps(cases: Cases) -> None:
     sealed("content is no object", "content-malformed", b"[]", record, context)
     space = content(record).replace(b',"payload"', b', "payload"')
     sealed("a space in the content", "content-malformed", space, record, context)
+    for name, new in (
+        ("a blank behind the payload", b'} ,"record":"'),
+        ("a payload that is no object", b'}],"record":"'),
+    ):
+        bent_content = content(record).replace(b'},"record":"', new)
+        sealed(name, "content-malformed", bent_content, record, context)
+    sealed("content that ends early", "content-malformed", content(record)[:-1], record, context)
+    for name, code, listed in (
+        ("attachments that are no JSON", "content-malformed", b"[}"),
+        ("attachments null", "attachments-unknown", b"null"),
+    ):
+        sealed(name, code, content(record, listed), record, context)
     attached = content(record, b'[{"name":"x"}]')
     sealed("an attachment", "attachments-unknown", attached, record, context)
     other = record.replace(b'"version":1', b'"version":2')
@@ -195,6 +225,15 @@ def receipts(cases: Cases) -> None:
         ("a receipt whose record names another message", "receipt-contradicts", who,
          record.replace(b'"of":"d', b'"of":"e')),
         ("a receipt by nobody", "receipt-malformed", {"v": 1}, record),
+        ("a receipt by an empty name", "receipt-malformed", who | {"by": ""}, record),
+        ("a receipt by 201 characters", "receipt-malformed", who | {"by": "ü" * 201}, record),
+        ("a receipt by 200 characters", None, who | {"by": "ü" * 200}, record),
+        ("a receipt's reason null", "receipt-malformed", who | {"reason": None}, record),
+        ("a receipt with a list", "receipt-malformed", who | {"reason": []}, record),
+        ("a receipt whose record has a code of no form", "receipt-malformed", who,
+         record.replace(b',"nonce"', b',"code":"Too late","nonce"')),
+        ("a receipt whose nonce has a bit too many", "receipt-malformed", who,
+         record[:-3] + b'n"}'),
         ("a reason that the record lacks", "receipt-contradicts",
          who | {"reason": "Erfunden"}, record),
         ("responsible without its code", "receipt-contradicts",

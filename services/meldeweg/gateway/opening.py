@@ -105,12 +105,13 @@ class Opener:
 def parts(value: bytes) -> tuple[bytes, bytes]:
     """Split a value into its two envelopes, which their own reader then reads strictly.
 
-    A well-formed envelope holds base64url alone, so the second name stands in it nowhere else.
+    A well-formed envelope holds base64url alone, so the second name stands in it nowhere else. A
+    value has one written form: no blank stands around the envelopes, in which their own may.
     """
     if not value.startswith(_CONTENT) or not value.endswith(b"}"):
         raise Refused("value-malformed", "not content and record")
     content, found, record = value[len(_CONTENT) : -1].partition(_RECORD)
-    if not found:
+    if not found or not _braced(content) or not _braced(record):
         raise Refused("value-malformed", "not content and record")
     if len(record) > SEALED_RECORD_MAX:
         raise Refused("envelope-too-large", "the audit would not keep it for the officers")
@@ -127,7 +128,7 @@ def _read(plaintext: bytes) -> Unsealed:
         raise Refused("content-malformed", "not attachments, payload and record")
     attachments, found, rest = plaintext[len(_ATTACHMENTS) :].partition(_PAYLOAD)
     payload, separator, record = rest.rpartition(_TEXT)
-    if not found or not separator or not record.endswith(b'"}'):
+    if not found or not separator or not _braced(payload) or not record.endswith(b'"}'):
         raise Refused("content-malformed", "not attachments, payload and record")
     if attachments != b"[]":
         strictjson.loads(attachments, code="content-malformed")
@@ -136,8 +137,14 @@ def _read(plaintext: bytes) -> Unsealed:
     return Unsealed(payload, text.encode())
 
 
+def _braced(text: bytes) -> bool:
+    return text[:1] == b"{" and text[-1:] == b"}"
+
+
 def _word(payload: bytes) -> Word:
-    strictjson.loads(payload, max_depth=1, code="receipt-malformed")
+    members = strictjson.loads(payload, max_depth=1, code="receipt-malformed")
+    if None in members.values():  # an object: `_read` looked
+        raise Refused("receipt-malformed", "what is absent is left out")
     return Word.read(payload, "receipt-malformed")
 
 

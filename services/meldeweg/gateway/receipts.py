@@ -23,6 +23,7 @@ from meldeweg.kernel.schemas.record import ActorRef, Nonce, Reason
 from meldeweg.kernel.statement import (
     STATEMENT_HEADER,
     Context,
+    ReasonCode,
     ReceiptFor,
     ReceiptKind,
     Seq,
@@ -48,7 +49,7 @@ class ReceiptRecord(Frozen):
     kind: ReceiptKind
     of: Digest
     actor_ref: ActorRef
-    code: str | None = None
+    code: ReasonCode | None = None
     responsible: AgencyId | None = None
     reason: Reason | None = None
     nonce: Nonce

@@ -49,6 +49,9 @@ class Seq(Frozen):
     n: Annotated[int, Field(ge=1, lt=2**53)]
 
 
+ReasonCode = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+
+
 class ReceiptFor(Frozen):
     """Which record a receipt answers: by message digest, and where it lay."""
 
@@ -56,7 +59,7 @@ class ReceiptFor(Frozen):
     kind: ReceiptKind
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
     offset: Annotated[int, Field(ge=0, lt=2**53)]
-    code: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
+    code: ReasonCode | None = None
 
     @model_validator(mode="after")
     def _code_belongs_to_refused(self) -> Self:

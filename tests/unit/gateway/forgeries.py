@@ -304,13 +304,13 @@ def _value_malformed(world):
 
 @_forged("a value nested ten thousand deep", "envelope-malformed", End.REFUSED)
 def _value_nested(world):
-    deep = b'{"content":' + b"[" * 10_000 + b"]" * 10_000 + b',"record":{}}'
+    deep = b'{"content":{"x":' + b"[" * 10_000 + b"]" * 10_000 + b'},"record":{}}'
     return _resigned(world, lambda value: deep)
 
 
 @_forged("an envelope of more than 2 MiB", "envelope-too-large", End.REFUSED)
 def _envelope_oversize(world):
-    large = b'{"content":"' + b"x" * (2 * 1024 * 1024 + 1) + b'","record":{}}'
+    large = b'{"content":{"x":"' + b"x" * (2 * 1024 * 1024 + 1) + b'"},"record":{}}'
     return _resigned(world, lambda value: large)
 
 

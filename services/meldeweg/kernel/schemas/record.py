@@ -8,6 +8,7 @@ by `record_sha256` of the context; 32 random bytes in it keep that digest from b
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from meldeweg.kernel.ids import Ags, MessageId
 from meldeweg.kernel.model import Instant, Version1
@@ -20,7 +21,16 @@ ClauseId = Annotated[str, Field(max_length=60, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*
 ThreadId = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 Reason = Annotated[str, Field(max_length=1000, pattern=TEXT_PATTERN)]
 ActorRef = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+def _canonical(nonce: str) -> str:
+    """Refuse bits behind the 32 bytes, which the released schema's pattern lets pass."""
+    if nonce[-1] not in "AEIMQUYcgkosw048":
+        raise PydanticCustomError("nonce_malformed", "not the base64url of 32 bytes")
+    return nonce
+
+
+Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_canonical)]
 
 
 class Labels(Element):
