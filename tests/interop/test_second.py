@@ -125,6 +125,15 @@ def test_it_refuses_a_changed_record_with_the_same_code(second, case):
     assert said["ok"] is (case["code"] is None)
 
 
+def test_it_takes_no_other_message_under_the_same_id(second):
+    told(second, {})
+    (good,) = [r for r in WAY["records"] if r["topic"] == f"inbox.{OFFICE}.{POLICE}"]
+    (case,) = [c for c in REFUSED["records"] if c["name"] == "an envelope not in sorted form"]
+    first, other = judged(second, OFFICE, [good, changed(case)])
+    assert first["ok"]
+    assert (other["why"], other["step"]) == ("duplicate-differs", 6)
+
+
 def test_it_takes_in_nothing_that_the_chain_does_not_vouch_for(second):
     for case in REFUSED["trust"]:
         told(second, {})

@@ -1,0 +1,168 @@
+"""Records of the way, bent in each part by the agency that signs and seals them: what both
+implementations are asked."""
+
+import hashlib
+import json
+from functools import cache
+
+from meldeweg.envelope import open_sealed, seal
+from meldeweg.gateway.judging import Judge, Message, Receipt
+from meldeweg.gateway.verification import Proven
+from meldeweg.kernel.bus.records import Record
+from meldeweg.kernel.clock import from_rfc3339, to_rfc3339
+from meldeweg.kernel.jwk import OpenKey
+from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps, loads
+from unit.gateway.bending import bends
+from unit.gateway.test_refused_vectors import WAY, view_of
+from vectors.make_way import OFFICE, OVERSIGHT, POLICE, SEAL, SIGN
+from vectors.refused_cases import (
+    ACKNOWLEDGED,
+    DELIVERED,
+    JUDGED,
+    MESSAGE,
+    context_of,
+    signed,
+    token_of,
+    value_of,
+)
+
+RECORDS = {"message": MESSAGE, "delivered": DELIVERED, "acknowledged": ACKNOWLEDGED}
+PARTS = ("header", "context", "value", "plaintext", "payload", "record")
+
+
+def reader_of(at):
+    return OFFICE if at == MESSAGE else POLICE
+
+
+def bent(at, part):
+    """Yield (place, how, record) for each bend of a part, made anew by the record's own sender."""
+    key = SIGN[POLICE if at == MESSAGE else OFFICE]
+    context, value = context_of(at), value_of(at)
+    if part == "header":
+        head = b64u_decode(token_of(at).split(".")[0])
+        for place, how, text in _clean(head):
+            signing = f"{b64u_encode(text)}.{b64u_encode(context)}"
+            signature = b64u_encode(key.sign(signing.encode()))
+            yield place, how, _put(at, f"{signing}.{signature}", value)
+    elif part == "context":
+        for place, how, text in _clean(context):
+            yield place, how, _put(at, signed(text, value, key), value)
+    elif part == "value":
+        for place, how, text in _clean(value):
+            yield place, how, _put(at, signed(context, text, key), text)
+    elif value != b"{}":
+        yield from _sealed(at, part, key)
+
+
+def oversize():
+    """Yield (code, record) for what is longer than § 14 allows by one byte, and for what is not."""
+    context, value = context_of(MESSAGE), value_of(MESSAGE)
+    first, _, second = value.removeprefix(b'{"content":')[:-1].partition(b',"record":')
+    for code, one, other in (
+        ("envelope-too-large", first, _padded(second, 256 * 1024 + 1)),
+        ("oversight-contradicts", first, _padded(first, 256 * 1024)),
+        ("envelope-too-large", _padded(first, 2 * 1024 * 1024 + 1), second),
+        ("envelope-not-for-this-key", _padded(second, 2 * 1024 * 1024), second),
+    ):
+        made = b'{"content":%b,"record":%b}' % (one, other)
+        yield code, _put(MESSAGE, signed(context, made), made)
+    for code, size in (("jws-too-large", 16 * 1024 + 1), ("jws-malformed", 16 * 1024)):
+        yield code, _put(MESSAGE, "x" * size, value)
+
+
+def _padded(envelope, size):
+    """Blanks between members, which an envelope may have."""
+    return b"{" + b" " * (size - len(envelope)) + envelope[1:]
+
+
+def _sealed(at, part, key):
+    whole = opened(at)
+    inside = loads(whole)
+    payload, record = dumps(inside["payload"]), inside["record"].encode()
+    around = json.dumps(inside | {"payload": 1}, ensure_ascii=False, separators=(",", ":"))
+    texts = {"plaintext": around.encode(), "payload": payload, "record": record}
+    for place, how, text in _clean(texts[part]):
+        committed = record
+        if part == "plaintext":
+            plain = text.replace(b'"payload":1', b'"payload":' + payload, 1)
+        elif part == "payload":
+            plain = content(text, record)
+        else:
+            plain, committed = content(payload, text), text
+        context = context_of(at).replace(
+            hashlib.sha256(record).hexdigest().encode(),
+            hashlib.sha256(committed).hexdigest().encode(),
+        )
+        value = sealed(at, context, plain)
+        yield place, how, _put(at, signed(context, value, key), value)
+
+
+def content(payload, record):
+    text = json.dumps(record.decode(), ensure_ascii=False).encode()
+    return b'{"attachments":[],"payload":%b,"record":%b}' % (payload, text)
+
+
+def sealed(at, context, plain):
+    aad = hashlib.sha256(context).digest()
+    inside = seal(plain, [SEAL[reader_of(at)].public], aad)
+    officers = _for_officers().replace(b64u_encode(bytes(32)), b64u_encode(aad), 1).encode()
+    return b'{"content":%b,"record":%b}' % (inside, officers)
+
+
+@cache
+def _for_officers():
+    """Sealed once: whoever receives it reads of it whom it is for, and the `aad` that it states."""
+    keys = [OVERSIGHT[POLICE].public, OVERSIGHT[OFFICE].public]
+    return seal(b"{}", keys, bytes(32)).decode()
+
+
+def opened(at):
+    first = value_of(at).removeprefix(b'{"content":').partition(b',"record":')[0]
+    return open_sealed(first, SEAL[reader_of(at)], hashlib.sha256(context_of(at)).digest())
+
+
+def _clean(text):
+    """Bends that are UTF-8: questions to the other implementation are JSON lines."""
+    for place, how, bent_text in bends(text):
+        try:
+            bent_text.decode()
+        except UnicodeDecodeError:
+            continue
+        yield place, how, bent_text
+
+
+def _put(at, token, value):
+    made = WAY["records"][at]
+    headers = [[name, token if name == "statement" else said] for name, said in made["headers"]]
+    return {
+        "Topic": made["topic"],
+        "Key": made["key"],
+        "Headers": headers,
+        "Value": value.decode(),
+    }
+
+
+def judge_of(me):
+    """Return a function from a record to what our implementation says of it."""
+    key = OpenKey.from_jwk(WAY["private"]["seal"][me])
+    judge = Judge(me, view_of({}), {key.kid: key}, lambda *_: None, from_rfc3339(JUDGED))
+
+    def said(record):
+        found = judge.prove(
+            Record(
+                topic=record["Topic"],
+                partition=0,
+                offset=0,
+                timestamp=0,
+                key=record["Key"].encode(),
+                value=record["Value"].encode(),
+                headers=tuple((name, text.encode()) for name, text in record["Headers"]),
+            )
+        )
+        if isinstance(found, Proven):
+            found = judge.open(found)
+        if isinstance(found, Message):
+            return to_rfc3339(found.covered.ack_by), found.covered.delete_after
+        return (None, None) if isinstance(found, Receipt) else found.code
+
+    return said

@@ -1,0 +1,88 @@
+"""Both implementations say the same of whatever a sender may do: accepted alike, or refused with
+the same code."""
+
+import json
+
+import pytest
+
+from interop.differing import PARTS, RECORDS, bent, judge_of, oversize, reader_of
+from interop.test_second import NOW, WAY, told
+from meldeweg.kernel import schemas, strictjson
+from meldeweg.kernel.clock import to_rfc3339
+from meldeweg.kernel.errors import Refused
+from unit.gateway.bending import bends
+from vectors.make_way import OFFICE
+
+# Of so many bends one is taken, where there are thousands; 23 and 3 meet every kind of bend.
+SOME = {"payload": 23, "notification": 3, "request.immediate-action": 3}
+
+
+def theirs(second, me, records):
+    key = json.dumps(WAY["private"]["seal"][me])
+    for start in range(0, len(records), 100):
+        some = records[start : start + 100]
+        asked = {"Me": me, "Now": NOW, "Opens": [key], "Records": some, "Alone": True}
+        for said in second.ask("records", **asked)["each"]:
+            found = said.get("found", {})
+            yield (found.get("ack_by"), found.get("delete_after")) if said["ok"] else said["why"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", RECORDS)
+def test_both_say_the_same_of_a_record_that_its_sender_bent(second, name, part):
+    at = RECORDS[name]
+    told(second, {})
+    cases = list(bent(at, part))[:: SOME.get(part, 1)]
+    assert cases or (name == "delivered" and part not in ("header", "context"))
+    ours = judge_of(reader_of(at))
+    said = theirs(second, reader_of(at), [record for _, _, record in cases])
+    differ = [
+        (place, how, mine, other)
+        for (place, how, record), other in zip(cases, said, strict=True)
+        if (mine := ours(record)) != other
+    ]
+    assert differ == []
+
+
+def test_both_bound_what_they_read(second):
+    told(second, {})
+    cases = list(oversize())
+    ours = [judge_of(OFFICE)(record) for _, record in cases]
+    said = list(theirs(second, OFFICE, [record for _, record in cases]))
+    assert ours == said == [code for code, _ in cases]
+
+
+KINDS = [(kind, version) for kind, versions in schemas.TYPES.items() for version in versions]
+
+
+@pytest.mark.parametrize(("kind", "version"), KINDS)
+def test_both_read_the_same_in_a_payload(second, kind, version):
+    """Every example, and every bend of it: valid alike, with the same grounds and categories."""
+    examples = schemas.json_schema(kind, version)["examples"]
+    texts = [strictjson.dumps(example) for example in examples]
+    bends_of = [text for example in texts for _, _, text in bends(example)][:: SOME.get(kind, 1)]
+    differ = []
+    for text in [*texts, *bends_of]:
+        try:
+            asked = text.decode()
+        except UnicodeDecodeError:
+            continue
+        ours = read(kind, version, text)
+        said = second.ask("content", Kind=kind.value, Number=version, Text=asked)
+        other = json.loads(said["text"]) if said["ok"] else said["why"]
+        if ours != other:
+            differ.append((asked, ours, other))
+    assert differ == []
+
+
+def read(kind, version, text):
+    try:
+        found = schemas.validate(kind, version, text)
+    except Refused as exc:
+        return exc.code
+    return {
+        "grounds": list(found.named_grounds()) or None,
+        "data_categories": list(found.data_categories()) or None,
+        "entrusted": found.entrusted or "",
+        "handover_at": to_rfc3339(found.handover.at) if found.handover else "",
+    }
