@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -192,6 +193,7 @@ def test_it_verifies_a_log_of_several_tiles_as_directory_and_as_zip(second, expo
 def test_it_follows_no_name_out_of_the_export(second, export, tmp_path):  # noqa: F811
     place = tmp_path / "log"
     place.mkdir()
+    shutil.copy(export / "vkey", place / "vkey")
     (place / "checkpoint").symlink_to(export / "checkpoint")
     said = second.ask("export", Dir=str(place), Vkeys=[(export / "vkey").read_text().strip()])
     assert (said["ok"], said["why"]) == (False, "checkpoint-unreadable")

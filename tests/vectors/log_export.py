@@ -108,6 +108,16 @@ def first_steps(changes: Changes, head: note.Checkpoint) -> None:
         ("no checkpoint", None),
     ):
         changes.add(name, 1, "checkpoint", data)
+    own = changes.files["vkey"]
+    for name, data in (
+        ("no vkey, whose keys are given", None),
+        ("vkey without its last newline", own[:-1]),
+        ("vkey with a key twice", own * 2),
+        ("vkey with an empty line", own + b"\n"),
+        ("vkey whose key id is another", own.replace(b"+", b"+0", 1)),
+        ("vkey that is not UTF-8", own[:-1] + b"\xff\n"),
+    ):
+        changes.add(name, 1, "vkey", data)
     for name, size, root in (
         ("another root", head.size, bytes(32)),
         ("a size that is not there", 2**40, head.root),

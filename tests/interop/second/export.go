@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -21,7 +22,10 @@ type finding struct {
 	What   string `json:"what"`
 }
 
-const lineMost = 8 << 20
+const (
+	lineMost  = 8 << 20
+	vkeysMost = 64 << 10
+)
 
 // export is one verification of one exported log (§ 10).
 type export struct {
@@ -82,14 +86,19 @@ func (e *export) verify(vkeys []string, seen []string) {
 
 // signed is step 1.
 func (e *export) signed(vkeys []string) bool {
+	own, err := e.ownKeys()
+	if err != nil {
+		e.find(1, "%v", err)
+		return false
+	}
 	if len(vkeys) == 0 {
-		raw, err := e.read("vkey", noteMost)
-		if err != nil {
-			e.find(1, "vkey-unreadable")
-			return false
-		}
-		vkeys = strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
 		e.notice(1, "key-from-export")
+		vkeys = own
+	}
+	for _, each := range own {
+		if !slices.Contains(vkeys, each) {
+			e.notice(1, "key-not-known")
+		}
 	}
 	for _, each := range vkeys {
 		key, err := readVerifier(each)
@@ -109,6 +118,22 @@ func (e *export) signed(vkeys []string) bool {
 		return false
 	}
 	return true
+}
+
+// ownKeys are the lines of `vkey`, which has its form whoever is believed (§ 9).
+func (e *export) ownKeys() ([]string, error) {
+	raw, err := e.read("vkey", vkeysMost)
+	if err != nil {
+		return nil, refused("vkey-unreadable")
+	}
+	rest, ends := strings.CutSuffix(string(raw), "\n")
+	own := strings.Split(rest, "\n")
+	for i, each := range own {
+		if _, err := readVerifier(each); err != nil || !ends || slices.Contains(own[:i], each) {
+			return nil, refused("vkey-malformed")
+		}
+	}
+	return own, nil
 }
 
 // checkpoint reads a signed one; the key's name is the origin.
