@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from faults import order
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
+from faults.turned_away import turned_away
 
-_SLACK = 30.0  # seconds in which an overdue message must have been noticed
+SLACK = 30.0  # seconds in which an overdue message must have been noticed
 _ARRIVED = frozenset({"delivered", "acknowledged", "retracted"})
 _UNTIL_THEN = frozenset({"queued", "sent", "overdue"})
 # What the recipient's state must have made of the sender's. Overdue ends with a person's word.
@@ -34,6 +35,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_accepted(facts),
         *_unexplained(facts),
         *_ended(facts),
+        *turned_away(facts),
         *_strangers(facts),
         *_people(facts),
         *_inboxes(facts),
@@ -81,7 +83,7 @@ def _unexplained(facts: Facts) -> Iterator[Finding]:
 
 
 def _ended(facts: Facts) -> Iterator[Finding]:
-    """Each message arrived, or came back loudly; and both ends agree."""
+    """Each message arrived, or came back loudly (why: `turned_away`); and both ends agree."""
     for message in facts.messages:
         sender, row, arrived = message.name[0], message.row, message.arrived
         if facts.excused(sender):
@@ -265,7 +267,7 @@ def _let_go(facts: Facts) -> Iterator[Finding]:
             if row.included and row.ref and row.ref not in logged:
                 yield Finding(Kind.UNAUDITED, about, f"{agency} takes it for logged")
             since = None if row.included or not row.produced else row.appended
-            if since is not None and facts.evidence.at > since + _SLACK:
+            if since is not None and facts.evidence.at > since + SLACK:
                 yield Finding(Kind.STUCK, about, f"not found in the log by {agency}")
         kept = {row.ref for row in store.outbox}
         for sent in store.sent:
@@ -285,7 +287,7 @@ def _loud(facts: Facts) -> Iterator[Finding]:
 def _silence(facts: Facts, message: Message) -> str | None:
     (sender, _), row, there = message.name, message.row, message.arrived
     alarmed = facts.told(sender, "alarm", row.digest)
-    late = facts.evidence.at > row.ack_by + _SLACK
+    late = facts.evidence.at > row.ack_by + SLACK
     aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
     waits = there is not None and there.state in ("received", "opened")
     silences = {

@@ -87,11 +87,12 @@ class OutRow:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A record that is parked or in quarantine."""
+    """A record that is parked or in quarantine; `digest`: of its statement, if it has one."""
 
     topic: str
     offset: int
     code: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

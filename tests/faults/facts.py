@@ -65,6 +65,7 @@ class Facts:
             if seen.kind == "event":
                 self.events[seen.sender, seen.what, seen.digest] += 1
         self.calls = _calls(evidence.history)
+        self.refused = _refused(evidence.history)
 
     def told(self, agency: AgencyId, what: str, digest: str) -> bool:
         """Say whether the log has an event of that kind about that message."""
@@ -133,6 +134,19 @@ def _calls(history: Iterable[Entry]) -> dict[tuple[str, AgencyId, Name], list[En
             assert first.id
             found[entry.call, entry.agency, (first.sender, first.id)].append(entry)
     return found
+
+
+def _refused(history: Iterable[Entry]) -> set[tuple[AgencyId, Name]]:
+    """(recipient, message) of what a reader refused, or may have: not heard is not undone."""
+    open_: dict[int, tuple[AgencyId, Name]] = {}
+    for entry in history:
+        if entry.call == "refuse" and entry.phase is Phase.INVOKED:
+            assert entry.sender
+            assert entry.id
+            open_[entry.op] = entry.agency, (entry.sender, entry.id)
+        elif entry.call == "refuse" and entry.phase is Phase.FAIL:
+            del open_[entry.op]
+    return set(open_.values())
 
 
 def _by_digest(seen: Iterable[Seen], kind: str) -> dict[str, list[Seen]]:

@@ -31,6 +31,7 @@ from faults.evidence import (
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
 from meldeweg.gateway.store.database import FILE
+from meldeweg.gateway.store.headers import unpack
 from meldeweg.kernel import event, signing, statement
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.bus.replay import read_all
@@ -187,7 +188,9 @@ def _out(row: sqlite3.Row) -> OutRow:
 
 
 def _aside(row: sqlite3.Row) -> Aside:
-    return Aside(row["topic"], row["topic_offset"], row["code"])
+    """Its offset alone would not name it: a topic that was made again has the same ones."""
+    token = dict(unpack(row["headers"])).get(STATEMENT_HEADER) if row["headers"] else None
+    return Aside(row["topic"], row["topic_offset"], row["code"], _said(token).get("digest"))
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,5 @@
-"""Order within a thread: who sends one after the other's answer finds them so at the recipient.
+"""Order within a thread: who sends one after the other's answer finds them so at the recipient,
+in the order of arrival and in the order in which the inbox's API showed them.
 
 Excused is what the design lets be produced again out of its turn, and each from evidence:
 - *parked*: the log has the recipient's `parked` event of the message that came late;
@@ -6,13 +7,16 @@ Excused is what the design lets be produced again out of its turn, and each from
   was answered before the newest of them had its first record;
 - *expired*: the late one lies in the log at an offset that its topic no longer holds, and was
   received from another.
+What is excused may have arrived late, and is shown as it arrived. Only the order of a store that
+was put back says nothing of what was shown before.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from faults.evidence import Finding, Kind
-from faults.facts import Facts, Message
+from faults.evidence import Finding, Kind, Phase
+from faults.facts import Facts, Message, Name
+from meldeweg.kernel.ids import AgencyId
 
 
 def disordered(facts: Facts) -> Iterator[Finding]:
@@ -22,14 +26,34 @@ def disordered(facts: Facts) -> Iterator[Finding]:
         sending = message.sending
         if sending and message.arrived and sending.thread is not None:
             threads[sending.agency, message.row.recipient, sending.thread].append(message)
-    excuse = _Excuse(facts)
-    for sent in threads.values():
+    excuse, shown = _Excuse(facts), _shown(facts)
+    for (_, recipient, _), sent in threads.items():
         sent.sort(key=_turn)
         for n, before in enumerate(sent):
-            sooner = [m for m in sent[n + 1 :] if _follows(before, m) and _seq(before) > _seq(m)]
-            if sooner and not excuse.has(before):
-                why = f"sent before {sooner[0].row.id}, arrived after it"
+            behind = [m for m in sent[n + 1 :] if _follows(before, m)]
+            excused = excuse.has(before)
+            late = [m for m in behind if _seq(before) > _seq(m)]
+            if late and not excused:
+                why = f"sent before {late[0].row.id}, arrived after it"
                 yield Finding(Kind.DISORDERED, before.label, why)
+            place = shown[recipient].get(before.name, -1)
+            sooner = [m for m in behind if place > shown[recipient].get(m.name, place)]
+            if excused:  # as it arrived, or as it had arrived in a store that is no more
+                sooner = [m for m in sooner if m not in late and not facts.restored(recipient)]
+            if sooner:
+                why = f"sent before {sooner[0].row.id}, shown after it"
+                yield Finding(Kind.DISORDERED, before.label, why)
+
+
+def _shown(facts: Facts) -> dict[AgencyId, dict[Name, int]]:
+    """Return agency → message → its place in all that the inbox ever showed: its first."""
+    shown: dict[AgencyId, dict[Name, int]] = defaultdict(dict)
+    for entry in facts.evidence.history:
+        if entry.call == "pull" and entry.phase is Phase.OK:
+            places = shown[entry.agency]
+            for name in entry.items:
+                places.setdefault(name, len(places))
+    return shown
 
 
 def _turn(message: Message) -> int:

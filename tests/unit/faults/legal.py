@@ -8,9 +8,11 @@ from faults.evidence import Entry, Evidence, OutRow, Phase, ReceivedRow, Seen, S
 from meldeweg.kernel.ids import AgencyId
 
 POLICE, WEST, EAST = map(AgencyId, ("polizei-probe", "jugendamt-west", "jugendamt-ost"))
-AGENCIES = (POLICE, WEST, EAST)
+GONE = AgencyId("jugendamt-fort")  # revoked in every run: the one that messages may come back from
+AGENCIES = (POLICE, WEST, EAST, GONE)
 END = 10_000.0  # when the evidence is read
 FATES = ("delivered", "acknowledged", "refused", "turned-away", "undeliverable", "erased")
+BACK = ("turned-away", "undeliverable")  # by a gateway: legal for what is from or to `GONE` alone
 ANSWERS = ("ok", "again", "late", "unheard", "failed", "never")
 
 
@@ -92,6 +94,7 @@ class Run:
             topics=tuple(self._topics),
             log=tuple(self._log),
             at=END,
+            revoked=frozenset({GONE}),
         )
 
     # -- calls -------------------------------------------------------------------------------

@@ -7,9 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults.checker import judge
-from faults.evidence import Aside as Parked
-from faults.evidence import Entry, Finding, Kind, OutRow, Phase, StoreDump
-from unit.faults.legal import AGENCIES, ANSWERS, EAST, END, FATES, POLICE, WEST, Run, Said
+from faults.evidence import Aside, Entry, Finding, Kind, OutRow, Phase, StoreDump
+from unit.faults.legal import (
+    AGENCIES,
+    ANSWERS,
+    BACK,
+    EAST,
+    END,
+    FATES,
+    GONE,
+    POLICE,
+    WEST,
+    Run,
+    Said,
+)
 
 
 def kinds(evidence):
@@ -86,6 +97,55 @@ def test_lost_what_is_stored_and_no_pull_ever_showed(legal):
     assert only(replace(legal, history=history), Kind.LOST)
 
 
+def test_lost_what_a_gateway_refused_by_itself_however_loudly():
+    for to in (WEST, EAST):
+        planted = Run([Said(to=to, fate="turned-away"), Said()]).evidence()
+        (finding,) = only(planted, Kind.LOST)
+        assert "refused by the gateway" in finding.why
+    (finding,) = only(Run([Said(fate="undeliverable")]).evidence(), Kind.LOST)
+    assert "given up" in finding.why
+    back = Run([Said(fate="turned-away")]).evidence()  # it stays lost when it is taken back
+    retracted = with_store(back, POLICE, sent=changed(0, state="retracted", steps=("refused",)))
+    assert only(retracted, Kind.LOST)
+
+
+def test_a_reader_may_refuse_unheard_and_a_call_that_surely_failed_refused_nothing(legal):
+    refused = next(e for e in legal.history if e.call == "refuse" and e.phase is Phase.OK)
+
+    def ended(phase):
+        history = tuple(replace(e, phase=phase) if e is refused else e for e in legal.history)
+        return replace(legal, history=history)
+
+    assert judge(ended(Phase.UNKNOWN)) == []
+    cut = tuple(e for e in legal.history if e is not refused)  # the run ended before its answer
+    assert judge(replace(legal, history=cut)) == []
+    assert only(ended(Phase.FAIL), Kind.LOST)
+
+
+def test_lost_what_a_gateway_put_into_quarantine_also_if_it_arrived(legal):
+    def planted(digest, agency=WEST):
+        aside = Aside(f"inbox.{agency}.{POLICE}", 3, "schema-invalid", digest)
+        return with_store(legal, agency, quarantined=lambda rows: [*rows, aside])
+
+    (finding,) = only(planted(legal.stores[WEST].received[0].digest), Kind.LOST)
+    assert "schema-invalid" in finding.why
+    assert judge(planted("d" * 64)) == []  # what nobody sent may be called unsound
+    assert judge(planted(None)) == []
+    gone = Run([Said(to=GONE, fate="turned-away")]).evidence()
+    aside = Aside(f"inbox.{GONE}.{POLICE}", 0, "signer-revoked", gone.stores[POLICE].sent[0].digest)
+    assert judge(with_store(gone, GONE, quarantined=lambda rows: [aside])) == []
+
+
+def test_a_quarantined_message_that_its_senders_older_copy_lacks_is_lost_all_the_same(legal):
+    digest = legal.stores[POLICE].sent[0].digest
+    lacks = with_store(legal, POLICE, sent=without(0), outbox=without(0))
+    lacks = replace(lacks, restored=frozenset({POLICE}))
+    aside = Aside(f"inbox.{WEST}.{POLICE}", 0, "schema-invalid", digest)
+    planted = with_store(lacks, WEST, quarantined=lambda rows: [aside])
+    assert Kind.LOST not in kinds(lacks)
+    assert Kind.LOST in kinds(planted)
+
+
 def test_lost_a_persons_word_that_was_answered(legal):
     back = with_store(legal, WEST, received=changed(0, state="opened"))
     both = with_store(back, POLICE, sent=changed(0, state="delivered"))
@@ -104,7 +164,8 @@ def test_duplicated_two_messages_under_one_key(legal):
 
 
 def test_duplicated_one_try_without_an_answer_kept_twice(legal):
-    legal = Run([Said(answer="unheard"), Said(answer="unheard", fate="undeliverable")]).evidence()
+    gone = Said(to=GONE, answer="unheard", fate="undeliverable")
+    legal = Run([Said(answer="unheard"), gone]).evidence()
     assert judge(legal) == []
     twin = replace(legal.stores[POLICE].sent[1], id="id-8")
     planted = with_store(legal, POLICE, sent=lambda rows: [*rows, twin])
@@ -163,6 +224,22 @@ def test_out_of_order_is_not_excused_by_a_broker_that_was_lost_before_it_was_sen
     # Both of them were answered after the new topic had its first record.
     late = tuple(replace(s, at=1.0) for s in planted.topics)
     assert only(replace(planted, topics=late), Kind.DISORDERED)
+
+
+def test_out_of_order_in_what_the_inbox_showed(legal):
+    def backwards(evidence):
+        history = tuple(replace(e, items=e.items[::-1]) for e in evidence.history)
+        return replace(evidence, history=history)
+
+    found = only(backwards(legal), Kind.DISORDERED)
+    assert all("shown after" in f.why for f in found)
+    # What was parked may be shown late, as it came; what lies in the page behind it may not.
+    parked = Run([Said(parked=1), Said(), Said(), Said()]).evidence()
+    assert judge(parked) == []
+    (page, *_) = [e for e in parked.history if e.call == "pull" and e.items]
+    assert [id_ for _, id_ in page.items] == ["id-1", "id-0"]
+    found = only(backwards(parked), Kind.DISORDERED)
+    assert {f.about.split()[0] for f in found} == {"id-2"}
 
 
 def test_misdelivered_to_another_than_the_named_recipient(legal):
@@ -234,7 +311,7 @@ def test_unaudited_the_log_does_not_verify(legal):
 
 
 def test_unaudited_what_the_broker_took_and_nobody_received():
-    legal = Run([Said(fate="undeliverable")]).evidence()
+    legal = Run([Said(to=GONE, fate="undeliverable")]).evidence()
     gone = not_logged(legal, lambda seen: seen.kind == "message")
     assert only(replace(gone, topics=()), Kind.UNAUDITED)
 
@@ -274,7 +351,7 @@ def test_stuck_a_persons_word_that_never_came_back(legal):
 def test_stuck_in_the_outbox_or_parked(legal):
     row = OutRow(99, f"events.{WEST}", "event", None, produced=False, settled=False)
     assert only(with_store(legal, WEST, outbox=lambda rows: [*rows, row]), Kind.STUCK)
-    aside = Parked(f"inbox.{WEST}.{POLICE}", 3, "signer-unknown")
+    aside = Aside(f"inbox.{WEST}.{POLICE}", 3, "signer-unknown")
     assert only(with_store(legal, WEST, parked=lambda rows: [aside]), Kind.STUCK)
 
 
@@ -299,7 +376,7 @@ def test_stuck_what_the_broker_had_and_its_gateway_never_finds_in_the_log(legal)
 
 
 def test_unaudited_what_an_outbox_let_go_or_takes_for_logged(legal):
-    run = Run([Said(fate="undeliverable")])
+    run = Run([Said(to=GONE, fate="undeliverable")])
     kept = not_logged(run.evidence(), lambda s: s.kind == "message")
     bare = replace(with_store(kept, POLICE, outbox=without(0)), topics=())
     assert any("let go" in f.why for f in only(bare, Kind.UNAUDITED))
@@ -319,14 +396,14 @@ def test_unaudited_what_an_outbox_let_go_or_takes_for_logged(legal):
 @pytest.mark.parametrize(
     ("fate", "agency", "what"),
     [
-        ("turned-away", WEST, "alarm"),
+        ("turned-away", GONE, "alarm"),
         ("turned-away", POLICE, "alarm"),
         ("refused", POLICE, "alarm"),
         ("undeliverable", POLICE, "undeliverable"),
     ],
 )
 def test_silent_an_immediate_message_that_ended_untold(fate, agency, what):
-    legal = Run([Said(urgency="immediate", fate=fate)]).evidence()
+    legal = Run([Said(to=GONE, urgency="immediate", fate=fate)]).evidence()
     assert judge(legal) == []
     kept = not_logged(legal, lambda s: s.kind == "event" and (s.sender, s.what) == (agency, what))
     assert only(replace(kept, topics=()), Kind.SILENT)
@@ -404,6 +481,8 @@ _pairs = st.sampled_from([(a, b) for a in AGENCIES for b in AGENCIES if a != b])
 def messages(draw):
     sender, to = draw(_pairs)
     fate = draw(st.sampled_from(FATES))
+    if fate in BACK and GONE not in (sender, to):
+        to = GONE
     return Said(
         sender=sender,
         to=to,
@@ -433,7 +512,7 @@ def test_a_legal_run_is_never_accused(said, broker_lost):
 @settings(max_examples=80, deadline=None)
 def test_whatever_delivered_message_is_taken_away_it_is_missed(said, data):
     run = Run(said)
-    arrived = [m for m in run.said if m.arrives]
+    arrived = [m for m in run.said if m.arrives and m.sender != GONE]
     if not arrived:
         return
     gone = data.draw(st.sampled_from(arrived))
