@@ -127,12 +127,13 @@ def _read(parse, token):
 class District:
     """The running stack, and a client for each of its gateways.
 
-    `brokers`: 1 or 3. `extra`: process → environment it gets besides.
+    `brokers`: 1 or 3. `extra`: process → environment it gets besides. `plan`: a file of the same
+    district with other terms.
     """
 
-    def __init__(self, directory, *, brokers=1, extra=None):
+    def __init__(self, directory, *, brokers=1, extra=None, plan="kreis-viersen"):
         self.directory = directory
-        self._brokers, self._extra = brokers, extra or {}
+        self._brokers, self._extra, self._plan = brokers, extra or {}, str(plan)
         self.places = Places(directory / "trust")
         self._config = directory / "config"
         self._config.mkdir(parents=True)
@@ -148,7 +149,7 @@ class District:
         for name, environment in self._extra.items():
             extra[name] = extra.get(name, {}) | dict(environment)
         options = Options(directory=self.directory, brokers=self._brokers, extra=extra)
-        self.stack = Stack(options, DistrictPlan("kreis-viersen")).start()
+        self.stack = Stack(options, DistrictPlan(self._plan)).start()
         self.described = self.stack.description()
 
     def stop(self):

@@ -1,7 +1,8 @@
 """`make faults`: MINUTES or HOURS, SEED, ONLY (fault names, separated by commas), from environment.
 
-Without MINUTES or HOURS every fault is tried once, however long the machine takes for it; if less
-than half an hour is over by then, mixes fill it.
+Without MINUTES or HOURS every fault is tried once, and one mix of them, however long the machine
+takes for it; if less than half an hour is over by then, mixes fill it. What ONLY names is tried
+once however short the time; without it a given time has at least one round.
 Exit code 0: no finding, and every fault had its effect. 1: something was found. 2: usage.
 """
 
@@ -17,7 +18,7 @@ from faults import table
 from faults.campaign import Campaign, Orders
 from faults.nemesis import FAULTS, GROUNDS
 
-_MINUTES = 30.0  # how long mixes go on, once every fault was tried
+_MINUTES = 30.0  # how long mixes go on, once every fault was tried, and one mix
 _PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
@@ -56,7 +57,7 @@ def _orders() -> Orders:
         names = ", ".join(fault.name for fault in FAULTS)
         raise ValueError(f"no such fault: {', '.join(sorted(unknown))}; there are: {names}")
     directory = Path(tempfile.mkdtemp(prefix="meldeweg-faults-"))
-    whole = not hours and not minutes
+    whole = bool(only) or (not hours and not minutes)
     return Orders(directory=directory, seed=seed, seconds=seconds, whole=whole, only=only)
 
 

@@ -1,8 +1,10 @@
 """The campaign: a workload, one fault after another and then mixes of them, and verdicts.
 
-Guarantees: each fault that this machine can carry is injected at least once, unless the time was
-given and is over, and what was left out is said; a round with a finding, or one whose fault had no
-effect, fails the campaign and keeps its whole stack; the next round has a fresh one. What heals
+Guarantees: each fault that this machine can carry is injected at least once, and so is one mix,
+unless the time was given and is over (one round there is in any case), or single faults were asked
+for; what was left out is said; a round with a finding, or one whose fault had no
+effect, fails the campaign and keeps its whole stack; the next round has a fresh one; no stack is
+ended before a deadline has passed on it, and was judged. What heals
 within seconds shares its round and verdict with others of its kind: a finding names the row, and
 `only` narrows it down. Everything random comes from the seed, but for what processes and networks
 do by themselves.
@@ -19,12 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e.stage import MARKS
+from faults import deadlines
 from faults.evidence import Finding, Kind, Phase
 from faults.fault import Fault, Ground, Told
 from faults.field import Ended
 from faults.grounds import STACK, Site, missing, site
 from faults.verdict import verdict
 from meldeweg.demo.marks import found_in
+from meldeweg.kernel.clock import SystemClock
 
 _BEFORE, _AFTER = 2.0, 2.0  # seconds of undisturbed work around each fault, or row of them
 _ROW = 7  # faults that share a round at most: a finding shall be worth narrowing down
@@ -39,7 +43,7 @@ class Orders:
     directory: Path
     seed: int
     seconds: float  # no new round after it
-    whole: bool = False  # every fault once, however long it takes; then as above
+    whole: bool = False  # every fault and a mix, however long it takes; then as above
     only: frozenset[str] = frozenset()
     patience: float = _PATIENCE
 
@@ -111,8 +115,9 @@ class Campaign:
             alike = [fault for fault in able if fault.needs & STACK == needs]
             self._on_stacks(needs, iter(_rows(alike)), whole=self._orders.whole)
         calm = [fault for fault in able if not fault.needs & STACK]
-        if calm and not self._orders.only:
-            self._on_stacks(frozenset(), self._mixes(calm), mixed=True)
+        if any(fault.turn != "last" for fault in calm) and not self._orders.only:
+            least = 1 if self._orders.whole else 0
+            self._on_stacks(frozenset(), self._mixes(calm), mixed=True, least=least)
         tried = {name for each in self._result.rounds for name in each.faults}
         for fault in able:
             if fault.name not in tried:
@@ -125,12 +130,18 @@ class Campaign:
         self._say(f"skipped {fault.name}: {why}")
 
     def _mixes(self, faults: Sequence[Fault]) -> Iterator[tuple[Fault, ...]]:
-        """Two or three faults in a row with nothing between them, for ever."""
-        while True:
-            yield tuple(self._rng.choice(faults) for _ in range(self._rng.randint(2, 3)))
+        """Two or three faults in a row with nothing between them, for ever.
 
-    def _over(self, whole: bool) -> bool:
-        late = not whole and time.monotonic() > self._until - _FINISH
+        What can't be undone may only be the last: nothing moves at who was revoked before.
+        """
+        healing = [fault for fault in faults if fault.turn != "last"]
+        while True:
+            first = [self._rng.choice(healing) for _ in range(self._rng.randint(1, 2))]
+            yield (*first, self._rng.choice(faults))
+
+    def _over(self, owed: bool) -> bool:
+        """Say whether no round may begin; one that is `owed` may, however late it is."""
+        late = not owed and time.monotonic() > self._until - _FINISH
         return late or self._ending.is_set()
 
     def _on_stacks(
@@ -140,10 +151,18 @@ class Campaign:
         *,
         whole: bool = False,
         mixed: bool = False,
+        least: int = 0,
     ) -> None:
-        """Carry out the plan on one stack after another, each as long as it is sound."""
-        pending = next(plan, None)
-        while pending and not self._over(whole):
+        """Carry out the plan on one stack after another, each as long as it is sound.
+
+        `whole`: all of it; else at least so many rounds, and the campaign's very first.
+        """
+        pending, begun = next(plan, None), 0
+
+        def owed() -> bool:
+            return whole or begun < least or not (begun or self._result.rounds)
+
+        while pending and not self._over(owed()):
             self._stacks += 1
             directory = self._orders.directory / str(self._stacks)
             rounds: list[Round] = []
@@ -153,18 +172,20 @@ class Campaign:
                         site(directory, needs, self._grounds, self._rng, self._ending)
                     )
                     self._say(f"stack {self._stacks} ready ({', '.join(sorted(needs)) or 'plain'})")
-                    while pending and not self._over(whole):
+                    while pending and not self._over(owed()):
+                        begun += 1
                         rounds.append(self._round(here, pending, mixed))
                         left = pending[len(rounds[-1].faults) :]  # behind one without effect
                         pending = (not mixed and left) or next(plan, None)
                         if not rounds[-1].ok or here.revoked or here.restored:
                             break  # what comes next deserves a sound one
+                    self._wait_for_deadlines(here, rounds)
                     self._search(here, rounds)
             except Exception as exc:  # the stack itself: no round may pass for it
                 self._say(traceback.format_exc())
                 names = tuple(f.name for f in pending or ())
                 rounds.append(Round(faults=names, broken=f"stack: {type(exc).__name__}: {exc}"))
-                pending = next(plan, None)
+                pending, begun = next(plan, None), begun + 1
             self._result.rounds.extend(rounds)
             if all(each.ok for each in rounds):
                 shutil.rmtree(directory, ignore_errors=True)
@@ -203,6 +224,23 @@ class Campaign:
         here.restored |= told.restored
         self._say(f"  {time.monotonic() - begun:.0f} s: {told.what}")
         return told
+
+    def _wait_for_deadlines(self, here: Site, rounds: list[Round]) -> None:
+        """See who is told when a deadline passes, if no verdict of this stack saw it yet."""
+        if not rounds or not rounds[-1].ok or here.judged is None:
+            return
+        last, at = rounds[-1], here.judged.at
+        seen = deadlines.judged_after(here.judged)
+        if seen is None:
+            last.broken = "nothing immediate was left to its deadline"
+        elif at <= seen:
+            try:
+                here.field("deadlines").settle(seen + 1 - SystemClock().now().timestamp())
+                last.findings = verdict(here, self._orders.patience)
+            except Ended:
+                last.broken = "ended from outside"
+        if not last.ok:
+            self._report(last)
 
     def _search(self, here: Site, rounds: list[Round]) -> None:
         """End the stack, then look for words of contents in every file it leaves."""

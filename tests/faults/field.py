@@ -76,7 +76,7 @@ class StackField:
             self._history.end(op, Phase.UNKNOWN, "send", agency, code="own")
 
     def settle(self, seconds: float) -> None:
-        if self._ending.wait(seconds):
+        if self._ending.wait(max(seconds, 0.0)):
             raise Ended
 
     # -- processes ---------------------------------------------------------------------------

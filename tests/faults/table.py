@@ -15,20 +15,29 @@ from faults.fault import Fault
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.local.jars import KAFKA
 
-_HEAD = """\
-# Reliability: what the last campaign tried
-
+_TITLE = "# Reliability: what the last campaign tried\n\n"
+_RUN = """\
 Written by `make faults` (`tests/faults/table.py`), never by hand. A workload of many senders, recipients and threads runs through the HTTP APIs
-while one fault after another is injected, and then random rows of them. Afterwards a checker judges history, stores, topics and the exported log
+while one fault after another is injected{mixes}. Afterwards a checker judges history, stores, topics and the exported log
 offline (`tests/faults/checker.py`); what it looks for is in the last table. A finding, or a fault that had no effect, fails the campaign.
-Faults that heal within seconds come in rows of up to seven, with one verdict and the same messages; `make faults ONLY=...` tells them apart.
-
 """  # noqa: E501 - a paragraph of the page
+_MIXES = ", and then mixes of them at random"
+_ROWS = """\
+Faults that heal within seconds come in rows of up to seven, with one verdict and the same messages; `make faults ONLY=...` tells them apart.
+"""  # noqa: E501 - the same
 
 
 def page(result: Result, faults: Sequence[Fault]) -> str:
     """Return the whole page."""
-    return _HEAD + "\n".join((*_run(result), *_faults(result, faults), *_rest(result))) + "\n"
+    lines = (*_run(result), *_faults(result, faults), *_rest(result))
+    return head(result) + "\n".join(lines) + "\n"
+
+
+def head(result: Result) -> str:
+    """Say how it was done: of mixes and rows only if there were any."""
+    mixes = _MIXES if any(each.mixed for each in result.rounds) else ""
+    rows = any(len(each.faults) > 1 and not each.mixed for each in result.rounds)
+    return _TITLE + _RUN.format(mixes=mixes) + (_ROWS if rows else "") + "\n"
 
 
 def write(path: Path, result: Result, faults: Sequence[Fault]) -> None:

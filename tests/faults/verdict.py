@@ -42,7 +42,7 @@ def verdict(site: Site, patience: float) -> list[Finding]:
                 raise
         else:
             evidence = since(evidence, site.before)
-            found = judge(evidence)
+            site.judged, found = evidence, judge(evidence)
             if not found or late:
                 if found:
                     keep(site, evidence, found)

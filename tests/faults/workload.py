@@ -2,7 +2,8 @@
 
 A writer has one thread with one recipient and sends the next message when the last was answered;
 it tries again with the same key until it hears something, and now and then gives up unheard. A
-reader keeps its cursor, opens what is new, and acknowledges most, refuses some, leaves some.
+reader keeps its cursor, opens what is new, and acknowledges most, refuses some, leaves some; the
+first that are `immediate` it does not touch, so that every stack has some whose deadline passes.
 """
 
 import random
@@ -25,6 +26,7 @@ _GIVES_UP = 0.05  # of the writers' tries that nobody answered
 _AGAIN = 0.3  # seconds until the same is tried again
 _LOOK = 0.3  # seconds between two looks into an inbox
 _PAGE = (1, 3, 10, 50)  # items a page
+_UNTOUCHED = 2  # immediate ones that each reader leaves: its sender may yet take one back
 _REASONS = ("not-understandable", "not-permitted", "sent-twice")
 
 
@@ -223,6 +225,7 @@ class _Reader:
     ) -> None:
         self._caller, self._rng, self._cursor = caller, rng, cursor
         self._person = OFFICER if agency == POLICE else WORKER
+        self._untouched = 0
 
     def turn(self, ended: threading.Event) -> None:
         call = calls.inbox(self._cursor, self._rng.choice(_PAGE))
@@ -238,6 +241,9 @@ class _Reader:
             ended.wait(_LOOK)
 
     def _handle(self, item: InboxItem, ended: threading.Event) -> None:
+        if item.urgency == "immediate" and self._untouched < _UNTOUCHED:
+            self._untouched += 1
+            return
         about = {"id": item.id, "sender": AgencyId(item.sender)}
         look = calls.opened(item.id, self._person, item.sender)
         if not self._until_heard("open", look, _opened, about, ended):

@@ -2,16 +2,21 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from faults import campaign, history, table
+from faults import __main__ as command
+from faults import campaign, deadlines, grounds, history, table
 from faults.campaign import Campaign, Orders
+from faults.checker import SLACK
 from faults.evidence import Entry, Finding, Kind, Phase
 from faults.fault import Told
 from faults.history import History, digest_of
+from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.ids import AgencyId
+from unit.faults.legal import END, GONE, Run, Said
 
 POLICE = AgencyId("polizei-probe")
 
@@ -34,6 +39,7 @@ class Site:
         self.district = SimpleNamespace(directory=directory / "stack", stop=lambda: None)
         self.workload = SimpleNamespace(sending=self._sending, stop=lambda: None)
         self.revoked = self.restored = frozenset()
+        self.judged = None
 
     @contextlib.contextmanager
     def _sending(self):
@@ -141,8 +147,80 @@ def test_behind_one_without_effect_the_rest_of_its_row_is_tried_on_a_fresh_stack
 def test_without_a_given_time_every_fault_is_tried_however_long_it_takes(stage):
     orders = Orders(directory=stage.directory, seed=1, seconds=0.0, whole=True)
     result = Campaign(orders, [Fault("a"), Fault("b")], {}, lambda text: None).run()
-    assert {each.faults for each in result.rounds} == {("a",), ("b",)}
+    single = {each.faults for each in result.rounds if not each.mixed}
+    assert single == {("a",), ("b",)}
     assert result.ok
+
+
+def test_every_default_run_has_a_mix_and_what_cannot_be_undone_only_ends_it(stage):
+    kinds = [Fault("a"), Fault("b", turn="row"), Fault("c", turn="last"), Fault("d", turn="last")]
+    for seed in range(20):
+        orders = Orders(directory=stage.directory, seed=seed, seconds=0.0, whole=True)
+        result = Campaign(orders, kinds, {}, lambda text: None).run()
+        (mix,) = [each.faults for each in result.rounds if each.mixed]
+        assert len(mix) in (2, 3)
+        assert not {"c", "d"} & set(mix[:-1])
+        assert "at random" in table.head(result)
+
+
+def late(at, **more):
+    """What was judged at that time: a message that nobody took, due at `END - 100`."""
+    said = Said(urgency="immediate", fate="delivered", overdue=True, **more)
+    return replace(Run([said]).evidence(), at=at)
+
+
+def test_no_stack_ends_before_a_deadline_has_passed_on_it(stage, monkeypatch):
+    verdicts, waited, judged = [], [], iter((late(END - 90), late(END)))
+
+    def verdict(here, patience):
+        here.judged = next(judged)
+        verdicts.append(here.judged.at)
+        return [] if len(verdicts) == 1 else [Finding(Kind.SILENT, "id-0", "nobody was told")]
+
+    monkeypatch.setattr(campaign, "verdict", verdict)
+    settle = SimpleNamespace(settle=waited.append)
+    monkeypatch.setattr(Site, "field", lambda here, name: settle)
+    result = stage.run(Fault("a"))
+    assert verdicts == [END - 90, END]
+    assert not result.ok
+    assert len(waited) == 3  # before, after, and for the deadline
+
+
+def test_where_a_verdict_saw_a_deadline_pass_there_is_no_second(stage, monkeypatch):
+    verdicts = []
+
+    def verdict(here, patience):
+        here.judged = late(END)
+        verdicts.append(here)
+        return []
+
+    monkeypatch.setattr(campaign, "verdict", verdict)
+    assert stage.run(Fault("a")).ok
+    assert len(verdicts) == 1
+
+
+def test_a_stack_on_which_nobody_could_be_late_is_no_pass(stage, monkeypatch):
+    def verdict(here, patience):
+        here.judged = Run([Said(urgency="immediate"), Said(fate="delivered")]).evidence()
+        return []
+
+    monkeypatch.setattr(campaign, "verdict", verdict)
+    (failed,) = stage.run(Fault("a")).rounds
+    assert "left to its deadline" in failed.broken
+
+
+def test_who_is_late_counts_neither_at_the_revoked_nor_before_the_slack_is_over():
+    assert deadlines.judged_after(late(END)) == END - 100 + SLACK
+    assert deadlines.judged_after(late(END, to=GONE)) is None
+    assert deadlines.judged_after(late(END, sender=GONE)) is None
+
+
+def test_the_districts_immediate_deadlines_are_a_minute_here_and_nothing_else_differs(tmp_path):
+    real, hurried = load_district("kreis-viersen"), load_district(grounds.hurried(tmp_path))
+    assert {c.deadlines.immediate.minutes for c in hurried.clauses if c.deadlines.immediate} == {1}
+    assert hurried.parties == real.parties
+    assert [c.id for c in hurried.clauses] == [c.id for c in real.clauses]
+    assert [c.deadlines.today for c in hurried.clauses] == [c.deadlines.today for c in real.clauses]
 
 
 def test_a_stack_that_does_not_start_is_no_pass(stage, monkeypatch):
@@ -170,10 +248,35 @@ def test_what_this_machine_lacks_is_skipped_and_said(stage):
     assert [each.faults for each in result.rounds] == [("b",)]
 
 
-def test_what_there_was_no_time_for_is_said(stage):
-    result = stage.run(Fault("a"), seconds=0.0)
+def test_a_given_time_has_one_round_however_short_and_what_there_was_no_time_for_is_said(stage):
+    result = stage.run(Fault("a"), Fault("b", needs={"proxy"}), seconds=0.0)
+    (tried,) = [each.faults for each in result.rounds]
+    (skipped,) = result.skipped.items()
+    assert {*tried, skipped[0]} == {"a", "b"}
+    assert skipped[1] == "the time was over"
+
+
+def test_what_was_ended_before_its_first_round_proved_nothing(stage):
+    ending = threading.Event()
+    ending.set()
+    orders = Orders(directory=stage.directory, seed=1, seconds=600.0)
+    result = Campaign(orders, [Fault("a")], {}, lambda text: None, ending).run()
     assert result.skipped == {"a": "the time was over"}
-    assert not result.ok  # it proved nothing
+    assert not result.ok
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [({}, True), ({"MINUTES": "1"}, False), ({"ONLY": "x", "MINUTES": "1"}, True)],
+)
+def test_what_only_names_is_tried_however_short_the_time(given, whole, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "FAULTS", [Fault("x")])
+    monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
+    for name in ("MINUTES", "HOURS", "ONLY", "SEED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert command._orders().whole is whole
 
 
 def test_faults_with_other_needs_get_a_stack_of_their_own(stage):
@@ -221,6 +324,8 @@ def test_the_table_tells_seed_versions_findings_and_what_was_left_out(stage):
     assert "| nothing is lost | 1 | 1 | 0 |" in page
     assert "| c | netns: none here |" in page
     assert "Apache Kafka 4" in page
+    assert "at random" not in page  # there was no mix, and no row
+    assert "in rows of" not in page
     assert str(stage.directory) not in page
 
 
