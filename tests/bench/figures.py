@@ -21,7 +21,10 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. `note`: what it counted, where that is not the name's default."""
+    """One measured number. `note`: what it counted, where that is not the name's default.
+
+    `judged`: it was measured at the size that its aim speaks of; else it says nothing of its aim.
+    """
 
     letter: str
     name: str
@@ -29,10 +32,11 @@ class Figure:
     unit: str
     aim: Aim | None = None
     note: str = ""
+    judged: bool = True
 
     @property
     def met(self) -> bool | None:
-        return None if self.aim is None else self.aim.met_by(self.value)
+        return self.aim.met_by(self.value) if self.aim and self.judged else None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -61,8 +65,10 @@ class Figures:
         unit: str,
         aim: Aim | None = None,
         note: str = "",
+        *,
+        judged: bool = True,
     ) -> float:
-        self.found.append(Figure(letter, name, value, unit, aim, note))
+        self.found.append(Figure(letter, name, value, unit, aim, note, judged))
         return value
 
     def value(self, letter: str, name: str) -> float | None:

@@ -3,7 +3,9 @@
 Guarantees: one thread, the medians of many calls, in the same run as what is divided by them.
 Intake: three encapsulations (recipient, two oversight keys), two contents encrypted, one signature.
 Drain: one signature verified, one key opened, one content decrypted. Receipt: signed, verified.
-Beside it what our pure path (no broker, no store, no HTTP) makes of the same.
+Beside it what our pure path makes of the same, without broker, store and HTTP. Of intake: the order
+read, decided about, drafted, sealed and signed (steps 1 and 3 to 8). Of drain: a record proven,
+opened and judged.
 """
 
 import json
@@ -15,16 +17,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from bench import calls
 from bench.figures import Figures
 from bench.orders import Orders
-from meldeweg.envelope import seal
+from meldeweg.gateway import order as asked
+from meldeweg.gateway.drafting import draft
 from meldeweg.gateway.judging import Judge, Message
+from meldeweg.gateway.sealing import Sealed, sealed
 from meldeweg.gateway.verification import Proven
 from meldeweg.kernel import statement
+from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import from_rfc3339
-from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.ids import AgencyId, new_message_id
 from meldeweg.kernel.jwk import OpenKey, SignatureKey, SigningKey
+from meldeweg.kernel.statement import Seq
 from meldeweg.kernel.trust.register import Register
 
 INTAKE, DRAIN, RECEIPT = "intake: floor", "drain: floor", "receipt: floor"
@@ -75,11 +82,7 @@ def _record() -> Record:
 
 def _receiving(rounds: int) -> tuple[float, float]:
     """Return (floor, ours) for one message at the recipient."""
-    register = Register(SignatureKey.from_jwk(WAY["anchor"]))
-    for each in WAY["records"]:
-        if each["topic"].startswith(("registry.", "keys.")):
-            register.apply(each["topic"], each["value"].encode())
-    record = _record()
+    register, record = _register(), _record()
     key = OpenKey.from_jwk(WAY["private"]["seal"][OFFICE])
     parsed = statement.parse(statement.single_header(record.headers, "statement"))
     signer = register.signature_key(POLICE, parsed.jws.kid, NOW)
@@ -102,6 +105,30 @@ def _receiving(rounds: int) -> tuple[float, float]:
     return median(floor, rounds), median(ours, rounds)
 
 
+def _register() -> Register:
+    """Return what a gateway knows of everybody: the trust objects of way.json."""
+    register = Register(SignatureKey.from_jwk(WAY["anchor"]))
+    for each in WAY["records"]:
+        if each["topic"].startswith(("registry.", "keys.")):
+            register.apply(each["topic"], each["value"].encode())
+    return register
+
+
+def intake() -> Callable[[], Sealed]:
+    """Return the sender's pure path: from an order's bytes to what the outbox would keep."""
+    register, signer, body = _register(), SigningKey.generate(), calls.report(OFFICE)
+
+    def ours() -> Sealed:
+        order = asked.read(body)
+        held = standing(register.agreements(), NOW)
+        decision = draft(register, POLICE, held, order, None, None, NOW, stale=False)
+        assert decision.linked is None  # it would be two messages
+        seq = Seq(outbox="0123456789abcdef", n=1)
+        return sealed(POLICE, decision.draft, new_message_id(), seq, signer, NOW)
+
+    return ours
+
+
 def _sealing(rounds: int) -> tuple[float, float]:
     """Return (floor, ours) for one message at the sender."""
     keys = [OpenKey.generate().public for _ in range(3)]
@@ -114,12 +141,7 @@ def _sealing(rounds: int) -> tuple[float, float]:
             AESGCM(b"k" * 32).encrypt(b"n" * 12, _PLAIN, b"a" * 32)
         signer.sign(_CONTEXT)
 
-    def ours() -> None:
-        content = seal(_PLAIN, keys[:1], b"a" * 32)
-        record = seal(_PLAIN, keys[1:], b"a" * 32)
-        statement.sign(_CONTEXT, content + record, signer)
-
-    return median(floor, rounds), median(ours, rounds)
+    return median(floor, rounds), median(intake(), rounds)
 
 
 def _receipt(rounds: int) -> float:

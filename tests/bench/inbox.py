@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from bench import calls
 from bench.figures import Aim, Figures
-from bench.orders import Orders
+from bench.orders import AIMED, Orders
 from bench.stand import Stand
 from e2e.stage import KEMPEN, POLICE
 from meldeweg.gateway.store import connection
@@ -37,9 +37,9 @@ def measure(stand: Stand, orders: Orders, figures: Figures) -> None:
         _fill(db, rows, starts)
     took = asyncio.run(_read(stand, [first + start for start in starts]))
     note = f"{_PAGE} of {rows:,} rows, beginning, middle and end"
-    aim = Aim(50)
     figures.add("g", "inbox page: p50", statistics.median(took), "ms", note=note)
-    figures.add("g", "inbox page: p99", sorted(took)[int(len(took) * 0.99)], "ms", aim, note)
+    slow, judged = sorted(took)[int(len(took) * 0.99)], rows >= AIMED
+    figures.add("g", "inbox page: p99", slow, "ms", Aim(50), note, judged=judged)
 
 
 def _fill(db: sqlite3.Connection, count: int, starts: list[int]) -> None:

@@ -17,6 +17,7 @@ _LIBRARIES = (
     "pydantic", "uvicorn", "uvloop",
 )  # fmt: skip
 LETTERS = "abcdefgh"
+AIMED = 1_000_000  # messages, rows and entries of which the aims speak: others judge nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 Nothing else goes on.
 An open loop: each message has its moment, whatever became of those before. `delivered` counts from
 when the sender's store has it, which is when its API says so; the store is looked at every 2 ms.
+A message that came back, refused or undeliverable, is no delivery: it ends the measurement.
 """
 
 import asyncio
 import json
+import sqlite3
 import statistics
 import time
+from collections.abc import Iterable
 
 from bench import calls
 from bench.figures import Aim, Figures
@@ -58,6 +61,15 @@ async def _run(stand: Stand, seconds: float) -> tuple[dict[str, float], dict[str
     return accepted, delivered
 
 
+def all_delivered(db: sqlite3.Connection, messages: Iterable[str]) -> None:
+    """Raise Late for a message that waits no more, and was not delivered."""
+    for each in messages:
+        found = db.execute("SELECT state FROM sent WHERE id = ?", (each,)).fetchone()
+        state = found[0] if found else "not in the store"
+        if state != "delivered":
+            raise Late(f"delivered: a message is {state}")
+
+
 async def _watch(
     stand: Stand,
     sending: "asyncio.Future[list[None]]",
@@ -74,7 +86,9 @@ async def _watch(
             ).fetchall()
             now = time.monotonic()
             still = {row[0].decode() for row in rows}
-            delivered.update((each, now) for each in known if each not in still)
+            ended = [each for each in known if each not in still]
+            all_delivered(db, ended)
+            delivered.update((each, now) for each in ended)
             if now > until:
                 raise Late("delivered")
             await asyncio.sleep(_LOOK)

@@ -38,6 +38,7 @@ class Stand:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.described = stack.description()
+        self._looked = 0  # up to which number no message of the sender came back
 
     @property
     def pids(self) -> dict[str, int]:
@@ -79,16 +80,31 @@ class Stand:
             os.kill(pid, signal.SIGCONT)
 
     def settled(self) -> None:
-        """Wait until every message of the sender has its `delivered`, as long as some get it."""
+        """Wait until every message of the sender has its `delivered`, as long as some get it.
+
+        Raises Late, too, when one came back instead.
+        """
         with self.store(self.sender) as db:
             while left := waiting(db):
                 eventually(lambda left=left: waiting(db) < left, "a message delivered")
+            self._looked = none_came_back(db, self._looked)
 
 
 def waiting(db: sqlite3.Connection) -> int:
     """Return how many messages of this store have no `delivered` yet."""
     found = db.execute("SELECT count(*) FROM outbox WHERE settled_at IS NULL AND kind = 'message'")
     return int(found.fetchone()[0])
+
+
+def none_came_back(db: sqlite3.Connection, since: int) -> int:
+    """Raise Late if a message behind number `since` was not delivered; returns the last number.
+
+    To be called when none waits: what was refused or given up does not wait either.
+    """
+    query = "SELECT count(*) FROM sent WHERE n > ? AND state IN ('refused', 'undeliverable')"
+    if back := db.execute(query, (since,)).fetchone()[0]:
+        raise Late(f"delivered: {back} messages came back")
+    return int(db.execute("SELECT coalesce(max(n), 0) FROM sent").fetchone()[0])
 
 
 def arrived(db: sqlite3.Connection) -> int:

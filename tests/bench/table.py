@@ -14,9 +14,11 @@ _COLUMNS = ("", "figure", "value", "aim", "", "of")
 
 
 def verdict(figure: Figure, machine: Machine) -> str:
-    """Return what a figure says of its aim; nothing at all when others were at work."""
-    if figure.met is None:
+    """Return what a figure says of its aim: of another size, or beside others' work, nothing."""
+    if figure.aim is None:
         return ""
+    if not figure.judged:
+        return "not judged"
     if machine.loaded:
         return "loaded"
     return "met" if figure.met else "missed"

@@ -33,6 +33,14 @@ def test_on_a_loaded_machine_no_aim_is_called_met_or_missed(figures):
     assert {table.verdict(each, loaded) for each in figures} == {"loaded", ""}
 
 
+def test_an_aim_is_not_judged_by_a_figure_of_another_size(figures):
+    figures.add("g", "page", 3.0, "ms", Aim(50), judged=False)
+    figures.add("g", "other page", 300.0, "ms", Aim(50), judged=False)
+    small = [each for each in figures if each.letter == "g"]
+    assert [table.verdict(each, machine()) for each in small] == ["not judged"] * 2
+    assert [each.as_json()["met"] for each in small] == [None, None]
+
+
 def test_the_page_is_changed_between_its_marks_alone(figures, tmp_path):
     page = tmp_path / "performance.md"
     begin, end = table.BEGIN, table.END
