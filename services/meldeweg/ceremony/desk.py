@@ -1,18 +1,25 @@
-"""The registry's desk over HTTP: hand in signed objects, pull the brake, ask."""
+"""The registry's desk over HTTP: hand in signed objects, pull the brake, ask.
+
+Trusts nothing of an answer's form: what is none of a registry is `registry-answer-malformed`.
+"""
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.authority import trusting
-from meldeweg.kernel.errors import Early, Refused, Unavailable
+from meldeweg.kernel.errors import Early, Refused, Unavailable, foreign_code, foreign_detail
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.settings import read_secret
 from meldeweg.kernel.trust.objects import AgencyStatus
 
+_MALFORMED = "registry-answer-malformed"
 _TIMEOUT = 30.0  # seconds; pulling the brake waits for the broker
 
 
@@ -30,7 +37,7 @@ class Desk:
 
     def submit(self, value: bytes) -> Digest:
         """Hand in one signed object; returns its digest, or raises what the desk said."""
-        return Digest(self._call("POST", "/v1/records", content=value)["digest"])
+        return digest_of(self._call("POST", "/v1/records", content=value))
 
     def set_status(self, agency: AgencyId, status: AgencyStatus, reason: str) -> None:
         """Suspend or resume; returns once the broker acts on it."""
@@ -43,10 +50,7 @@ class Desk:
 
     def status_number(self, agency: AgencyId) -> int:
         """Return the number of the agency's last change of status; refuses an unknown agency."""
-        for each in self.agencies():
-            if each["agency"] == agency:
-                return int(each["status_number"])
-        raise Refused("agency-unknown", agency)
+        return status_number_of(self.agencies(), agency)
 
     def agreements(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("GET", "/v1/agreements")
@@ -54,11 +58,7 @@ class Desk:
 
     def records(self) -> list[tuple[str, bytes]]:
         """Return every record of trust that the registry has seen, as (topic, value)."""
-        found = self._call("GET", "/v1/records")
-        try:
-            return [(str(each["topic"]), base64.b64decode(each["value"])) for each in found]
-        except (KeyError, TypeError, ValueError) as exc:
-            raise Unavailable("registry-answer-malformed", "records") from exc
+        return records_of(self._call("GET", "/v1/records"))
 
     def plan(self) -> dict[str, list[str]]:
         """Return what the registry would change at the broker now."""
@@ -81,23 +81,61 @@ class Desk:
             raise Unavailable("registry-unreachable", type(exc).__name__) from exc
         except httpx2.InvalidURL as exc:
             raise Refused("registry-not-named", "not an address") from exc
-        if answer.is_success:
-            try:
-                return answer.json()
-            except ValueError as exc:
-                raise Unavailable("registry-answer-malformed", "not JSON") from exc
-        try:
-            problem = answer.json()
-            code, detail = str(problem["code"]), str(problem.get("detail", ""))
-        except (ValueError, KeyError, TypeError):
-            code, detail = "registry-answer-malformed", f"HTTP {answer.status_code}"
-        match answer.status_code:
-            case 409:
-                raise Early(code, detail)
-            case status if status >= 500:
-                raise Unavailable(code, detail)
-            case _:
-                raise Refused(code, detail)
+        return answered(answer.status_code, answer.content)
+
+
+def answered(status: int, data: bytes) -> Any:
+    """Return the document of a success; raise what the registry said.
+
+    `Early`: 409; `Unavailable`: 500 and above, or no answer of a registry; else `Refused`.
+    """
+    try:
+        said = strictjson.loads(data)
+    except Refused as exc:
+        said = exc
+    if 200 <= status < 300:
+        if isinstance(said, Refused):
+            raise Unavailable(_MALFORMED, said.detail) from said
+        return said
+    problem = said if isinstance(said, dict) else {}
+    code = foreign_code(problem.get("code"), _MALFORMED)
+    detail = foreign_detail(problem.get("detail")) if code != _MALFORMED else f"HTTP {status}"
+    if status == 409:
+        raise Early(code, detail)
+    if status >= 500:
+        raise Unavailable(code, detail)
+    raise Refused(code, detail)
+
+
+def digest_of(said: Any) -> Digest:
+    """Read the answer to an object that was handed in."""
+    with _understood("digest"):
+        return Digest(said["digest"])
+
+
+def status_number_of(said: Any, agency: AgencyId) -> int:
+    """Read an agency's number out of the list of all; `agency-unknown`."""
+    with _understood("agencies"):
+        for each in said:
+            if each["agency"] == agency:
+                return int(each["status_number"])
+    raise Refused("agency-unknown", agency)
+
+
+def records_of(said: Any) -> list[tuple[str, bytes]]:
+    """Read the answer that is the whole register."""
+    with _understood("records"):
+        return [
+            (str(each["topic"]), base64.b64decode(each["value"], validate=True)) for each in said
+        ]
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, Refused) as exc:
+        raise Unavailable(_MALFORMED, what) from exc
 
 
 def desk_of(

@@ -31,13 +31,18 @@ def make(
     as_json: Json = False,
 ) -> None:
     """Aus der lesbaren Datei eines Kreises das Dokument machen, das alle unterschreiben."""
-    pinned = strictjson.loads(files.read(identities), code="identities-malformed")
-    if not isinstance(pinned, dict) or not all(isinstance(kid, str) for kid in pinned.values()):
-        raise Refused("identities-malformed", "expected an object: agency → kid")
-    keys = {AgencyId(agency): KeyId(kid) for agency, kid in pinned.items()}
+    keys = pinned(files.read(identities))
     document = agreements.build(agreements.load_district(district), keys)
     files.create(out, document)
     said(out, Digest.of(document), as_json=as_json)
+
+
+def pinned(data: bytes) -> dict[AgencyId, KeyId]:
+    """Read whose identity key an agreement is to pin; `identities-malformed`."""
+    found = strictjson.loads(data, max_depth=1, code="identities-malformed")
+    if not isinstance(found, dict) or not all(isinstance(kid, str) for kid in found.values()):
+        raise Refused("identities-malformed", "expected an object: agency → kid")
+    return {AgencyId(agency): KeyId(kid) for agency, kid in found.items()}
 
 
 @app.command()

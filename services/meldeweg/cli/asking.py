@@ -15,8 +15,9 @@ import typer
 
 from meldeweg.cli import files
 from meldeweg.cli.target import Dir, connected
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.authority import trusting
-from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.errors import Refused, Unavailable, foreign_code
 
 _TIMEOUT = 30.0  # seconds; a decision waits for its turn at the log
 
@@ -49,17 +50,28 @@ class Auditor:
                 trust_env=False,
                 **content,
             )
-            said = answer.json()
         except httpx2.InvalidURL as exc:
             raise Refused("audit-not-named", "not an address") from exc
-        except (httpx2.HTTPError, ValueError) as exc:
+        except httpx2.HTTPError as exc:
             raise Unavailable("audit-unreachable", type(exc).__name__) from exc
-        if answer.is_success:
-            return said
-        code = said.get("code") if isinstance(said, dict) else None
-        if answer.status_code >= 500:
-            raise Unavailable(str(code or "audit-unavailable"), f"HTTP {answer.status_code}")
-        raise Refused(str(code or "audit-refused"), f"HTTP {answer.status_code}")
+        return answered(answer.status_code, answer.content)
+
+
+def answered(status: int, data: bytes) -> Any:
+    """Return the document of a success. Raises `Refused` or `Unavailable` with the answer's code.
+
+    `audit-unreachable`: what answered is no audit service.
+    """
+    try:
+        said = strictjson.loads(data)
+    except Refused as exc:
+        raise Unavailable("audit-unreachable", exc.detail) from exc
+    if 200 <= status < 300:
+        return said
+    code = said.get("code") if isinstance(said, dict) else None
+    if status >= 500:
+        raise Unavailable(foreign_code(code, "audit-unavailable"), f"HTTP {status}")
+    raise Refused(foreign_code(code, "audit-refused"), f"HTTP {status}")
 
 
 @contextmanager

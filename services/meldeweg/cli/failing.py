@@ -73,10 +73,10 @@ def _of_gateway(exc: "GatewayError") -> tuple[Exit, str, str]:
             return code, exc.code, _problem(exc)
         case errors.Unreachable():
             text = f"Das Gateway ist nicht erreichbar / not reachable: {exc}"
-            return Exit.UNREACHABLE, "unreachable", text
+            return Exit.UNREACHABLE, exc.code, text
         case _:
             text = f"Unverständliche Antwort / unexpected answer: {exc}"
-            return Exit.UNHEALTHY, "unexpected-answer", text
+            return Exit.UNHEALTHY, exc.code, text
 
 
 def _of_ours(exc: "MeldewegError") -> Exit:

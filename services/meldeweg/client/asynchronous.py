@@ -15,7 +15,7 @@ import httpx2
 
 from meldeweg.client import calls, connection
 from meldeweg.client.calls import SETTLED
-from meldeweg.client.errors import Unreachable
+from meldeweg.client.errors import UnexpectedAnswer, Unreachable
 from meldeweg.client.types import (
     Accepted,
     Agency,
@@ -227,6 +227,8 @@ class AsyncGateway:
                 )
             except httpx2.LocalProtocolError:
                 raise ValueError("token or name: characters that a header cannot hold") from None
+            except httpx2.DecodingError:
+                raise UnexpectedAnswer("not in the encoding that it names") from None
             except httpx2.TransportError as exc:
                 if attempt >= self._retries or not calls.unsent_or_safe(call, exc):
                     raise Unreachable(f"{self._base}: {type(exc).__name__}") from None

@@ -28,6 +28,7 @@ from meldeweg.client.types import (
     Receipt,
     SentMessage,
     SentPage,
+    Version,
 )
 
 T = TypeVar("T")
@@ -64,10 +65,9 @@ class Call(Generic[T]):
 
     def answer(self, status: int, kind: str, data: bytes) -> T:
         """Return the value of a success; raise the problem, or UnexpectedAnswer."""
-        try:
-            document = json.loads(data)
-        except ValueError:
-            raise errors.UnexpectedAnswer(f"HTTP {status}, not JSON") from None
+        document = reading.document(data)
+        if document is reading.NOT_JSON:
+            raise errors.UnexpectedAnswer(f"HTTP {status}, not JSON")
         if status in (200, 201):
             return self.read(status, document)
         if kind.startswith("application/problem+json") and isinstance(document, dict):
@@ -87,7 +87,8 @@ def unsent_or_safe(call: Call[Any], error: httpx2.TransportError) -> bool:
 
 def pause(attempt: int, retry_after: str | None) -> float:
     """Seconds before try `attempt` + 1: what the gateway asks for, or doubling, with jitter."""
-    asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+    told = retry_after is not None and retry_after.isascii() and retry_after.isdigit()
+    asked = float(retry_after or "") if told else 0.0  # "²" is a digit, and no number
     seconds: float = min(max(asked, 0.2 * 2.0**attempt), 10.0)
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
@@ -178,7 +179,7 @@ def quarantined(record: str) -> Call[QuarantineRecord]:
 
 
 def version() -> Call[str]:
-    return Call("GET", "/version", lambda _, answer: str(answer["version"]))
+    return Call("GET", "/version", lambda _, answer: reading.value(Version, answer).version)
 
 
 def _post(path: str, data: bytes, read: Callable[[int, Any], T], **more: Any) -> Call[T]:

@@ -1,6 +1,12 @@
-"""Turns JSON into the values of `types`. Unknown members are passed over, missing ones refused."""
+"""Turns JSON into the values of `types`. Unknown members are passed over, missing ones refused.
 
+Trusts nothing of an answer. What is raised is raised outside any `except`: the exceptions of the
+parsers carry the answer, and nothing of it may reach whoever shows ours.
+"""
+
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -10,6 +16,17 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from meldeweg.client.errors import UnexpectedAnswer
 
 T = TypeVar("T")
+NOT_JSON = object()
+
+
+def document(data: bytes) -> Any:
+    """Return the JSON that an answer is, or NOT_JSON; text that can't be written again is none."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(data)
+        if b"\\" in data:  # a lone surrogate can only come from an escape
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
+    return NOT_JSON
 
 
 def value(kind: type[T], data: Any) -> T:
@@ -17,8 +34,10 @@ def value(kind: type[T], data: Any) -> T:
     try:
         made: T = _convert(kind, data)
     except (TypeError, ValueError, KeyError) as exc:
-        raise UnexpectedAnswer(f"not a {kind.__name__} ({type(exc).__name__})") from None
-    return made
+        why = type(exc).__name__
+    else:
+        return made
+    raise UnexpectedAnswer(f"not a {kind.__name__} ({why})")
 
 
 @cache

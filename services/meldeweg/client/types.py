@@ -21,6 +21,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """Which software a gateway runs."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Accepted nevertheless; `text` is German and meant for the person at work."""
 

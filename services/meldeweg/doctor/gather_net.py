@@ -1,7 +1,6 @@
 """Facts from the broker, the database and the services, asked as a client asks. Thin."""
 
 import http.client
-import json
 import socket
 import ssl
 import struct
@@ -13,7 +12,9 @@ from urllib.parse import urlsplit
 import psycopg
 
 from meldeweg.doctor.facts import BrokerFacts, ClockFacts, ServiceFacts
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.errors import Refused, foreign_code, foreign_detail
 from meldeweg.kernel.settings import KafkaSettings
 
 _TIMEOUT = 5.0  # seconds
@@ -92,21 +93,28 @@ def service(url: str, clock: Clock) -> tuple[ServiceFacts, ClockFacts | None]:
             body = answer.read(64 * 1024)
     except (OSError, ValueError, http.client.HTTPException):  # the second: no address at all
         return ServiceFacts(url, reached=False), None
-    return ServiceFacts(url, True, _missing(body)), _date(url, answer.getheader("date"), clock)
+    return ServiceFacts(url, True, missing(body)), date(url, answer.getheader("date"), clock)
 
 
-def _missing(body: bytes) -> tuple[tuple[str, str], ...]:
+def missing(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return (part, code) of what a service's `/readyz` says that it lacks."""
     try:
-        missing = json.loads(body)["missing"]
-        return tuple(sorted((str(part), str(code)) for part, code in missing.items()))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        parts = strictjson.loads(body)["missing"]
+        return tuple(
+            sorted(
+                (foreign_detail(part) or "unknown", foreign_code(code, "unknown"))
+                for part, code in parts.items()
+            )
+        )
+    except (Refused, KeyError, TypeError, AttributeError):
         return (("http", "not-meldeweg"),)
 
 
-def _date(url: str, header: str | None, clock: Clock) -> ClockFacts | None:
+def date(url: str, header: str | None, clock: Clock) -> ClockFacts | None:
+    """Return what a service's Date says; nothing of one that is none."""
     try:
         theirs = parsedate_to_datetime(header or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return ClockFacts(url, clock.now(), theirs.replace(tzinfo=UTC))
 

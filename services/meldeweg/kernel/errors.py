@@ -7,6 +7,25 @@
 `code` is stable and documented; `detail` is for people and never carries content of a message.
 """
 
+import re
+from typing import Any
+
+_CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_CODE_MAX = 60  # characters
+_DETAIL_MAX = 500
+
+
+def foreign_code(said: Any, otherwise: str) -> str:
+    """Return the code that another service's answer names, or `otherwise` if it can be none."""
+    fits = isinstance(said, str) and len(said) <= _CODE_MAX and _CODE.fullmatch(said)
+    return said if fits else otherwise
+
+
+def foreign_detail(said: Any) -> str:
+    """Return the detail of another service's answer; none that would steer a terminal."""
+    fits = isinstance(said, str) and len(said) <= _DETAIL_MAX and said.isprintable()
+    return said if fits else ""
+
 
 class MeldewegError(Exception):
     """Base of the three outcomes. `code`: stable, kebab-case. `detail`: free of content."""

@@ -275,6 +275,76 @@ def test_what_is_no_gateway_is_said_so_without_its_words(status, content, kind):
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (200, "application/json", b"[" * 100_000),
+        (400, "application/problem+json", b'{"detail":' * 100_000),
+        (200, "application/json", b'{"items":[],"next":"\\ud800MARKER"}'),
+        (200, "application/json", b"\xff"),
+        (200, "application/json", b"9" * 5000),
+        (200, "application/json", b"{}"),
+        (200, "application/json", b"[]"),
+        (200, "application/json", b"null"),
+        (200, "application/json", b'{"version":["MARKER"]}'),
+        (409, "application/problem+json", b'["MARKER"]'),
+    ],
+)
+def test_an_answer_that_nobody_can_read_is_unexpected_and_nothing_of_it_is_carried_on(
+    status, kind, body
+):
+    for call in (calls.version(), calls.inbox(None, 5), calls.agencies(), calls.sent_one(ID)):
+        with pytest.raises(client.UnexpectedAnswer) as refused:
+            call.answer(status, kind, body)
+        assert refused.value.code == "unexpected-answer"
+        assert "MARKER" not in str(refused.value)
+        assert refused.value.__context__ is None, "a parser's own exception carries the answer"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"errors": [1]},
+        {"errors": {"x": 1}},
+        {"errors": 5},
+        {"errors": None},
+        {"errors": [{"pointer": 1, "code": []}, {}]},
+        {"call": {}},
+        {"call": {"office": 7}},
+        {"code": ["MARKER"], "title": {"MARKER": 1}, "detail": 1, "rule": 3, "reason": []},
+        {"code": "MARKER and more", "title": None},
+        {"code": "a" * 100},
+    ],
+)
+def test_a_broken_problem_document_is_a_problem_without_what_is_broken(members):
+    said = json.dumps(members).encode()
+    for status, kind in ((400, client.Invalid), (503, client.NotAvailable), (999, client.Problem)):
+        with pytest.raises(client.Problem) as refused:
+            calls.inbox(None, 5).answer(status, "application/problem+json", said)
+        problem = refused.value
+        assert type(problem) is kind
+        assert (problem.code, problem.call, problem.rule) == ("unknown", None, None)
+        assert all(pair == ("", "") for pair in problem.errors)
+        assert str(problem) == f"unknown ({status}): "
+
+
+def test_an_answer_in_another_encoding_than_it_names_is_unexpected():
+    headers = {"content-encoding": "gzip"}
+    broken = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(b"no gzip"))
+    )
+    with pytest.raises(client.UnexpectedAnswer):
+        Gateway("http://localhost", "t", transport=broken).version()
+
+
+def test_every_error_has_a_stable_code():
+    kinds = {each for each in vars(client).values() if inspect.isclass(each)}
+    failures = {each for each in kinds if issubclass(each, client.GatewayError)}
+    assert len(failures) == 11
+    said = {each: each.code for each in failures if not issubclass(each, client.Problem)}
+    assert set(said.values()) == {"gateway-error", "unreachable", "unexpected-answer"}
+
+
 def test_members_of_a_newer_gateway_are_passed_over():
     page = answering(200, b'{"items": [], "next": "7", "new": {"a": 1}}').inbox()
     assert page == client.InboxPage((), "7")
@@ -312,6 +382,8 @@ def test_pauses_grow_heed_the_gateway_and_stay_bounded():
     assert calls.pause(3, None) > calls.pause(0, None)
     assert 4 <= calls.pause(0, "5") <= 6
     assert calls.pause(0, "100000") <= 12
+    assert calls.pause(0, "\u00b2") <= 0.24  # a digit to Python, no number
+    assert calls.pause(0, "9" * 5000) <= 12
     assert calls.pause(0, "Wed, 21 Oct 2026 07:28:00 GMT") <= 0.24
 
 
