@@ -134,6 +134,14 @@ def test_it_takes_no_other_message_under_the_same_id(second):
     assert (other["why"], other["step"]) == ("duplicate-differs", 6)
 
 
+def test_it_refuses_a_changed_event_with_the_same_code(second):
+    for case in REFUSED["events"]:
+        told(second, case)
+        (said,) = judged(second, OFFICE, [changed(case)], case["now"])
+        assert (case["name"], said.get("why")) == (case["name"], case["code"])
+        assert said["ok"] is (case["code"] is None)
+
+
 def test_it_takes_in_nothing_that_the_chain_does_not_vouch_for(second):
     for case in REFUSED["trust"]:
         told(second, {})

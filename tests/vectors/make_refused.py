@@ -6,7 +6,8 @@ file is not what this module derives.
 
 A case of `records` is record `at` of way.json with the members of `set` in place of its own
 (`statement` for the header of that name), read by `me` at `now` with a view that lacks the records
-`drop` and has those of `add`. `code` null: it must be accepted. A case of `trust` is a value on a
+`drop` and has those of `add`. `code` null: it must be accepted. A case of `events` is the same with
+a record of `events.<agency>`, which is for nobody in particular. A case of `trust` is a value on a
 topic, after all others; a case of `keys` a public JWK. All people and numbers are invented.
 """
 
@@ -36,6 +37,7 @@ from vectors.refused_cases import (
 )
 from vectors.refused_covered import eighth_step, ninth_step, tenth_step
 from vectors.refused_sealed import later_steps, seventh_step
+from vectors.refused_told import told
 from vectors.refused_trust import STRANGER, WAY, place, status, trust, weak_keys
 
 FILE = Path(__file__).parent / "refused.json"
@@ -49,8 +51,8 @@ def first_step(cases: Cases) -> None:
     cases.add("two statements", "header-malformed", headers=[statement, *headers])
     cases.add("a null statement", "header-malformed", headers=[["statement", None], *rest])
     cases.add("an empty statement", "jws-malformed", statement="")
-    told = Event(v=1, id=way.message_id(99), agency=POLICE, kind=EventKind.STARTED, at=NOW)
-    cases.add("an event", "jws-malformed", statement=event.sign(told, SIGN[POLICE]).decode())
+    began = Event(v=1, id=way.message_id(99), agency=POLICE, kind=EventKind.STARTED, at=NOW)
+    cases.add("an event", "jws-malformed", statement=event.sign(began, SIGN[POLICE]).decode())
     context, value = context_of(MESSAGE), value_of(MESSAGE)
     for name, code, header in (
         ("alg none", "jws-alg-refused", {"alg": "none"}),
@@ -225,6 +227,7 @@ def build(pinned: dict[str, str]) -> dict[str, Any]:
         "about": "Written by make_refused.py from way.json. All names and numbers are invented.",
         "pinned": pinned,
         "records": cases.records,
+        "events": told(),
         "trust": trust(),
         "keys": weak_keys(),
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from meldeweg.doctor.facts import ClockFacts, RightsFacts, SnapshotFacts
 from meldeweg.doctor.gather_net import at
-from meldeweg.kernel import event, signing, statement, topics
+from meldeweg.kernel import event, signing, topics
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.probe import newest, read_is_allowed
@@ -20,7 +20,6 @@ from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import SignatureKey
 from meldeweg.kernel.signing import Typ
-from meldeweg.kernel.statement import STATEMENT_HEADER
 from meldeweg.kernel.trust.objects import Snapshot
 from meldeweg.kernel.trust.register import Register
 from meldeweg.registry.provisioning import desired
@@ -78,7 +77,7 @@ async def clock_of(connection: Connection, agency: AgencyId) -> ClockFacts | Non
         record = await newest(connection, topics.events(agency))
         if record is None:
             return None
-        told = event.parse(statement.single_header(record.headers, STATEMENT_HEADER))
+        told = event.judge(record.topic, record.key, record.headers, record.value)
     except Refused:
         return None
     return ClockFacts("broker", told.body.at, at(record.timestamp))

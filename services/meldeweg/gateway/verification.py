@@ -114,6 +114,7 @@ class Verifier:
             proof = Proof.SIGNED
             # 3 topic, key, from, to and CloudEvents agree with the statement
             self._check_place(record, context)
+            statements.check_key(statement, record.key)
             statements.check_headers(statement, record.headers)
             # 4 the value is the one that was signed
             statements.check_value(statement, record.value)
@@ -132,8 +133,6 @@ class Verifier:
             raise Refused("topic-contradicts", "another sender's topic")
         if context.to != self._me or recipient != self._me:
             raise Refused("not-addressed-to-me", "another recipient's message")
-        if record.key != context.id.encode():
-            raise Refused("record-key-contradicts", "the record's key is not the id")
 
     def _check_term(self, context: Context) -> None:
         if context.delete_after <= self._today:  # days as text sort as they count

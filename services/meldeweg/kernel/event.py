@@ -10,11 +10,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from meldeweg.kernel import signing
+from meldeweg.kernel import signing, topics
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.model import Frozen, Instant, Version1
-from meldeweg.kernel.statement import STATEMENT_HEADER, Seq, Urgency
+from meldeweg.kernel.statement import STATEMENT_HEADER, Headers, Seq, Urgency, single_header
 
 EVENT_VALUE = b"{}"  # events have nothing to seal; the value is constant
 
@@ -110,3 +111,23 @@ def parse(token: bytes) -> Told:
         return Told(Heartbeat.read_signed(jws.payload, "heartbeat-malformed"), jws)
     jws = signing.parse(token, signing.Typ.EVENT)
     return Told(Event.read_signed(jws.payload, "event-malformed"), jws)
+
+
+def judge(topic: str, key: bytes | None, headers_: Headers, value: bytes | None) -> Told:
+    """Read a whole record of `events.<agency>` strictly (docs/spec/message.md § 10).
+
+    Raises `Refused`: `header-malformed`, `topic-contradicts`, `header-contradicts`, and what
+    `parse` says; never verifies.
+    """
+    token = single_header(headers_, STATEMENT_HEADER)
+    told = parse(token)
+    if topic != topics.events(told.body.agency):
+        raise Refused("topic-contradicts", "event of another agency")
+    # Null values sort with no others, so they are left out, and then the number differs.
+    said = sorted((name, one) for name, one in headers_ if one is not None)
+    implied = sorted(headers(told.body, token))
+    if key != told.body.id.encode() or value != EVENT_VALUE:
+        raise Refused("header-contradicts", "key or value are not an event's")
+    if len(said) != len(headers_) or said != implied:
+        raise Refused("header-contradicts", "headers disagree with the event")
+    return told

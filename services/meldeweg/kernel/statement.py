@@ -24,6 +24,9 @@ from meldeweg.kernel.model import Frozen, Instant, Version1
 STATEMENT_HEADER = "statement"
 VALUE_EXTRAS = frozenset({"value_sha256", "value_size"})
 
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Those of a record, in the order in which they lie on the bus."""
+
 
 class Urgency(StrEnum):
     """How soon a human must look; the clause sets the default and the least."""
@@ -180,7 +183,7 @@ def cloud_events(context: Context) -> tuple[tuple[str, bytes], ...]:
     )
 
 
-def single_header(headers: tuple[tuple[str, bytes | None], ...], name: str) -> bytes:
+def single_header(headers: Headers, name: str) -> bytes:
     """Return the value of a header that must be there exactly once and not be null."""
     found = [value for key, value in headers if key == name]
     if len(found) != 1 or found[0] is None:
@@ -188,7 +191,13 @@ def single_header(headers: tuple[tuple[str, bytes | None], ...], name: str) -> b
     return found[0]
 
 
-def check_headers(statement: Statement, headers: tuple[tuple[str, bytes | None], ...]) -> None:
+def check_key(statement: Statement, key: bytes | None) -> None:
+    """Refuse a record that has another key than its id."""
+    if key != statement.context.id.encode():
+        raise Refused("record-key-contradicts", "the record's key is not the id")
+
+
+def check_headers(statement: Statement, headers: Headers) -> None:
     """Refuse a record whose other headers are not exactly those its context implies."""
     rest = sorted(
         (key, value) for key, value in headers if key != STATEMENT_HEADER and value is not None

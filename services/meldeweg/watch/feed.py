@@ -1,11 +1,13 @@
 """Read statements, receipts, events and heartbeats; verify each; tell the ledger.
 
-Guarantees: what cannot be verified is counted with its reason and never believed; nothing stops the
-reading. A record whose signer is not known yet waits, bounded, for the register. Values are never
-looked at: watch needs statements alone.
+Guarantees: what is not as docs/spec/message.md has it, or cannot be verified, is counted with its
+reason and never believed, or watch would count as open what its recipient threw away; nothing stops
+the reading. A record whose signer is not known yet waits, bounded, for the register. No value is
+ever opened: that it is the one that was signed, its digest shows.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,15 +16,17 @@ from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.event import Told
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.statement import STATEMENT_HEADER
+from meldeweg.kernel.statement import STATEMENT_HEADER, Statement, single_header
 from meldeweg.kernel.trust.register import Register
 from meldeweg.watch.ledger import Ledger
 
 log = logs.get()
 _unread = metrics.counter("watch_records_not_understood", "Records that watch refused", "code")
 
-EXCHANGE = ("inbox.", "events.")
+_EVENTS = "events."
+EXCHANGE = ("inbox.", _EVENTS)
 TRUST = ("registry.", topics.keys_prefix())
 _WAITING_MAX = 10_000
 _WAITING_FOR = timedelta(minutes=15)  # as long as a gateway parks what may only be early
@@ -65,7 +69,7 @@ class Feed:
         self._give_up()
         until = self._clock.now() + _WAITING_FOR
         for record in records:
-            self._take(record, until)
+            self._take(judged, record, until)
             self._next[record.place] = Position(record.offset + 1, record.topic_id)
 
     def waiting(self) -> int:
@@ -75,7 +79,7 @@ class Feed:
     def _try_again(self) -> None:
         waiting, self._waiting = self._waiting, deque()
         for record, until in waiting:
-            self._take(record, until)
+            self._take(parsed, record, until)
         self._give_up()
 
     def _give_up(self) -> None:
@@ -89,48 +93,58 @@ class Feed:
         self._ledger.unread[code] += 1
         _unread.labels(code).inc()
 
-    def _take(self, record: Record, until: datetime) -> None:
+    def _take(
+        self, read: Callable[[Record], Statement | Told], record: Record, until: datetime
+    ) -> None:
         try:
-            token = statement.single_header(record.headers, STATEMENT_HEADER)
-            self._judge(record, token, until)
+            said = read(record)
+            try:
+                self._believe(said, record)
+            except Early:
+                self._wait(record, until)
         except Refused as exc:
             self._refused(exc.code)
 
-    def _judge(self, record: Record, token: bytes, until: datetime) -> None:
-        try:
-            if record.topic.startswith("inbox."):
-                self._message(record, token)
+    def _wait(self, record: Record, until: datetime) -> None:
+        """Keep a record that was judged: whoever may write can make ten thousand wait."""
+        token = single_header(record.headers, STATEMENT_HEADER)
+        kept = replace(record, key=None, value=None, headers=((STATEMENT_HEADER, token),))
+        self._waiting.append((kept, until))
+
+    def _believe(self, said: Statement | Told, record: Record) -> None:
+        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        if isinstance(said, Statement):
+            self._verify(said.jws, said.context.sender)
+            if said.context.kind == "receipt":
+                self._ledger.receipt(said.context)
             else:
-                self._told(record, token)
-        except Early:
-            # Whoever may write can make ten thousand wait: what is not needed of them is not kept.
-            headers = ((STATEMENT_HEADER, token),)
-            self._waiting.append((replace(record, key=None, value=None, headers=headers), until))
-
-    def _message(self, record: Record, token: bytes) -> None:
-        parsed = statement.parse(token)
-        recipient, sender = topics.parse_inbox(record.topic)
-        if (parsed.context.to, parsed.context.sender) != (recipient, sender):
-            raise Refused("topic-contradicts", "statement names other parties")
-        self._verify(parsed.jws, sender)
-        if parsed.context.kind == "receipt":
-            self._ledger.receipt(parsed.context)
+                self._ledger.message(said, at)
+            return
+        self._verify(said.jws, said.body.agency)
+        if isinstance(said.body, event.Heartbeat):
+            self._ledger.heartbeat(said.body, at)
         else:
-            self._ledger.message(parsed, _at(record))
-
-    def _told(self, record: Record, token: bytes) -> None:
-        told = event.parse(token)
-        if record.topic != topics.events(told.body.agency):
-            raise Refused("topic-contradicts", "event of another agency")
-        self._verify(told.jws, told.body.agency)
-        if isinstance(told.body, event.Heartbeat):
-            self._ledger.heartbeat(told.body, _at(record))
-        else:
-            self._ledger.event(told.body)
+            self._ledger.event(said.body)
 
     def _verify(self, jws: signing.Jws, agency: AgencyId) -> None:
         signing.verify(jws, self._register.signature_key(agency, jws.kid, self._clock.now()))
 
 
-def _at(record: Record) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+def judged(record: Record) -> Statement | Told:
+    """Read a whole record strictly; `Refused` with the code that its recipient would give."""
+    if record.topic.startswith(_EVENTS):
+        return event.judge(record.topic, record.key, record.headers, record.value)
+    said = statement.parse(single_header(record.headers, STATEMENT_HEADER))
+    recipient, sender = topics.parse_inbox(record.topic)
+    if (said.context.to, said.context.sender) != (recipient, sender):
+        raise Refused("topic-contradicts", "statement names other parties")
+    statement.check_key(said, record.key)
+    statement.check_headers(said, record.headers)
+    statement.check_value(said, record.value)
+    return said
+
+
+def parsed(record: Record) -> Statement | Told:
+    """Read again what waited: it was judged when it came, and only its statement was kept."""
+    token = single_header(record.headers, STATEMENT_HEADER)
+    return event.parse(token) if record.topic.startswith(_EVENTS) else statement.parse(token)

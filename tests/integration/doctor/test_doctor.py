@@ -68,9 +68,9 @@ class Town:
     def connection(self):
         return connection(self.broker.bootstrap, self.broker.super_user)
 
-    async def write(self, *records, headers=()):
+    async def write(self, *records, headers=(), key=None):
         producer = Producer(self.connection)
-        batch = [Outgoing(topic, None, value, headers) for topic, value in records]
+        batch = [Outgoing(topic, key, value, headers) for topic, value in records]
         for _ in range(100):
             sent = await producer.send(batch)
             batch = [r for r, each in zip(batch, sent, strict=True) if not isinstance(each, Ack)]
@@ -194,16 +194,23 @@ def test_a_frozen_broker_is_unreachable_within_seconds(town):
 
 
 async def test_a_gateway_whose_clock_is_wrong_is_found_by_its_last_event(town):
-    for agency, off in ((POLICE, timedelta(0)), (OFFICE, timedelta(hours=2))):
+    odd = AgencyId("jugendamt-kempen")
+    for agency, off in ((POLICE, 0), (OFFICE, 2), (odd, 2)):
         told = Event(
-            v=1, id=new_message_id(), agency=agency, kind=EventKind.STARTED, at=CLOCK.now() + off
+            v=1,
+            id=new_message_id(),
+            agency=agency,
+            kind=EventKind.STARTED,
+            at=CLOCK.now() + timedelta(hours=off),
         )
         token = event.sign(told, SigningKey.generate())
         headers = event.headers(told, token)
-        await town.write((topics.events(agency), EVENT_VALUE), headers=headers)
+        # What has not an event's form says nothing of a clock either.
+        key = None if agency == odd else told.id.encode()
+        await town.write((topics.events(agency), EVENT_VALUE), headers=headers, key=key)
     watch = town.broker.pki.service("watch")
     kafka = town.kafka(watch)
-    found = await clocks(kafka, [POLICE, OFFICE, AgencyId("jugendamt-kempen")])
+    found = await clocks(kafka, [POLICE, OFFICE, odd])
     assert [(each.subject, each.code) for each in found] == [(f"gateway-{OFFICE}", "clock-differs")]
 
 

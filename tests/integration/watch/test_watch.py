@@ -106,7 +106,8 @@ def trust(places):  # noqa: F811 - what the fixture made
 
 def on_inbox(body, key):
     token = statement.sign(body.bytes(), b"{}", key)
-    return Outgoing(topics.inbox(body.to, body.sender), None, b"{}", (("statement", token),))
+    headers = (("statement", token), *statement.cloud_events(body))
+    return Outgoing(topics.inbox(body.to, body.sender), body.id.encode(), b"{}", headers)
 
 
 async def test_what_is_open_is_known_again_after_a_kill(broker, places, register, watch):  # noqa: F811
@@ -130,7 +131,8 @@ async def test_what_is_open_is_known_again_after_a_kill(broker, places, register
         quarantined=1,
         waiting=0,
     )
-    told = Outgoing(topics.events(POLICE), None, b"", event.headers(beat, event.sign(beat, police)))
+    headers = event.headers(beat, event.sign(beat, police))
+    told = Outgoing(topics.events(POLICE), beat.id.encode(), event.EVENT_VALUE, headers)
     await until_acked(
         producer,
         [

@@ -86,8 +86,8 @@ func (r *reading) judge(said record) (*found, error) {
 	return made, nil
 }
 
-// parsed is step 1.
-func parsed(said record) (*jws, value, error) {
+// statementOf returns the one header of that name.
+func statementOf(said record) (string, error) {
 	var statements []*string
 	for _, each := range said.Headers {
 		if each[0] != nil && *each[0] == "statement" {
@@ -95,12 +95,21 @@ func parsed(said record) (*jws, value, error) {
 		}
 	}
 	if len(statements) != 1 || statements[0] == nil {
-		return nil, value{}, refused("header-malformed")
+		return "", refused("header-malformed")
 	}
-	if len(*statements[0]) > statementMost {
+	return *statements[0], nil
+}
+
+// parsed is step 1.
+func parsed(said record) (*jws, value, error) {
+	text, err := statementOf(said)
+	if err != nil {
+		return nil, value{}, err
+	}
+	if len(text) > statementMost {
 		return nil, value{}, refused("jws-too-large")
 	}
-	token, err := parseJWS(*statements[0], "statement")
+	token, err := parseJWS(text, "statement")
 	if err != nil {
 		return nil, value{}, err
 	}
@@ -125,11 +134,16 @@ func (r *reading) place(said record, context value) error {
 	if said.Key == nil || *said.Key != id {
 		return refused("record-key-contradicts")
 	}
+	return attributes(said, id, from, context.str("kind"))
+}
+
+// attributes is what § 4 says of the headers beside the statement.
+func attributes(said record, id, from, kind string) error {
 	want := map[string]string{
 		"ce_specversion": "1.0",
 		"ce_id":          id,
 		"ce_source":      "urn:meldeweg:agency:" + from,
-		"ce_type":        "de.meldeweg." + context.str("kind") + ".v1",
+		"ce_type":        "de.meldeweg." + kind + ".v1",
 		"content-type":   "application/json",
 	}
 	for _, each := range said.Headers {
@@ -164,40 +178,31 @@ func (r *reading) value(said record, token *jws, from string) error {
 
 // told is § 10: a record of events.<agency>.
 func (r *register) told(said record, now time.Time) (value, error) {
-	agency, ok := strings.CutPrefix(said.Topic, "events.")
-	if !ok || said.Value == nil || *said.Value != "{}" || said.Key == nil {
-		return value{}, refused("header-contradicts")
-	}
-	headers := map[string]string{}
-	for _, each := range said.Headers {
-		if each[0] == nil || each[1] == nil || headers[*each[0]] != "" {
-			return value{}, refused("header-malformed")
-		}
-		headers[*each[0]] = *each[1]
-	}
-	token, err := parseJWS(headers["statement"], "event", "heartbeat")
+	text, err := statementOf(said)
 	if err != nil {
 		return value{}, err
 	}
-	body, err := readSigned(token.payload, tables[token.kind], "event-malformed")
+	token, err := parseJWS(text, "event", "heartbeat")
 	if err != nil {
+		return value{}, err
+	}
+	body, err := readSigned(token.payload, tables[token.kind], token.kind+"-malformed")
+	if err != nil {
+		return body, err
+	}
+	agency, id := body.str("agency"), body.str("id")
+	if said.Topic != "events."+agency {
+		return body, refused("topic-contradicts")
+	}
+	if said.Key == nil || *said.Key != id || said.Value == nil || *said.Value != "{}" {
+		return body, refused("header-contradicts")
+	}
+	if err = attributes(said, id, agency, token.kind); err != nil {
 		return body, err
 	}
 	key, err := r.signer(agency, token.kid, now)
 	if err == nil {
 		err = token.verify(key)
 	}
-	if err != nil {
-		return body, err
-	}
-	want := map[string]string{
-		"statement": headers["statement"], "ce_specversion": "1.0", "ce_id": body.str("id"),
-		"ce_source": "urn:meldeweg:agency:" + agency, "ce_type": "de.meldeweg." + token.kind + ".v1",
-		"content-type": "application/json",
-	}
-	same := len(headers) == len(want) && body.str("agency") == agency && *said.Key == body.str("id")
-	for name, implied := range want {
-		same = same && headers[name] == implied
-	}
-	return body, is(same, "header-contradicts")
+	return body, err
 }

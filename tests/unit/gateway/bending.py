@@ -1,6 +1,8 @@
-"""Every place of a JSON document, bent in every way that a forger or a broken writer would try."""
+"""Every place of a JSON document or a record, bent in every way that a forger or a broken writer
+would try."""
 
 import json
+from dataclasses import replace
 
 _MARK = "@here@"
 _HERE = f'"{_MARK}"'.encode()
@@ -56,6 +58,42 @@ def bends(text):
                 "with a stranger beside it",
                 _dumped(_with(document, (*path[:-1], "surprise"), 1)),
             )
+
+
+HEADERS = ("statement", "ce_specversion", "ce_id", "ce_source", "ce_type", "content-type")
+ODD = {
+    "null": None,
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe",
+    "UTF-16": "x".encode("utf-16"),
+    "oversize": b"a" * 1_000_000,
+    "JSON": b'{"x":1}',
+    "nested": b"[" * 100_000,
+    "a blank behind it": b"%b ",
+    "a NUL behind it": b"%b\x00",
+}
+
+
+def bent_records(good):
+    """Yield (place, how, bent record) for header, key, value and topic of a record."""
+    for n, (name, value) in enumerate(good.headers):
+        others = good.headers[:n] + good.headers[n + 1 :]
+        yield name, "absent", replace(good, headers=others)
+        for how, odd in ODD.items():
+            new = odd.replace(b"%b", value) if odd else odd
+            yield name, how, replace(good, headers=(*others, (name, new)))
+            yield name, f"twice, once {how}", replace(good, headers=(*good.headers, (name, new)))
+        yield name, "there twice", replace(good, headers=(*good.headers, (name, value)))
+        for odd in (name.upper(), f" {name}", f"{name}\x00", "\udcff", "", "a" * 100_000):
+            yield name, f"named {odd[:9]!r}", replace(good, headers=(*others, (odd, value)))
+    for how, odd in ODD.items():
+        yield "key", how, replace(good, key=odd.replace(b"%b", good.key) if odd else odd)
+        yield "value", how, replace(good, value=odd.replace(b"%b", good.value) if odd else odd)
+    yield "headers", "none", replace(good, headers=())
+    yield "headers", "ten thousand", replace(good, headers=(*good.headers, *[("x", b"")] * 10_000))
+    kind, owner, *_ = good.topic.split(".")
+    for topic in ("", kind, f"{kind}.{owner}x", f"{good.topic}.x", f"{kind}..", "\udcff"):
+        yield "topic", topic, replace(good, topic=topic)
 
 
 def _places(value, path=()):

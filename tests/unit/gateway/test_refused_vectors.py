@@ -8,6 +8,7 @@ import pytest
 
 from meldeweg.gateway.judging import Judge, Message, Receipt
 from meldeweg.gateway.verification import Proven
+from meldeweg.kernel import event, signing
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Refused
@@ -43,9 +44,9 @@ def changed(case):
     return {"topic": record["topic"], "key": record["key"], "headers": headers, "value": value}
 
 
-def outcome(case):
+def record_of(case):
     made = changed(case)
-    record = Record(
+    return Record(
         topic=made["topic"],
         partition=0,
         offset=0,
@@ -56,7 +57,10 @@ def outcome(case):
             (name, None if value is None else value.encode()) for name, value in made["headers"]
         ),
     )
-    me = case["me"]
+
+
+def outcome(case):
+    record, me = record_of(case), case["me"]
     key = OpenKey.from_jwk(WAY["private"]["seal"][me])
     judge = Judge(me, view_of(case), {key.kid: key}, lambda *_: None, from_rfc3339(case["now"]))
     found = judge.prove(record)
@@ -70,6 +74,18 @@ def test_a_changed_record_is_refused_with_its_code(case):
         assert isinstance(found, Message | Receipt)
     else:
         assert getattr(found, "code", "accepted") == case["code"]
+
+
+@pytest.mark.parametrize("case", REFUSED["events"], ids=lambda case: case["name"])
+def test_a_changed_event_is_refused_with_its_code(case):
+    record, code = record_of(case), None
+    try:
+        told = event.judge(record.topic, record.key, record.headers, record.value)
+        kid, now = told.jws.kid, from_rfc3339(case["now"])
+        signing.verify(told.jws, view_of(case).signature_key(told.body.agency, kid, now))
+    except Refused as exc:
+        code = exc.code
+    assert code == case["code"]
 
 
 @pytest.fixture(scope="module")

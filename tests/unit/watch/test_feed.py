@@ -12,7 +12,7 @@ from meldeweg.kernel import event, keyfile, statement, topics
 from meldeweg.kernel.bus.positions import Position
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
-from meldeweg.kernel.event import Event, EventKind, Heartbeat
+from meldeweg.kernel.event import EVENT_VALUE, Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
@@ -64,17 +64,38 @@ def receipt(of, kind, sender=OFFICE, to=POLICE):
 
 
 def record(topic, token, offset=0, name="statement"):
+    """Return a record that has nothing but a statement: no gateway writes one like it."""
     at = int(NOW.timestamp() * 1000)
     return Record(topic, 0, offset, at, None, b"{}", ((name, token),), TOPIC_ID)
 
 
-def on_inbox(body, key, *, to=None, sender=None, offset=0):
+def on_inbox(body, key, *, to=None, sender=None, offset=0, value=b"{}"):
     topic = topics.inbox(to or body.to, sender or body.sender)
-    return record(topic, statement.sign(body.bytes(), b"{}", key), offset)
+    token = statement.sign(body.bytes(), value, key)
+    headers = (("statement", token), *statement.cloud_events(body))
+    bare = record(topic, token, offset)
+    return replace(bare, key=body.id.encode(), value=value, headers=headers)
 
 
 def told(body, key, topic=None):
-    return record(topic or topics.events(body.agency), event.sign(body, key))
+    token = event.sign(body, key)
+    bare = record(topic or topics.events(body.agency), token)
+    headers = event.headers(body, token)
+    return replace(bare, key=body.id.encode(), value=EVENT_VALUE, headers=headers)
+
+
+def beating():
+    return Heartbeat(
+        v=1,
+        id=new_message_id(),
+        agency=POLICE,
+        at=NOW,
+        sent={OFFICE: Seq(outbox="0" * 16, n=7)},
+        received={},
+        parked=1,
+        quarantined=2,
+        waiting=3,
+    )
 
 
 @pytest.fixture
@@ -106,16 +127,23 @@ async def test_a_message_and_its_receipt_are_believed_and_end_it(feed, ledger, p
 async def test_a_forged_record_is_counted_and_not_believed(feed, ledger, places):
     police, office = signing_key(places, POLICE), signing_key(places, OFFICE)
     other_kid = on_inbox(context(), office)  # a certified key, but another agency's
-    head, payload, signature = on_inbox(context(), police).headers[0][1].split(b".")
+    true = on_inbox(context(), police)
+    head, payload, signature = true.headers[0][1].split(b".")
     flipped = (b"A" if signature[:1] != b"A" else b"B") + signature[1:]
-    forged = record(topics.inbox(OFFICE, POLICE), b".".join((head, payload, flipped)))
+    token = ("statement", b".".join((head, payload, flipped)))
+    forged = replace(true, headers=(token, *true.headers[1:]))
     wrong_place = on_inbox(context(), police, to=AgencyId("jugendamt-kempen"))
     nonsense = record(topics.inbox(OFFICE, POLICE), b"nonsense")
     none = record(topics.inbox(OFFICE, POLICE), b"x", name="else")
     await feed.exchange([forged, wrong_place, nonsense, none])
     assert not ledger.open
     assert sum(ledger.unread.values()) == 4
-    assert ledger.unread["topic-contradicts"] == 1
+    assert ledger.unread == {
+        "signature-invalid": 1,
+        "topic-contradicts": 1,
+        "jws-malformed": 1,
+        "header-malformed": 1,
+    }
     await feed.exchange([other_kid])
     assert not ledger.open
 
@@ -149,9 +177,7 @@ async def test_what_comes_before_its_signers_key_waits_for_it(ledger, places, cl
 
 
 async def test_of_what_waits_nothing_is_kept_that_is_not_needed(feed):
-    record = on_inbox(context(), SigningKey.generate())
-    large = (("other", bytes(1_000_000)), *record.headers)
-    await feed.exchange([replace(record, value=bytes(1_000_000), headers=large)])
+    await feed.exchange([on_inbox(context(), SigningKey.generate(), value=bytes(1_000_000))])
     ((held, _),) = feed._waiting
     assert len(pickle.dumps(held)) < 4000
 
@@ -181,17 +207,7 @@ async def test_a_heartbeat_and_an_event_count_once_and_only_on_their_own_topic(
     feed, ledger, places
 ):
     key = signing_key(places, POLICE)
-    beat = Heartbeat(
-        v=1,
-        id=new_message_id(),
-        agency=POLICE,
-        at=NOW,
-        sent={},
-        received={},
-        parked=1,
-        quarantined=2,
-        waiting=3,
-    )
+    beat = beating()
     began = Event(v=1, id=new_message_id(), agency=POLICE, kind=EventKind.STARTED, at=NOW)
     await feed.exchange([told(beat, key), told(began, key), told(began, key)])
     assert ledger.pulses[POLICE].heartbeat.waiting == 3
