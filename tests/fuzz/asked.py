@@ -1,13 +1,10 @@
-"""What people's own systems send and read: the gateway's API, its client, and the bus below."""
+"""What people's own systems send: the gateway's API, and the bus below."""
 
 import json
 from types import SimpleNamespace
 
 from fuzz import stage
 from fuzz.harness import target
-from meldeweg.client import types
-from meldeweg.client.errors import UnexpectedAnswer
-from meldeweg.client.reading import value as read_value
 from meldeweg.gateway import order as orders
 from meldeweg.gateway.api import auth, reading
 from meldeweg.gateway.api.arrived import ReceiptOrder
@@ -17,20 +14,6 @@ from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Fatal, Refused
 from meldeweg.kernel.schemas import examples
 from unit.kernel.bus.test_tolerant import decoded, encoded
-
-_TYPES = (
-    types.Accepted,
-    types.Preview,
-    types.SentMessage,
-    types.SentPage,
-    types.InboxPage,
-    types.Opened,
-    types.Receipt,
-    types.Agency,
-    types.Contact,
-    types.Permission,
-    types.QuarantineRecord,
-)
 
 
 def _orders():
@@ -97,26 +80,6 @@ def request_headers(data):
             assert found.isprintable()
     if not accepted:
         raise Refused("none", "")
-
-
-def _answers():
-    agency = {"id": "a", "name": "A", "kind": "police", "status": "active", "municipalities": []}
-    preview = {"recipient": "a", "clause": "c", "legal_basis": "l", "urgency": "today"}
-    return [
-        b"\x07" + json.dumps(agency).encode(),
-        b"\x01" + json.dumps(preview | {"ack_by": "2026-11-22T18:19:43.000Z"}).encode(),
-    ]
-
-
-@target(_answers, UnexpectedAnswer, shape="byte+json")
-def answer(data):
-    """First byte: what the client asked for; the rest: what a gateway answered."""
-    which, rest = (data[0] % len(_TYPES), data[1:]) if data else (0, b"")
-    try:
-        document = json.loads(rest)
-    except (ValueError, RecursionError):
-        raise UnexpectedAnswer("not JSON") from None
-    read_value(_TYPES[which], document)
 
 
 @target(lambda: [packed.pack(each.headers) for each in stage.on("inbox.")], Fatal)

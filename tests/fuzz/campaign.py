@@ -2,8 +2,8 @@
 
 SECONDS is for each target. First it proves that it can find something: a mistake that is planted
 must be found. What is new and reaches new code goes to the kept corpus, the smallest inputs that
-reach it all; an input that shows a defect goes there as it is, and so `make test` fails until it is
-mended. Ends with 1 if there was one.
+reach it all; an input that shows a defect is kept as it is and for good, and so `make test` fails
+until it is mended. Ends with 1 if there was one.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "services")]
 
-from fuzz.harness import keep, kept  # noqa: E402 - the path above
+from fuzz.harness import keep, keep_defects, kept  # noqa: E402 - the path above
 from fuzz.targets import TARGETS  # noqa: E402
 
 _PLANTED = "base64url"
@@ -108,7 +108,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             found = fuzz(name, given.seconds, Path(directory))
             inputs = smallest(name, Path(directory))
-        keep(name, inputs | set(found.crashes))
+        keep(name, inputs)
+        keep_defects(name, set(found.crashes))
         bad += len(found.crashes)
         print(
             f"{name:<18} {found.executions:>9} executions {found.seconds:>6.0f} s "

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from meldeweg.kernel.errors import MeldewegError, Refused
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parent / "corpus"  # inputs that reach far; each campaign chooses anew
+DEFECTS = Path(__file__).parent / "defects"  # inputs that once showed a defect: none ever leaves
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DETAIL_MAX = 2000  # characters; a refusal says where, it does not carry the document
 
@@ -72,16 +73,30 @@ def text_of(data: bytes) -> str:
 
 def kept(name: str) -> list[bytes]:
     """Return the kept inputs of a target: each is text where it can be, else base64."""
-    path = CORPUS / f"{name}.jsonl"
+    return [*_read(CORPUS / f"{name}.jsonl"), *_read(DEFECTS / f"{name}.jsonl")]
+
+
+def keep(name: str, inputs: set[bytes]) -> None:
+    """Write the corpus of a target, the shortest first."""
+    _write(CORPUS / f"{name}.jsonl", inputs)
+
+
+def keep_defects(name: str, inputs: set[bytes]) -> None:
+    """Add inputs that showed a defect; they stay when the corpus is chosen anew."""
+    path = DEFECTS / f"{name}.jsonl"
+    if inputs:
+        _write(path, inputs | set(_read(path)))
+
+
+def _read(path: Path) -> list[bytes]:
     if not path.exists():
         return []
     return [_input(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def keep(name: str, inputs: set[bytes]) -> None:
-    """Write the corpus of a target, the shortest first."""
+def _write(path: Path, inputs: set[bytes]) -> None:
     lines = [json.dumps(_shown(data)) for data in sorted(inputs, key=lambda one: (len(one), one))]
-    (CORPUS / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _input(shown: str | dict[str, str]) -> bytes:

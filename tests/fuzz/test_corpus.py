@@ -4,7 +4,8 @@ import importlib.util
 
 import pytest
 
-from fuzz.harness import CORPUS, Target, kept
+from fuzz import harness
+from fuzz.harness import CORPUS, DEFECTS, Target, keep_defects, kept
 from fuzz.mutate import mutate
 from fuzz.targets import TARGETS
 from meldeweg.kernel import strictjson
@@ -26,7 +27,19 @@ def test_no_kept_input_makes_a_parser_do_what_it_does_not_state(name):
 
 def test_every_corpus_belongs_to_a_target_and_is_small():
     assert {path.stem for path in CORPUS.iterdir()} == set(TARGETS)
+    assert {path.stem for path in DEFECTS.iterdir()} <= set(TARGETS)
     assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 4_000_000
+
+
+def test_what_once_showed_a_defect_is_kept_beside_what_others_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(harness, "DEFECTS", tmp_path)
+    keep_defects("cursor", {b"one"})
+    keep_defects("cursor", {b"\xff", b"one"})
+    keep_defects("cursor", set())
+    assert set(kept("cursor")) >= {b"one", b"\xff"}
+    assert sum(1 for each in kept("cursor") if each == b"one") == 1
+    keep_defects("topic", set())
+    assert [path.name for path in tmp_path.iterdir()] == ["cursor.jsonl"]
 
 
 def test_a_mistake_in_a_parser_is_found_by_its_kept_inputs(monkeypatch):

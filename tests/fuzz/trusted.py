@@ -6,21 +6,25 @@ from datetime import timedelta
 
 from fuzz import stage
 from fuzz.harness import target
+from meldeweg.gateway.store import headers as packed
 from meldeweg.kernel import agreement as agreements
-from meldeweg.kernel import metrics, policy, signing, strictjson, topics
+from meldeweg.kernel import event, metrics, policy, signing, strictjson, topics
+from meldeweg.kernel import statement as statements
 from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
-from meldeweg.kernel.errors import Refused, Unavailable
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
+from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.view import KnownAgreement
 from meldeweg.watch import api as watch
-from meldeweg.watch.feed import Feed
+from meldeweg.watch.feed import Feed, judged
 from meldeweg.watch.ledger import Ledger
 from vectors.make_way import ANCHOR, IDENTITY, REGISTRY
 
+_AT = 1_795_371_583_000
 _KEYS = topics.keys(stage.POLICE)
 # (topic, kind, who signs): what each may say, well signed
 _SIGNED = (
@@ -104,19 +108,31 @@ def _heard():
     return [bytes([n]) + words for n, typ in enumerate(kinds) for words in stage.payloads(typ)]
 
 
+def _around(token, which):
+    """Return key and headers as they belong to a statement, if it is one."""
+    try:
+        if which:
+            about = event.parse(token).body
+            return about.id.encode(), event.headers(about, token)
+        about = statements.parse(token).context
+        return about.id.encode(), (("statement", token), *statements.cloud_events(about))
+    except Refused:
+        return b"k", (("statement", token),)
+
+
 @target(_heard, shape="byte+json")
 def watched(data):
     """First byte: statement, event or heartbeat; the rest: its words, signed by who may."""
     which, rest = (data[0] % 3, data[1:]) if data else (0, b"")
     typ = (Typ.STATEMENT, Typ.EVENT, Typ.HEARTBEAT)[which]
     agency = stage.OFFICE if which else stage.POLICE
-    extra = {} if which else {"value_sha256": "ab" * 32, "value_size": 2}
+    extra = {} if which else {"value_sha256": str(Digest.of(b"{}")), "value_size": 2}
     token = signing.sign(stage.SIGN[agency], typ, rest, **extra).encode()
     topic = topics.events(agency) if which else topics.inbox(stage.OFFICE, stage.POLICE)
     ledger, clock = Ledger(timedelta(minutes=3)), FixedClock(stage.NOW)
     feed = Feed(stage.register(), ledger, clock)
-    read = Record(topic, 0, 0, 1_795_371_583_000, b"k", b"{}", (("statement", token),))
-    asyncio.run(feed.exchange([read]))
+    key, headers = _around(token, which)
+    asyncio.run(feed.exchange([Record(topic, 0, 0, _AT, key, b"{}", headers)]))
     json.dumps(watch.summary(ledger, stage.register(), clock), default=str)
     [each.shown(stage.NOW) for each in ledger.open.values()]
     measuring = watch.measure(ledger, stage.register(), clock, 0)
@@ -125,3 +141,25 @@ def watched(data):
     metrics.render()
     if ledger.unread:
         raise Refused(next(iter(ledger.unread)), "")
+
+
+def _whole():
+    return [
+        packed.pack(((record.topic, record.value), ("", record.key), *record.headers))
+        for prefix in ("events.", "inbox.")
+        for record in stage.on(prefix)
+    ]
+
+
+@target(_whole, Fatal, Refused)
+def heard(data):
+    """A whole record as watch reads it; its topic, value and key are the first two headers."""
+    found = packed.unpack(data)
+    if len(found) < 2:
+        raise Refused("short", "")
+    (topic, value), (_, key), *headers = found
+    record = Record(topic, 0, 0, _AT, key, value, tuple(headers))
+    said = judged(record)
+    about = said.body if isinstance(said, event.Told) else said.context
+    assert key == about.id.encode()
+    assert len(headers) == 6

@@ -1,13 +1,14 @@
 """`meldeweg audit alarms|resume|resolve`: what a person looks at, and decides, about the log."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from meldeweg.cli.asking import Auditor, as_auditor
 from meldeweg.cli.showing import Json, echo_json, local, table
+from meldeweg.kernel.errors import Unavailable
 
 By = Annotated[str, typer.Option(help="wer entschieden hat / the person who judged it")]
 Reason = Annotated[str, typer.Option(help="warum; bleibt im Verzeichnis / why; it is kept")]
@@ -34,19 +35,24 @@ def alarms(
         return
     table(
         ("Nr.", "Alarm", "Topic", "Einzelheit", "zuletzt", "Anzahl", "erledigt"),
-        (
+        alarms_of(found),
+    )
+
+
+def alarms_of(said: Any) -> list[tuple[Any, ...]]:
+    """Read the list of alarms as rows to show; what is none comes from no audit service."""
+    try:
+        return [
             (
-                each["id"],
-                each["code"],
-                each["subject"],
-                each["detail"],
+                *(each[name] for name in ("id", "code", "subject", "detail")),
                 local(datetime.fromisoformat(each["last_at"])),
                 each["count"],
                 each["resolved_by"] or "",
             )
-            for each in found
-        ),
-    )
+            for each in said
+        ]
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise Unavailable("audit-unreachable", f"alarms: {type(exc).__name__}") from exc
 
 
 @as_auditor

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -33,7 +33,7 @@ def value(kind: type[T], data: Any) -> T:
     """Return `data` as the dataclass `kind`, or raise UnexpectedAnswer without its content."""
     try:
         made: T = _convert(kind, data)
-    except (TypeError, ValueError, KeyError) as exc:
+    except (TypeError, ValueError, KeyError, OverflowError) as exc:
         why = type(exc).__name__
     else:
         return made
@@ -82,4 +82,4 @@ def _time(data: Any) -> datetime:
     at = datetime.fromisoformat(data)
     if at.tzinfo is None:
         raise ValueError("a time without a zone")
-    return at
+    return at.astimezone(UTC)

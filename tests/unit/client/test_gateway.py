@@ -328,6 +328,20 @@ def test_a_broken_problem_document_is_a_problem_without_what_is_broken(members):
         assert str(problem) == f"unknown ({status}): "
 
 
+def test_times_are_utc_and_one_before_the_calendar_is_none():
+    said = {"recipient": "a", "clause": "c", "legal_basis": "l", "urgency": "today"}
+    check = calls.send("t", {}, {}, acting_person="P", dry_run=True)
+
+    def answered(ack_by):
+        return check.answer(200, "application/json", json.dumps(said | {"ack_by": ack_by}).encode())
+
+    at = answered("2026-11-22T19:00:00+01:00").ack_by
+    assert (at.isoformat(), at.tzinfo) == ("2026-11-22T18:00:00+00:00", UTC)
+    for odd in ("0001-01-01T00:00:00+23:59", "2026-11-22T19:00:00", "", 7, None):
+        with pytest.raises(client.UnexpectedAnswer):
+            answered(odd)
+
+
 def test_an_answer_in_another_encoding_than_it_names_is_unexpected():
     headers = {"content-encoding": "gzip"}
     broken = httpx2.MockTransport(

@@ -1,0 +1,158 @@
+"""Which parsers each target is for, as `module:name` below `meldeweg`; `test_parsers` holds it to
+the code. The name of a class is that of a model, which is read by `read` or `read_signed`.
+"""
+
+PARSERS: dict[str, tuple[str, ...]] = {
+    # forms.py
+    "strict-json": ("kernel.strictjson:loads",),
+    "base64url": ("kernel.strictjson:b64u_decode",),
+    "instant": ("kernel.clock:from_rfc3339",),
+    "identifiers": ("kernel.ids:_Checked.__new__",),
+    "topic": ("kernel.topics:parse_inbox", "kernel.topics:described"),
+    "cursor": ("gateway.cursor:position",),
+    "headers": ("gateway.store.headers:unpack",),
+    "curve-points": ("kernel.points:strong_ed25519", "kernel.points:strong_x25519"),
+    "jwk": (
+        "kernel.jwk:SignatureKey.from_jwk",
+        "kernel.jwk:SealKey.from_jwk",
+        "kernel.jwk:SigningKey.from_jwk",
+        "kernel.jwk:OpenKey.from_jwk",
+    ),
+    "jws": ("kernel.signing:parse", "kernel.signing:typ_of", "kernel.signing:verify"),
+    "statement": ("kernel.statement:parse",),
+    "context": ("kernel.statement:Context",),
+    "event-body": ("kernel.event:parse", "kernel.event:Event", "kernel.event:Heartbeat"),
+    # sealed.py
+    "envelope": ("envelope.sealing:addressed_to", "envelope.sealing:open_with"),
+    "value": ("gateway.opening:parts",),
+    "content": ("gateway.opening:_read",),
+    "record-body": ("kernel.schemas.record:RecordBody",),
+    "word": ("gateway.opening:_word", "gateway.receipts:ReceiptRecord"),
+    "schema": ("kernel.schemas:validate",),
+    "record": ("gateway.judging:Judge.prove", "gateway.judging:Judge.open"),
+    # trusted.py
+    "trust": ("kernel.trust.register:Register.apply",),
+    "agreement": ("kernel.agreement.document:parse",),
+    "watched": ("watch.feed:Feed.exchange", "watch.feed:judged"),
+    "heard": ("watch.feed:judged", "kernel.event:judge"),
+    # logged.py
+    "export": ("audit.verify:verify",),
+    "logged-statement": ("audit.numbering:Numbering.feed",),
+    "zip-file": ("audit.sources:open_source", "audit.sources:Zip.read"),
+    "leaf": ("kernel.leaf:parse_leaf",),
+    "canonical": ("kernel.leaf:parse_canonical",),
+    "projected": ("audit.project:project",),
+    "sealed-record": ("audit.project:sealed_record",),
+    "signed-note": ("kernel.note:parse", "kernel.note:verify"),
+    "vkey": ("kernel.note:parse_vkey",),
+    "checkpoint": ("kernel.note:parse_checkpoint",),
+    "manifest-text": ("kernel.manifest:parse_manifest",),
+    "tile-path": ("kernel.tiles:parse_path",),
+    "bundle": ("kernel.tiles:decode_bundle", "kernel.tiles:split_hashes"),
+    "line": ("audit.lines:read_line",),
+    "manifest-line": ("audit.lines:read_text",),
+    "numbers": ("audit.numbering:Numbering.feed", "audit.numbering:Numbering.holes"),
+    # asked.py
+    "order": ("gateway.order:read", "gateway.order:content"),
+    "receipt-order": ("gateway.api.reading:document",),
+    "request-headers": (
+        "gateway.api.auth:bearer",
+        "gateway.api.reading:idempotency_key",
+        "gateway.api.reading:acting_person",
+    ),
+    "kafka-headers": ("gateway.store.headers:unpack",),
+    # answered.py
+    "answer": (
+        "client.calls:Call.answer",
+        "client.reading:document",
+        "client.reading:value",
+        "client.errors:of",
+    ),
+    "problem": ("client.errors:of",),
+    "audit-answer": (
+        "cli.asking:answered",
+        "cli.audit_entry:read_entry",
+        "cli.audit_entry:read_page",
+        "cli.audit_entry:read_proof",
+        "cli.audit_open:open_entry",
+        "cli.audit_decide:alarms_of",
+    ),
+    "registry-answer": (
+        "ceremony.desk:answered",
+        "ceremony.desk:digest_of",
+        "ceremony.desk:status_number_of",
+        "ceremony.desk:records_of",
+    ),
+    "readiness": ("doctor.gather_net:missing",),
+    "http-date": ("doctor.gather_net:date",),
+    "register-of-file": ("cli.register_file:_records", "cli.register_file:proven"),
+    "pinned-identities": ("cli.agreement:pinned",),
+    "operators-order": (
+        "audit.deciding:Judged",
+        "audit.deciding:Resumption",
+        "registry.api:StatusChange",
+    ),
+    "handed-in": ("registry.submit:topic_of",),
+}
+
+# Functions that read bytes and are reached by no target's seeds.
+_WHY_NOT: dict[str, tuple[str, ...]] = {
+    "a file that this installation, or its operator, wrote": (
+        "audit.access:Auditors._read",
+        "kernel.keyfile:_object",
+        "kernel.settings:_check_file",
+        "kernel.agreement.district:load_district",
+        "gateway.keyring:_own",
+        "gateway.keyring:_certificate",
+        "ceremony.keys:check",
+        "ceremony.keys:_read",
+        "ceremony.services:read",
+    ),
+    "part of the package": (
+        "cli.refusals:catalogue",
+        "doctor.catalogue:catalogue",
+        "gateway.api.problems:catalogue",
+        "gateway.refusals:catalogue",
+        "kernel.schemas.generate:example",
+        "kernel.schemas.generate:released",
+    ),
+    "the description of a local stack, or another file of one": (
+        "ceremony.desk:desk_of",
+        "cli.asking:auditor_of",
+        "cli.target:in_stack",
+        "cli.target:complete_agency",
+        "demo.attempts:_entry_of",
+        "doctor.subjects:of_stack",
+        "local.broker:Broker._same_size_as_before",
+        "local.broker:Broker._format_storage",
+        "local.containers:ContainerBroker._identity",
+        "local.description:read",
+        "local.output:as_json_line",
+        "local.ports:Ports.__init__",
+        "local.roster:read",
+    ),
+    "our own store, which only this gateway writes and seals": (
+        "gateway.inbox:Inbox._shown",
+        "gateway.reopening:_opened",
+        "gateway.reopening:said",
+        "gateway.sentbox:SentBox.get",
+        "gateway.store.log:sought",
+    ),
+    "it hands the bytes to a model that has a target": (
+        "audit.deciding:routes.resume",
+        "audit.deciding:routes.resolve",
+        "registry.api:build.set_status",
+        "registry.submit:_check_counts",
+        "doctor.gather_bus:snapshot",
+        "gateway.opening:Opener.receipt",
+    ),
+    "what a person hands in, read by `strict-json` alone; the gateway judges it": (
+        "cli.send:_content",
+    ),
+    "it was parsed before, by a parser that has a target": ("cli.audit:open_",),
+    "no foreign bytes: a digest, and text of ours": (
+        "kernel.ids:Kennzeichen.of",
+        "local.broker_config:_escaped",
+    ),
+}
+NOT_FOREIGN = {named: why for why, found in _WHY_NOT.items() for named in found}
