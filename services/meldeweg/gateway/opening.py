@@ -143,9 +143,10 @@ def _braced(text: bytes) -> bool:
 
 def _word(payload: bytes) -> Word:
     members = strictjson.loads(payload, max_depth=1, code="receipt-malformed")
-    if None in members.values():  # an object: `_read` looked
+    word = Word.read(payload, "receipt-malformed")
+    if None in members.values():  # an object, since it is a word
         raise Refused("receipt-malformed", "what is absent is left out")
-    return Word.read(payload, "receipt-malformed")
+    return word
 
 
 def _check_word(receipt: ReceiptFor, word: Word, record: ReceiptRecord) -> None:
