@@ -42,6 +42,7 @@ BESIDE = {
     "key-id-malformed",
     "signature-invalid",
     "parking-full",
+    "term-ended",  # of what waits here and was not delivered: undeliverable
     "recipient-ambiguous",  # only a sender asks who is responsible
 }
 
