@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from meldeweg.gateway.covering import Coverage, Covered, Originals
-from meldeweg.gateway.opening import Opener
+from meldeweg.gateway.opening import Opener, usable
 from meldeweg.gateway.receipts import Word
 from meldeweg.gateway.verification import Proof, Proven, Rejected, Verifier, rejected
 from meldeweg.kernel import logs
@@ -59,7 +59,7 @@ class Judge:
         now: datetime,
     ) -> None:
         self._verifier = Verifier(me, view, now)
-        self._opener = Opener(me, view, keys)
+        self._opener = Opener(me, view, *usable(view, me, keys, now))
         self._coverage = Coverage(me, view, originals)
 
     def prove(self, record: Record) -> Proven | Rejected:

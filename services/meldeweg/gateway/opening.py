@@ -8,6 +8,7 @@ no exception. Pure. Trusts: nothing sealed; the sender may have sealed anything.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from meldeweg.envelope import addressed_to, open_with
@@ -19,7 +20,7 @@ from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Statement
 from meldeweg.kernel.topics import SEALED_RECORD_MAX
 from meldeweg.kernel.trust.objects import KeyUse
-from meldeweg.kernel.trust.view import CertifiedKey
+from meldeweg.kernel.trust.view import CertifiedKey, check_time
 
 _CONTENT, _RECORD = b'{"content":', b',"record":'
 _ATTACHMENTS, _PAYLOAD, _TEXT = b'{"attachments":', b',"payload":', b',"record":"'
@@ -50,23 +51,66 @@ class Unsealed:
     record: bytes = field(repr=False)
 
 
-class Opener:
-    """Steps 7 and 8 for one batch."""
+def usable(
+    view: Certified, me: AgencyId, keys: Mapping[KeyId, OpenKey], now: datetime
+) -> tuple[dict[KeyId, OpenKey], dict[KeyId, Refused]]:
+    """Return those of our keys that open what arrives now, and why each of the others does not.
 
-    def __init__(self, me: AgencyId, view: Certified, keys: Mapping[KeyId, OpenKey]) -> None:
-        self._me, self._view, self._keys = me, view, keys
+    A revoked one opens: what was sealed to it is no less its sender's word, and a child may be in
+    it; who sealed it has not heard of the revocation (docs/decisions/0023).
+    """
+    known = {certified.key.kid: certified for certified in view.certified(me)}
+    good, barred = dict(keys), {}
+    for kid in keys:
+        try:
+            _check_time(known.get(kid), now)
+        except Refused as exc:
+            barred[kid] = exc
+            del good[kid]
+    return good, barred
+
+
+def _check_time(certified: CertifiedKey | None, now: datetime) -> None:
+    if certified is None:
+        raise Early("key-not-yet-valid", "not certified in my view")
+    if certified.certificate.use is not KeyUse.SEAL:
+        raise Refused("key-use-wrong", "")
+    check_time(certified, now, certified.certificate.valid_until)
+
+
+class Opener:
+    """Steps 7 and 8 for one batch. `barred`: keys that are here and open nothing, and why."""
+
+    def __init__(
+        self,
+        me: AgencyId,
+        view: Certified,
+        keys: Mapping[KeyId, OpenKey],
+        barred: Mapping[KeyId, Refused] | None = None,
+    ) -> None:
+        self._me, self._view, self._keys, self._barred = me, view, keys, barred or {}
         self._oversight: dict[AgencyId, frozenset[KeyId]] = {}
 
     def unseal(self, statement: Statement, value: bytes) -> Unsealed:
         """Take steps 7 and 8 for the sealed parts of a message or a receipt."""
         # 7 open with aad; both parts strictly read, the one we can't open too
         content, record = parts(value)
-        unsealed = _read(open_with(content, self._keys, statement.aad))
+        unsealed = _read(self._open(content, statement.aad))
         self._check_oversight(statement.context, addressed_to(record, statement.aad))
         # 8 the record in the content is the one that the context commits to
         if Digest.of(unsealed.record) != statement.context.record_sha256:
             raise Refused("record-mismatch", "not the record that was signed")
         return unsealed
+
+    def _open(self, content: bytes, aad: bytes) -> bytes:
+        try:
+            return open_with(content, self._keys, aad)
+        except Refused as exc:
+            if exc.code == "envelope-not-for-this-key":
+                for kid in addressed_to(content):
+                    if kid in self._barred:
+                        raise self._barred[kid] from exc
+            raise
 
     def receipt(self, statement: Statement, value: bytes) -> Word | None:
         """Take steps 7 and 8 of a receipt; return a person's word, None if there is none."""

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sealed is steps 7 to 10; it returns the step that refuses.
@@ -62,6 +63,9 @@ func (r *reading) unseal(said, contextText string, context value) (payload, reco
 	if mine < 0 {
 		return "", "", refused("envelope-not-for-this-key")
 	}
+	if err := r.view.seals(r.me, r.opens[mine].kid, r.now); err != nil {
+		return "", "", err
+	}
 	plain, err := content.open(r.opens[mine], aad)
 	if err != nil {
 		return "", "", err
@@ -77,6 +81,18 @@ func (r *reading) unseal(said, contextText string, context value) (payload, reco
 		return "", "", refused("envelope-aad-mismatch")
 	}
 	return payload, record, is(r.officers(why.kids(), context), "oversight-contradicts")
+}
+
+// seals says whether what arrives now may be sealed to this key of the agency; a revoked one opens.
+func (r *register) seals(agency, kid string, now time.Time) error {
+	known, ok := r.keys[agency][kid]
+	switch {
+	case !ok || known.use == "seal" && now.Before(known.from.Add(-tolerance)):
+		return early
+	case known.use != "seal":
+		return refused("key-use-wrong")
+	}
+	return is(!now.After(known.until.Add(tolerance)), "key-expired")
 }
 
 // officers: oversight keys of the sender's and of mine, and no other.

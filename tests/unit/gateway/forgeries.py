@@ -16,7 +16,7 @@ from meldeweg.kernel import signing, strictjson, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
-from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.jwk import OpenKey, SigningKey
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.statement import ReceiptFor, ReceiptKind
@@ -51,6 +51,7 @@ class Case:
     without: tuple[bytes, ...] = ()
     me: AgencyId = KREIS
     later: timedelta = timedelta(0)
+    opens: tuple[OpenKey, ...] = ()  # private keys that the recipient has besides its own
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,34 @@ def _officers_copy_oversize(world):
 @_forged("sealed to the key of another agency", "envelope-not-for-this-key", End.REFUSED)
 def _key_of_another_agency(world):
     return Case(message(world, seal_to=(world.offices[NETTETAL].seal.public,)))
+
+
+def _sealed_to_own(world, use=KeyUse.SEAL, *, certified=True, **changes):
+    """Sealed to another key of the recipient's, of which it has the private part."""
+    key = OpenKey.generate()
+    more = (world.certificate(KREIS, key.public, use, **changes),) if certified else ()
+    return Case(message(world, seal_to=(key.public,)), more=more, opens=(key,))
+
+
+@_forged("sealed to a key that has expired", "key-expired", End.REFUSED)
+def _sealed_to_an_old_key(world):
+    old = NOW - issue.KEY_LIFE - issue.LONGEST_STAY - timedelta(days=3)
+    return _sealed_to_own(world, at=old)
+
+
+@_forged("sealed to a key that is not valid yet", "key-not-yet-valid", End.PARKED_REFUSED)
+def _sealed_to_a_future_key(world):
+    return _sealed_to_own(world, at=NOW + timedelta(days=9))
+
+
+@_forged("sealed to a key that nobody certified", "key-not-yet-valid", End.PARKED_REFUSED)
+def _sealed_to_no_key(world):
+    return _sealed_to_own(world, certified=False)
+
+
+@_forged("sealed to a key that was certified for oversight", "key-use-wrong", End.REFUSED)
+def _sealed_to_an_officers_key(world):
+    return _sealed_to_own(world, KeyUse.OVERSIGHT)
 
 
 @_forged("sealed together with another context", "envelope-aad-mismatch", End.REFUSED)

@@ -45,6 +45,7 @@ async def test_it_ends_as_the_table_says(store, world, capfd, name):
         with suppress(Refused):  # what strangers signed
             register.apply(topic, value)
     gateway = Gateway(store, world, me=case.me, register=register)
+    gateway.keys |= {key.kid: key for key in case.opens}
     for each in case.sent:
         await gateway.sent(each)
     if case.before:

@@ -11,6 +11,7 @@ from meldeweg.gateway.judging import Judge, Message, Receipt
 from meldeweg.gateway.receipts import Answered, ReceiptRecord, Sealing, Word, given_by_person
 from meldeweg.gateway.verification import Proof, Proven, Rejected
 from meldeweg.kernel import statement as statements
+from meldeweg.kernel import topics
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.kernel.ids import Digest, new_message_id
@@ -20,6 +21,8 @@ from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import ReceiptKind, Seq, Urgency
+from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust.objects import KeyUse
 from unit.gateway.world import GREFRATH, KREIS, NETTETAL, NOW, POLICE
 
 STRANGER = OpenKey.generate()
@@ -508,3 +511,17 @@ def test_what_is_not_the_records_fault_is_not_its_refusal(world, monkeypatch, ou
     monkeypatch.setattr(judging.Verifier, "prove", raises)
     with pytest.raises(type(outcome_)):
         judge(world).prove(world.message())
+
+
+def test_what_was_sealed_to_a_revoked_key_is_opened(world):
+    """Its sender had not heard of it; who has the stolen key has read it already."""
+    key = OpenKey.generate()
+    identity = world.offices[KREIS].identity
+    register = world.register(
+        world.certificate(KREIS, key.public, KeyUse.SEAL),
+        (topics.keys(KREIS), issue.revoke_key(identity, KREIS, key.kid, "verloren", NOW)),
+    )
+    keys = {key.kid: key}
+    judge = Judge(KREIS, register, keys, lambda *_: None, NOW)
+    proven = judge.prove(world.message(seal_to=(key.public,)))
+    assert isinstance(judge.open(proven), Message)
