@@ -102,9 +102,19 @@ def _ended(facts: Facts) -> Iterator[Finding]:
 def _after(facts: Facts, message: Message) -> set[str]:
     """Return the states that the sender may be in; its recipient's older copy may lack a word."""
     assert message.arrived is not None
-    if facts.restored(message.row.recipient):
+    if facts.restored(message.row.recipient) or _took_back_unknowing(facts, message):
         return set().union(*_AFTER.values())
     return _AFTER[message.arrived.state]
+
+
+def _took_back_unknowing(facts: Facts, message: Message) -> bool:
+    """Say whether the retraction may be one of those that arrived and its sender's copy lacks."""
+    sender, there = message.name[0], facts.received[message.row.recipient]
+    assert message.arrived is not None
+    if message.arrived.state != "retracted" or not facts.restored(sender):
+        return False
+    known = {each.name for each in facts.messages}
+    return any(name[0] == sender and name not in known for name in there)
 
 
 def _came_back(steps: tuple[str, ...]) -> bool:

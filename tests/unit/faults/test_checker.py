@@ -459,6 +459,18 @@ def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(lega
     assert only(replace(waits, restored=frozenset({WEST})), Kind.STUCK)
 
 
+def test_a_restored_sender_may_lack_the_retraction_if_it_lacks_what_arrived(legal):
+    taken_back = with_store(
+        legal, WEST, received=changed(0, state="retracted", steps=("acknowledged", "retracted"))
+    )
+    restored = replace(taken_back, restored=frozenset({POLICE}))
+    assert only(restored, Kind.STUCK)  # everything that arrived is in its copy
+    lacking = with_store(restored, POLICE, sent=without(1), outbox=without(1))
+    assert judge(lacking) == []
+    assert only(with_store(lacking, POLICE, sent=changed(2, state="sent")), Kind.STUCK)
+    assert Kind.STUCK in kinds(replace(lacking, restored=frozenset()))
+
+
 def test_a_revoked_agency_excuses_no_message_between_others(legal):
     planted = with_store(legal, POLICE, sent=changed(0, state="sent"))
     assert kinds(replace(planted, revoked=frozenset({EAST}))) == {Kind.STUCK}
