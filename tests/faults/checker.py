@@ -44,12 +44,20 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_audited(facts),
         *_looks(facts),
         *_recorded(facts),
+        *_doubted(facts),
         *_waiting(facts),
         *_let_go(facts),
         *_loud(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
     return sorted(found)
+
+
+def _doubted(facts: Facts) -> Iterator[Finding]:
+    """A gateway that finds its own records otherwise in the log, or two logs, has said so there."""
+    for seen in facts.evidence.log:
+        if seen.what == "alarm" and seen.code in ("log-differs", "log-forked"):
+            yield Finding(Kind.UNAUDITED, f"{seen.sender}", f"its gateway says {seen.code}")
 
 
 def _accepted(facts: Facts) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from meldeweg.local.ports import is_free
 
 _BROKER = "broker-1"
 _EMPTY = 120.0  # seconds until an empty broker takes its first rights
+_WOULD_BE_THERE = 3.0  # seconds in which a message would be delivered if it could
 _ON_ITS_WAY = 60.0  # seconds until a message must be where it is lost from
 
 
@@ -92,6 +93,15 @@ def _sent(field: Field, sender: AgencyId, to: AgencyId, before: Collection[str])
     )
 
 
+def _waits(field: Field, sender: AgencyId, to: AgencyId) -> None:
+    """Send one; too few have a copy of it, so that nobody may say that it is at the broker."""
+    tried = send(field, sender, to)
+    if tried is not None:
+        field.settle(_WOULD_BE_THERE)
+        state = field.district[sender].sent(tried.id).state
+        demand(state == "queued", f"the message waits, and is not {state}")
+
+
 def _emptied(field: Field) -> int:
     """Delete all that the broker has; returns how many inboxes it had."""
     storage = field.directory / "broker" / "1" / "data"
@@ -145,7 +155,16 @@ class NodesDown:
                 port = int(nodes[number - 1].address.rsplit(":", 1)[1])
                 demand(is_free(port), f"nobody listens at broker-{number}")
             field.settle(self.hold)
-        return Told(what=f"{self.count} of {len(nodes)} brokers away for {self.hold:.0f} s")
+            agency = rng.choice(field.agencies)
+            if self.count == 1:
+                _sent(field, agency, partner_of(agency), ("queued", "sent"))
+            else:
+                _waits(field, agency, partner_of(agency))
+        what = "went on" if self.count == 1 else "waited"
+        said = (
+            f"{self.count} of {len(nodes)} brokers away for {self.hold:.0f} s, and messages {what}"
+        )
+        return Told(what=said)
 
 
 FAULTS = (Killed(), DataLost(), NodesDown(1), NodesDown(2))

@@ -306,6 +306,14 @@ def test_unaudited_the_log_has_other_bytes_than_the_topic(legal):
     assert only(replace(legal, log=log), Kind.UNAUDITED)
 
 
+@pytest.mark.parametrize("code", ["log-differs", "log-forked"])
+def test_unaudited_a_gateway_says_that_the_log_is_another(legal, code):
+    event = replace(legal.log[-1], kind="event", what="alarm", code=code, digest=None)
+    report = replace(event, topic=f"events.{WEST}", sender=WEST, offset=10_000)
+    found = judge(replace(legal, log=(*legal.log, report)))
+    assert [one.kind for one in found if code in one.why] == [Kind.UNAUDITED]
+
+
 def test_unaudited_the_log_does_not_verify(legal):
     assert only(replace(legal, log_problems=("root-differs",)), Kind.UNAUDITED)
 
