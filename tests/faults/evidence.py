@@ -141,13 +141,17 @@ class Evidence:
 
 
 def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
-    """Leave out the messages that were taken before a run began; the log stays whole."""
+    """Leave out what was taken, or put aside, before a run began; the log stays whole."""
     old = {(agency, row.id) for agency, store in before.items() for row in store.sent}
+    aside = {agency: frozenset(store.quarantined) for agency, store in before.items()}
     stores = {
         agency: replace(
             store,
             sent=tuple(row for row in store.sent if (agency, row.id) not in old),
             received=tuple(row for row in store.received if (row.sender, row.id) not in old),
+            quarantined=tuple(
+                row for row in store.quarantined if row not in aside.get(agency, frozenset())
+            ),
         )
         for agency, store in evidence.stores.items()
     }

@@ -336,7 +336,7 @@ async def test_a_topic_that_is_gone_is_said_at_once_and_an_alarm_after_a_while(
         await audit.signed(10)  # the others go on
         await bus.create(TOPIC)
         await eventually(lambda: audit.ingest.missing() is None)
-        assert ("topic-recreated", TOPIC) in audit.alarms()
+        await eventually(lambda: ("topic-recreated", TOPIC) in audit.alarms())
 
 
 async def test_records_that_expired_after_they_were_audited_are_no_alarm(bus, uri):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults.checker import judge
-from faults.evidence import Aside, Entry, Finding, Kind, OutRow, Phase, StoreDump
+from faults.evidence import Aside, Entry, Finding, Kind, OutRow, Phase, StoreDump, since
 from unit.faults.legal import (
     AGENCIES,
     ANSWERS,
@@ -545,3 +545,13 @@ def test_whatever_delivered_message_is_taken_away_it_is_missed(said, data):
 def test_an_empty_run_is_legal():
     evidence = replace(Run([]).evidence(), stores=dict.fromkeys(AGENCIES, StoreDump()))
     assert judge(evidence) == []
+
+
+def test_what_lay_in_quarantine_before_a_run_is_not_its_doing(legal):
+    """Tests share a district: another one's poison stays where it was put."""
+    digest = next(row.digest for row in legal.stores[POLICE].sent)
+    aside = Aside("inbox.x", 3, "value-mismatch", digest)
+    planted = with_store(legal, WEST, quarantined=lambda rows: (*rows, aside))
+    assert only(planted, Kind.LOST)
+    before = {WEST: StoreDump(quarantined=(aside,))}
+    assert judge(since(planted, before)) == []
