@@ -58,7 +58,7 @@ def _of_service(service: Service) -> "Report":
 def _of_stack(directory: Any) -> "Report":
     from meldeweg.doctor.catalogue import Finding  # noqa: PLC0415 - loaded when asked for
     from meldeweg.doctor.examining import Report, clocks, examine  # noqa: PLC0415
-    from meldeweg.doctor.subjects import of_stack  # noqa: PLC0415
+    from meldeweg.doctor.subjects import of_stack, taken_ports  # noqa: PLC0415
     from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
 
     if directory is None:
@@ -66,7 +66,8 @@ def _of_stack(directory: Any) -> "Report":
     try:
         subjects = of_stack(directory)
     except Unavailable as exc:
-        return Report(["stack.json"], [Finding("stack", "stack-not-running", exc.detail)])
+        taken = [Finding("stack", "port-taken", each) for each in taken_ports(directory)]
+        return Report(["stack.json"], taken or [Finding("stack", "stack-not-running", exc.detail)])
     report, clock = Report(), SystemClock()
     with ThreadPoolExecutor(len(subjects) or 1) as threads:  # each may wait for what is not there
         for found in threads.map(lambda subject: examine(subject, clock), subjects):

@@ -86,10 +86,15 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
     if subject.url is not None:
         report.checked.append(f"{subject.name}: service")
         facts, date = gather_net.service(subject.url, clock)
-        runs_here = facts.reached and ("http", "not-meldeweg") not in facts.missing
+        runs_here = facts.service == subject.name
         report.reached |= runs_here
-        if runs_here or subject.listens is None:
+        if runs_here:
             report.findings += judging.service(subject.name, facts)
+        elif subject.listens is None:
+            other = (
+                f"{facts.url}: {facts.service or 'not-meldeweg'}" if facts.reached else facts.url
+            )
+            report.findings.append(Finding(subject.name, "service-unreachable", other))
         if date is not None:
             report.findings += judging.clock(subject.name, date)
     if subject.listens is not None:

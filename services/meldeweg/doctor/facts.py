@@ -91,11 +91,12 @@ class RightsFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """What a service said of itself. `reached`: it answered at all."""
+    """What a service said of itself. `reached`: it answered at all; `service`: which it is."""
 
     url: str
     reached: bool
     missing: tuple[tuple[str, str], ...] = ()
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ def service(url: str, clock: Clock) -> tuple[ServiceFacts, ClockFacts | None]:
             body = answer.read(64 * 1024)
     except (OSError, ValueError, http.client.HTTPException):  # the second: no address at all
         return ServiceFacts(url, reached=False), None
-    return ServiceFacts(url, True, missing(body)), date(url, answer.getheader("date"), clock)
+    facts = ServiceFacts(url, True, missing(body), called(body))
+    return facts, date(url, answer.getheader("date"), clock)
 
 
 def missing(body: bytes) -> tuple[tuple[str, str], ...]:
@@ -108,6 +109,14 @@ def missing(body: bytes) -> tuple[tuple[str, str], ...]:
         )
     except (Refused, KeyError, TypeError, AttributeError):
         return (("http", "not-meldeweg"),)
+
+
+def called(body: bytes) -> str:
+    """Return which service says this; nothing where it does not say."""
+    try:
+        return foreign_detail(strictjson.loads(body)["service"])
+    except (Refused, KeyError, TypeError):
+        return ""
 
 
 def date(url: str, header: str | None, clock: Clock) -> ClockFacts | None:

@@ -153,18 +153,18 @@ def rights(who: str, facts: RightsFacts) -> Iterator[Finding]:
 
 def service(who: str, facts: ServiceFacts) -> Iterator[Finding]:
     """Judge what a service says of itself."""
-    if not facts.reached:
-        yield Finding(who, "service-unreachable", facts.url)
     for part, code in facts.missing:
         yield Finding(who, "service-not-ready", f"{part}: {code}")
 
 
 def audit(who: str, facts: ServiceFacts) -> Iterator[Finding]:
     """Judge whether the audit log that a gateway asks is there, and is one."""
-    if not facts.reached:
-        yield Finding(who, "audit-unreachable", facts.url)
-    for part, code in facts.missing:
-        yield Finding(who, "audit-unreachable", f"{facts.url}: {part}: {code}")
+    if facts.service != "audit":
+        other = f": {facts.service or 'not-meldeweg'}" if facts.reached else ""
+        yield Finding(who, "audit-unreachable", f"{facts.url}{other}")
+    else:
+        for part, code in facts.missing:
+            yield Finding(who, "audit-unreachable", f"{facts.url}: {part}: {code}")
 
 
 def port(who: str, facts: PortFacts) -> Iterator[Finding]:

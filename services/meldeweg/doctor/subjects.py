@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from meldeweg.doctor import gather_files
 from meldeweg.doctor.examining import Subject
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
@@ -50,6 +51,26 @@ def of_stack(directory: Path) -> list[Subject]:
         ]
     except (OSError, ValueError, KeyError, TypeError, Refused, Fatal) as exc:
         raise Unavailable("stack-not-running", f"no usable stack.json in {directory}") from exc
+
+
+def taken_ports(directory: Path) -> list[str]:
+    """Return which ports of a stack that does not run are somebody else's: it could not start."""
+    place = directory / "ports.json"
+    if (directory / "processes.json").exists():
+        return []  # it starts, or its own processes are left
+    try:
+        ports = json.loads(place.read_text(encoding="utf-8"))
+        listened = {
+            name: gather_files.port(HttpSettings(port=port), runs_here=False)
+            for name, port in ports.items()
+        }
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [
+        f"{facts.address} ({name}), see {place}"
+        for name, facts in listened.items()
+        if facts.taken_by
+    ]
 
 
 def _agency(directory: Path, stack: Mapping[str, Any], name: str) -> Subject:

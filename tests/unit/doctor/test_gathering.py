@@ -1,17 +1,19 @@
 """Facts of this machine, on real files, sockets and certificates."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from meldeweg.doctor import examining, gather_files, gather_net, judging
+from meldeweg.doctor import examining, gather_files, gather_net, judging, subjects
 from meldeweg.kernel.clock import FixedClock, SystemClock
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.settings import HttpSettings, KafkaSettings
@@ -192,12 +194,50 @@ def test_an_audit_log_that_does_not_answer_is_found():
 @pytest.mark.parametrize(
     ("status", "said", "codes"),
     [
-        (200, b'{"ready": true, "missing": {}}', []),
-        (503, b'{"missing": {"database": "database-unreachable"}}', ["audit-unreachable"]),
+        (200, b'{"service": "audit", "ready": true, "missing": {}}', []),
+        (503, b'{"service": "audit", "missing": {"database": "x"}}', ["audit-unreachable"]),
+        (200, b'{"service": "watch", "ready": true, "missing": {}}', ["audit-unreachable"]),
         (404, b"nothing here", ["audit-unreachable"]),
     ],
 )
 def test_an_audit_log_that_is_not_ready_or_none_is_found(status, said, codes):
+    with answering(status, said) as port:
+        assert found_of(audit=f"http://127.0.0.1:{port}") == codes
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        (b'{"service": "x", "ready": true, "missing": {}}', []),
+        (b'{"service": "x", "missing": {"broker": "y"}}', ["service-not-ready"]),
+        (b'{"service": "gateway-of-another", "missing": {}}', ["port-taken"]),
+        (b"nothing here", ["port-taken"]),
+    ],
+)
+def test_another_service_at_our_address_is_not_ours(said, codes):
+    with answering(200, said) as port:
+        url, listens = f"http://127.0.0.1:{port}", HttpSettings(port=port)
+        assert found_of(url=url, listens=listens) == codes
+        of_a_stack = [code.replace("port-taken", "service-unreachable") for code in codes]
+        assert found_of(url=url) == of_a_stack
+
+
+def test_a_stack_that_does_not_run_tells_whose_port_is_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        (tmp_path / "ports.json").write_text(json.dumps({"watch": taken}))
+        (found,) = subjects.taken_ports(tmp_path)
+        assert "(watch)" in found
+        assert str(taken) in found
+        (tmp_path / "processes.json").touch()  # a stack that starts has its ports itself
+        assert subjects.taken_ports(tmp_path) == []
+        (tmp_path / "processes.json").unlink()
+    assert subjects.taken_ports(tmp_path) == []
+    assert subjects.taken_ports(tmp_path / "nowhere") == []
+
+
+@contextmanager
+def answering(status, said):
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status)
@@ -209,7 +249,7 @@ def test_an_audit_log_that_is_not_ready_or_none_is_found(status, said, codes):
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert found_of(audit=f"http://127.0.0.1:{server.server_port}") == codes
+        yield server.server_port
         server.shutdown()
 
 

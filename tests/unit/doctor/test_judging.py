@@ -119,7 +119,13 @@ def test_clocks_may_differ_by_five_minutes(ours, at_least, wrong):
         (judging.rights(WHO, RightsFacts("revoked")), "agency-revoked"),
         (judging.rights(WHO, RightsFacts("")), "agency-not-enrolled"),
         (judging.service(WHO, ServiceFacts("http://x", True)), None),
-        (judging.service(WHO, ServiceFacts("http://x", False)), "service-unreachable"),
+        (judging.audit(WHO, ServiceFacts("http://x", True, (), "audit")), None),
+        (judging.audit(WHO, ServiceFacts("http://x", False)), "audit-unreachable"),
+        (judging.audit(WHO, ServiceFacts("http://x", True, (), "watch")), "audit-unreachable"),
+        (
+            judging.audit(WHO, ServiceFacts("http://x", True, (("broker", "x"),), "audit")),
+            "audit-unreachable",
+        ),
         (
             judging.service(WHO, ServiceFacts("http://x", True, (("broker", "x"),))),
             "service-not-ready",

@@ -45,14 +45,17 @@ class Readiness:
         return found | ({"service": self.phase} if self.phase else {})
 
 
-def build(name: str, app: FastAPI | None, readiness: Readiness) -> ASGIApp:
-    """Return `app` (or an empty one) with the four endpoints, behind the gate."""
+def build(name: str, app: FastAPI | None, readiness: Readiness, agency: str = "") -> ASGIApp:
+    """Return `app` (or an empty one) with the four endpoints, behind the gate.
+
+    `agency`: whose it is, where there is one for each.
+    """
     app = app or FastAPI(title=name, openapi_url=None)
-    app.include_router(_endpoints(name, readiness))
+    app.include_router(_endpoints(name, readiness, f"{name}-{agency}" if agency else name))
     return _Gate(app, readiness)
 
 
-def _endpoints(name: str, readiness: Readiness) -> APIRouter:
+def _endpoints(name: str, readiness: Readiness, who: str) -> APIRouter:
     router = APIRouter(tags=["operation"])
 
     @router.get("/healthz", summary="alive")
@@ -67,7 +70,8 @@ def _endpoints(name: str, readiness: Readiness) -> APIRouter:
     async def readyz() -> JSONResponse:
         missing = readiness.missing()
         return JSONResponse(
-            {"ready": not missing, "missing": missing}, status_code=503 if missing else 200
+            {"service": who, "ready": not missing, "missing": missing},
+            status_code=503 if missing else 200,
         )
 
     @router.get("/metrics", summary="Prometheus text format", response_class=Response)
@@ -82,8 +86,12 @@ def _endpoints(name: str, readiness: Readiness) -> APIRouter:
 
 
 class Ready(BaseModel):
-    """What `/readyz` says; `missing`: part → why, as a stable code."""
+    """What `/readyz` says; `missing`: part → why, as a stable code.
 
+    `service`: which it is, of a gateway with its agency.
+    """
+
+    service: str
     ready: bool
     missing: dict[str, str]
 

@@ -123,7 +123,7 @@ class Service:
         self._name = name
         self._settings = settings
         self._readiness = Readiness()
-        self._asgi = build(name, app, self._readiness)
+        self._asgi = build(name, app, self._readiness, getattr(settings, "agency", ""))
         self._parts: dict[str, Part] = {}
         self._started: list[str] = []
         self._tasks: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
