@@ -208,11 +208,14 @@ def registry_answer(data):
 
 
 @target(
-    lambda: [b'{"status":"waiting","missing":{"store":"store-full","trust":"not-read"}}'],
+    lambda: [
+        b'{"service":"gateway-x","ready":false,"missing":{"store":"store-full","trust":"not-read"}}'
+    ],
     shape="json",
 )
 def readiness(data):
-    """What a service says that it lacks, or that it is no service of ours."""
+    """Which service it is and what it says that it lacks, or that it is no service of ours."""
+    assert gather_net.called(data).isprintable()
     found = gather_net.missing(data)
     if found == (("http", "not-meldeweg"),):
         raise Refused("not-meldeweg", "")
