@@ -15,12 +15,12 @@ still wait at the sender; what a recipient received and the log lacks was left o
 
 import binascii
 import re
-from bisect import bisect_right
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from meldeweg.audit.ranges import Ranges
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
@@ -28,7 +28,6 @@ from meldeweg.kernel.topics import parse_inbox
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _YOUNG = 2  # heartbeats that may be ahead of the log
-_HOLES_MAX = 10_000  # ranges kept per pair; more is one finding, not more memory
 _HEARTBEAT = "meldeweg.heartbeat.v1+jws"
 _EVENT = "meldeweg.event.v1+jws"
 _DEPTH = 8  # of a payload's JSON (docs/spec/message.md, § 14)
@@ -71,70 +70,6 @@ class _Writer(NamedTuple):
     named: bytes  # how a context of theirs names both; empty for events
 
 
-class _Numbers:
-    """A set of numbers above `base`, kept as ranges: memory goes with its gaps."""
-
-    __slots__ = ("_ends", "_starts", "base")
-
-    def __init__(self, base: int = 0) -> None:
-        self.base = base
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    @property
-    def last(self) -> int:
-        return self._ends[-1] if self._ends else self.base
-
-    def __contains__(self, number: int) -> bool:
-        at = bisect_right(self._starts, number) - 1
-        return at >= 0 and number <= self._ends[at]
-
-    def add(self, number: int) -> None:
-        starts, ends = self._starts, self._ends
-        if ends and number == ends[-1] + 1:  # nearly always
-            ends[-1] = number
-            return
-        at = bisect_right(starts, number)  # of the range behind it
-        if number <= self.base or (at and number <= ends[at - 1]):
-            return
-        before = at > 0 and ends[at - 1] + 1 == number
-        behind = at < len(starts) and starts[at] == number + 1
-        if before and behind:
-            ends[at - 1] = ends.pop(at)
-            del starts[at]
-        elif before:
-            ends[at - 1] = number
-        elif behind:
-            starts[at] = number
-        elif len(starts) < _HOLES_MAX:
-            starts.insert(at, number)
-            ends.insert(at, number)
-
-    def missing(self, last: int) -> list[tuple[int, int]]:
-        """Ranges from behind `base` to `last` that are not there."""
-        found, next_ = [], self.base + 1
-        for start, end in zip(self._starts, self._ends, strict=True):
-            if start > last:
-                break
-            if start > next_:
-                found.append((next_, start - 1))
-            next_ = end + 1
-        if next_ <= last:
-            found.append((next_, last))
-        return found
-
-    def within(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Ranges of these numbers between `first` and `last`."""
-        at = max(bisect_right(self._starts, first) - 1, 0)
-        found = []
-        for start, end in zip(self._starts[at:], self._ends[at:], strict=True):
-            if start > last:
-                break
-            if end >= first:
-                found.append((max(start, first), min(end, last)))
-        return found
-
-
 class Numbering:
     """Feed it every statement in the order of the log, then ask for `holes`.
 
@@ -145,15 +80,15 @@ class Numbering:
 
     def __init__(self) -> None:
         self.carried_over = False
-        self._seen: dict[Line, _Numbers] = {}
+        self._seen: dict[Line, Ranges] = {}
         self._writers: dict[str, _Writer | None] = {}
         self._young: dict[str, deque[dict[Line, int]]] = {}
         self._due: dict[str, dict[Line, int]] = {}
         self._erased: Counter[tuple[str, str]] = Counter()
-        self._given_up: dict[Line, _Numbers] = {}
+        self._given_up: dict[Line, Ranges] = {}
         self._begins: dict[Line, int] = {}  # the last number that may be in an earlier log
         self._beats: Counter[str] = Counter()
-        self._received: dict[Line, _Numbers] = {}  # claimed by recipients, and not seen before
+        self._received: dict[Line, Ranges] = {}  # claimed by recipients, and not seen before
 
     def feed_erased(self, topic: str) -> None:
         """Take one entry whose bytes were erased: it may have held any number of its pair."""
@@ -215,8 +150,8 @@ class Numbering:
     def _without_given_up(self, hole: Hole) -> list[Hole]:
         """Cut a hole where its sender gave numbers up; what a recipient has was not given up."""
         line = (hole.sender, hole.recipient, hole.outbox)
-        excused = _Numbers(hole.first - 1)
-        for first, last in self._given_up.get(line, _Numbers()).within(hole.first, hole.last):
+        excused = Ranges(hole.first - 1)
+        for first, last in self._given_up.get(line, Ranges()).within(hole.first, hole.last):
             for number in range(first, last + 1):
                 if not self._was_received(line, hole, number):
                     excused.add(number)
@@ -226,7 +161,7 @@ class Numbering:
 
     def _was_received(self, line: Line, hole: Hole, number: int) -> bool:
         claimed = hole.claimed_by == hole.recipient and number == hole.last
-        return claimed or number in self._received.get(line, _Numbers())
+        return claimed or number in self._received.get(line, Ranges())
 
     def _excused(self, found: list[Hole]) -> list[Hole]:
         """Mark the holes of each pair that has as many erased entries as it misses numbers."""
@@ -259,14 +194,14 @@ class Numbering:
     def _add(self, line: Line, number: int) -> None:
         seen = self._seen.get(line)
         if seen is None:
-            seen = self._seen[line] = _Numbers()
+            seen = self._seen[line] = Ranges()
         seen.add(number)
 
     def _undeliverable(self, agency: str, body: dict[str, Any]) -> None:
         partner, seq = body["partner"], body["seq"]
         if _fits(seq) and AgencyId.PATTERN.fullmatch(partner):
             line = (agency, partner, seq["outbox"])
-            self._given_up.setdefault(line, _Numbers()).add(seq["n"])
+            self._given_up.setdefault(line, Ranges()).add(seq["n"])
 
     def _heartbeat(self, agency: str, body: dict[str, Any]) -> None:
         claims: dict[Line, int] = {}
@@ -290,7 +225,7 @@ class Numbering:
             for line, number in beats.popleft().items():
                 due[line] = max(number, due.get(line, 0))
                 if line[1] == agency and number not in self._seen.get(line, ()):
-                    self._received.setdefault(line, _Numbers()).add(number)
+                    self._received.setdefault(line, Ranges()).add(number)
 
 
 def _writer(topic: str) -> _Writer | None:

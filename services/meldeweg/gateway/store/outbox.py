@@ -312,18 +312,18 @@ def forget_receipts(db: sqlite3.Connection, now: datetime, limit: int = 200) -> 
 
     Of one that was never sent what it is called stays until `over` was told.
     """
-    which = "(SELECT seq FROM outbox WHERE kind = 'receipt' AND open_until <= ? AND %s LIMIT ?)"
-    gone = which % "topic_offset IS NOT NULL"
-    emptied = which % "topic_offset IS NULL AND value != x''"
     args = (to_rfc3339(now), limit)
-    count = db.execute(f"DELETE FROM outbox WHERE seq IN {gone}", args).rowcount  # noqa: S608 - constants
-    return (
-        count
-        + db.execute(
-            f"UPDATE outbox SET value = x'', size = 0 WHERE seq IN {emptied}",  # noqa: S608 - as above
-            args,
-        ).rowcount
+    gone = db.execute(
+        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE kind = 'receipt'"
+        " AND open_until <= ? AND topic_offset IS NOT NULL LIMIT ?)",
+        args,
     )
+    emptied = db.execute(
+        "UPDATE outbox SET value = x'', size = 0 WHERE seq IN (SELECT seq FROM outbox WHERE"
+        " kind = 'receipt' AND open_until <= ? AND topic_offset IS NULL AND value != x'' LIMIT ?)",
+        args,
+    )
+    return gone.rowcount + emptied.rowcount
 
 
 def waiting_bytes(db: sqlite3.Connection) -> int:
