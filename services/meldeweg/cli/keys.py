@@ -1,9 +1,11 @@
 """`meldeweg keys`: issue, rotate, revoke and list an agency's keys (the identity key's holder)."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from meldeweg.ceremony import keys as ceremony
 from meldeweg.ceremony import services
@@ -23,6 +25,17 @@ _YES = {True: "ja", False: "nein"}
 Identity = Annotated[Path, typer.Option(help="privater JWK der Identität der Behörde (offline)")]
 Agency = Annotated[str, typer.Option(help="Kennung der Behörde")]
 Keys = Annotated[Path, typer.Option(help="Schlüsselverzeichnis des Gateways")]
+_HYPHENATED = re.compile(r"-[A-Za-z0-9_-]{42}")  # one kid in 64 begins like an option
+
+
+class _ByKid(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take a kid for what it is, also where its first character is a hyphen."""
+        kids = [word for word in args if _HYPHENATED.fullmatch(word)]
+        if not kids or "--" in args:
+            return super().parse_args(ctx, args)
+        rest = [word for word in args if word not in kids]
+        return super().parse_args(ctx, [*rest, "--", *kids])
 
 
 @app.command()
@@ -58,7 +71,7 @@ def rotate(identity: Identity, agency: Agency, keys: Keys, as_json: Json = False
     _say({use.value: kid for use, kid in made.items()}, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_ByKid)
 def revoke(
     identity: Identity,
     agency: Agency,

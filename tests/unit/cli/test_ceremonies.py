@@ -81,6 +81,17 @@ def test_an_agency_is_enrolled_issued_keys_and_signs_offline(run, tmp_path):
     assert kid in run("keys", "list", "--keys", tmp_path / "keys")[1]
 
 
+@pytest.mark.parametrize("ahead", [(), ("--",)])
+def test_a_kid_that_begins_with_a_hyphen_is_no_option(run, tmp_path, ahead):
+    run("agency", "new-key", tmp_path / "police.jwk")
+    call = ("keys", "revoke", "--identity", tmp_path / "police.jwk", "--reason", "Übung",
+            "--agency", "polizei-musterstadt", "--keys", tmp_path / "keys", "--unseen")  # fmt: skip
+    kid = "-h" + "A" * 41
+    (tmp_path / "keys").mkdir()
+    assert run(*call, *ahead, kid)[:2] == (0, f"revoked: {kid}\n")
+    assert run(*call, "-Z")[0] == run(*call)[0] == 2
+
+
 def test_keys_of_the_wrong_hand_or_in_the_wrong_place_are_not_made(run, tmp_path):
     for name in ("police", "office"):
         assert run("agency", "new-key", tmp_path / f"{name}.jwk")[0] == 0
