@@ -1,14 +1,20 @@
 """Administration of a real broker: idempotent, bounded, within its rights."""
 
 import asyncio
+import json
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.rights import CLUSTER, Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.topics import Topic, described
+from meldeweg.local import broker as local_broker
+from meldeweg.local.broker import Broker
 
 
 def every_kind(stage):
@@ -141,3 +147,48 @@ async def test_a_frozen_broker_is_unavailable_in_bounded_time(stage):
             assert time.monotonic() - began < 6
     finally:
         stage.thaw()
+
+
+@pytest.fixture
+def fencing(tmp_path, monkeypatch):
+    """A broker that tells of itself more seldom than its controller believes it."""
+    usual = local_broker.server_properties
+
+    def slow(*args, **more):
+        text = usual(*args, **more)
+        return f"{text}broker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=2500\n"
+
+    monkeypatch.setattr(local_broker, "server_properties", slow)
+    with Broker(tmp_path) as broker:
+        yield broker
+
+
+async def test_a_broker_that_fenced_itself_ends_nobody_who_administers(fencing):
+    """It names no broker then, itself included, which librdkafka aborts at in a look at it."""
+    me = fencing.super_user
+    setup = Admin(Connection(fencing.bootstrap, me.ca, me.cert, me.key, "setup"))
+    right = Acl(Resource.TOPIC, Pattern.LITERAL, "x", "gw-x", Operation.READ)
+    await until_done(lambda: setup.create_acls([right]))
+    looker = await asyncio.create_subprocess_exec(
+        sys.executable, Path(__file__).parent / "looker.py", "6",
+        *map(str, (fencing.bootstrap, me.ca, me.cert, me.key)),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await looker.communicate()
+    assert looker.returncode == 0, err.decode()
+    found = json.loads(out)
+    assert found["topics unavailable"]  # it was fenced meanwhile
+    assert found["acls"]
+    assert found["configs"]
+
+
+async def until_done(call, seconds=30):
+    """Try until the broker takes it: fenced, it names no controller."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.1)

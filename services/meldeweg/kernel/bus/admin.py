@@ -140,8 +140,11 @@ class Admin:
             await self._results(futures)
 
     async def acls(self) -> set[Acl]:
-        """Return the rights that are given, as far as an Acl can say them."""
-        await self._demand_describe()
+        """Return the rights that are given, as far as an Acl can say them.
+
+        Raises Refused (`broker-not-authorized`) when none is seen: who may look sees at least the
+        right to look, and librdkafka turns a refused look into an empty answer.
+        """
         anything: Any = None  # the library's annotations do not know that None matches all
         everything = AclBindingFilter(
             ResourceType.ANY,
@@ -155,8 +158,10 @@ class Admin:
         future = await self._call(
             lambda admin: admin.describe_acls(everything, request_timeout=self._timeout)
         )
-        found = await self._results({None: future})
-        return {acl for each in found[None] if (acl := acl_of(each))}
+        found = (await self._results({None: future}))[None]
+        if not found:
+            raise Refused("broker-not-authorized")
+        return {acl for each in found if (acl := acl_of(each))}
 
     async def create_acls(self, acls: Iterable[Acl]) -> None:
         """Give rights; those that exist stay. In force some milliseconds after this returns."""
@@ -190,17 +195,6 @@ class Admin:
 
     async def close(self) -> None:
         self._client = None  # librdkafka's threads end with it
-
-    async def _demand_describe(self) -> None:
-        """Refuse here: librdkafka turns a refused look at ACLs into an empty answer."""
-        future = await self._call(
-            lambda admin: admin.describe_cluster(
-                include_authorized_operations=True, request_timeout=self._timeout
-            )
-        )
-        cluster = (await self._results({None: future}))[None]
-        if AclOperation.DESCRIBE not in (cluster.authorized_operations or ()):
-            raise Refused("broker-not-authorized")
 
     async def _offsets(self, places: list[TopicPartition], spec: OffsetSpec) -> dict[Place, int]:
         asked = dict.fromkeys(places, spec)

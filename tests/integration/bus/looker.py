@@ -1,0 +1,35 @@
+"""Administers in a process of its own, for some seconds: prints how often each look ended how."""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from meldeweg.kernel.bus.admin import Admin
+from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.errors import Unavailable
+
+
+async def main(seconds, bootstrap, ca, cert, key):
+    admin = Admin(Connection(bootstrap, Path(ca), Path(cert), Path(key), "looker"), timeout=2)
+    looks = {
+        "topics": admin.topics,
+        "acls": admin.acls,
+        "configs": lambda: admin.configs(["registry.agencies"]),
+        "topic_ids": lambda: admin.topic_ids(["registry.agencies"]),
+    }
+    found, until = Counter(), time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        for name, look in looks.items():
+            try:
+                await look()
+                found[name] += 1
+            except Unavailable:
+                found[f"{name} unavailable"] += 1
+        await asyncio.sleep(0.02)
+    sys.stdout.write(json.dumps(found))
+
+
+asyncio.run(main(*sys.argv[1:]))
