@@ -33,6 +33,7 @@ from meldeweg.kernel.clock import SystemClock
 _BEFORE, _AFTER = 2.0, 2.0  # seconds of undisturbed work around each fault, or row of them
 _ROW = 7  # faults that share a round at most: a finding shall be worth narrowing down
 _PATIENCE = 120.0  # seconds after the heal in which everything must have come to its end
+_WORN = 2_000  # accepted messages; reading everything again for a verdict gets long after that
 _FINISH = 60.0  # seconds kept for bringing the campaign to its end
 
 
@@ -177,7 +178,8 @@ class Campaign:
                         rounds.append(self._round(here, pending, mixed))
                         left = pending[len(rounds[-1].faults) :]  # behind one without effect
                         pending = (not mixed and left) or next(plan, None)
-                        if not rounds[-1].ok or here.revoked or here.restored:
+                        worn = _accepted(here) >= _WORN
+                        if not rounds[-1].ok or here.revoked or here.restored or worn:
                             break  # what comes next deserves a sound one
                     self._wait_for_deadlines(here, rounds)
                     self._search(here, rounds)

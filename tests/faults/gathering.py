@@ -46,6 +46,7 @@ from meldeweg.kernel.statement import STATEMENT_HEADER
 _EXCHANGE = ("inbox.", "events.")  # what the audit reads
 _LAG = 20.0  # seconds that the log may be behind a topic
 _AGAIN = 0.5  # seconds between two exports
+_READ = 90.0  # seconds to read all topics in
 
 
 def gather(district: District, history: tuple[Entry, ...], into: Path, **told: Any) -> Evidence:
@@ -201,7 +202,7 @@ def _seconds(text: str) -> float:
 
 
 def _records(district: District) -> list[Record]:
-    return asyncio.run(read_all(district.super_user(), prefixes=_EXCHANGE))
+    return asyncio.run(read_all(district.super_user(), prefixes=_EXCHANGE, timeout=_READ))
 
 
 def _of_topic(record: Record) -> Seen:

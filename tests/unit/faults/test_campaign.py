@@ -292,6 +292,13 @@ def test_after_a_revocation_or_a_restored_store_the_next_fault_has_a_fresh_stack
     assert len(stage.stacks) == 2
 
 
+def test_a_stack_that_carried_many_messages_is_followed_by_a_fresh_one(stage, monkeypatch):
+    monkeypatch.setattr(campaign, "_WORN", 2)
+    result = stage.run(*map(Fault, "abcd"))
+    assert result.ok
+    assert len(stage.stacks) == 2
+
+
 def test_the_same_seed_gives_each_fault_the_same_dice(stage):
     thrown = []
     for _ in range(2):
