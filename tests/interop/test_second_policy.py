@@ -63,6 +63,8 @@ def drawn(rng, document):
     places = {name: rng.choice(towns) for name in rng.sample(["place", "residence"], 2)}
     if rng.random() < 0.5:
         places.popitem()
+    original = {"from": before, "to": after, "type": pick(rng, MessageType)}
+    original["exercise"] = rng.random() < 0.2
     return {
         "at": to_rfc3339(at),
         "signed": rng.random() < 0.97,
@@ -77,9 +79,8 @@ def drawn(rng, document):
         "handover_at": rng.choice([None, to_rfc3339(at + timedelta(minutes=rng.choice(AROUND)))]),
         "urgency": rng.choice([None, pick(rng, Urgency)]),
         "override": rng.random() < 0.3,
-        "original": rng.choice(
-            [None, *[{"from": before, "to": after, "type": pick(rng, MessageType)}] * 4]
-        ),
+        "exercise": rng.random() < 0.2,
+        "original": rng.choice([None, *[original] * 4]),
     }
 
 

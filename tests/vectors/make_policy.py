@@ -40,6 +40,7 @@ BASE: dict[str, Any] = {
     "handover_at": None,
     "urgency": None,
     "override": False,
+    "exercise": False,
     "original": None,
 }
 REPORT: dict[str, Any] = {}
@@ -54,15 +55,21 @@ CALL = {
 }
 REPLY = CALL | {
     "type": "reply",
-    "original": {"from": POLICE, "to": KREIS, "type": "inquiry"},
+    "original": {"from": POLICE, "to": KREIS, "type": "inquiry", "exercise": False},
 }
 CORRECTION = {
     "type": "correction",
     "grounds": [],
-    "original": {"from": POLICE, "to": KREIS, "type": "notification"},
+    "original": {"from": POLICE, "to": KREIS, "type": "notification", "exercise": False},
 }
-BACK = CALL | {"type": "correction", "original": {"from": KREIS, "to": POLICE, "type": "reply"}}
-OF_A_CALL = {"original": {"from": KREIS, "to": POLICE, "type": "request.immediate-action"}}
+_EXERCISE = CORRECTION["original"] | {"exercise": True}
+BACK = CALL | {
+    "type": "correction",
+    "original": {"from": KREIS, "to": POLICE, "type": "reply", "exercise": False},
+}
+OF_A_CALL = {
+    "original": {"from": KREIS, "to": POLICE, "type": "request.immediate-action", "exercise": False}
+}
 URGENT = {"override": True, "urgency": "immediate"}
 UNLABELLED = {"labels": False}
 
@@ -107,19 +114,29 @@ CASES: dict[str, tuple[dict[str, Any], ...]] = {
         REPLY,
         {"data_categories": ["identity", "incident"]},
     ),
+    "an exercise takes back a real message": (
+        CORRECTION,
+        {"type": "retraction", "data_categories": [], "exercise": True},
+    ),
+    "a real correction of an exercise": (CORRECTION, {"original": _EXERCISE}),
+    "an exercise corrects an exercise": (CORRECTION, {"exercise": True, "original": _EXERCISE}),
+    "an exercise answers a real inquiry": (REPLY, {"exercise": True}),
     "a reply to nothing": (REPLY, {"original": None}),
     "a reply to a report": (
         REPLY,
-        {"original": {"from": POLICE, "to": KREIS, "type": "notification"}},
+        {"original": {"from": POLICE, "to": KREIS, "type": "notification", "exercise": False}},
     ),
-    "a reply to one's own": (REPLY, {"original": {"from": KREIS, "to": POLICE, "type": "inquiry"}}),
+    "a reply to one's own": (
+        REPLY,
+        {"original": {"from": KREIS, "to": POLICE, "type": "inquiry", "exercise": False}},
+    ),
     "a retraction is final": (
         CORRECTION,
-        {"original": {"from": POLICE, "to": KREIS, "type": "retraction"}},
+        {"original": {"from": POLICE, "to": KREIS, "type": "retraction", "exercise": False}},
     ),
     "a correction of a correction": (
         CORRECTION,
-        {"original": {"from": POLICE, "to": KREIS, "type": "correction"}},
+        {"original": {"from": POLICE, "to": KREIS, "type": "correction", "exercise": False}},
     ),
     "a correction of a reply": (BACK, {"data_categories": ["contact", "identity"]}),
     "a correction of a reply with more than that": (
@@ -135,7 +152,7 @@ CASES: dict[str, tuple[dict[str, Any], ...]] = {
     "a correction between offices that tells it": (
         BACK,
         {"to": KEMPEN, "data_categories": ["case-course"]},
-        {"original": {"from": KREIS, "to": KEMPEN, "type": "reply"}},
+        {"original": {"from": KREIS, "to": KEMPEN, "type": "reply", "exercise": False}},
     ),
     "labels lack": (UNLABELLED,),
     "labels lack, overridden": (UNLABELLED, URGENT),
@@ -172,11 +189,13 @@ def transfer(facts: dict[str, Any]) -> Transfer:
         handover_at=facts["handover_at"] and from_rfc3339(facts["handover_at"]),
         urgency=facts["urgency"] and Urgency(facts["urgency"]),
         override=facts["override"],
+        exercise=facts["exercise"],
         original=original
         and Original(
             sender=AgencyId(original["from"]),
             recipient=AgencyId(original["to"]),
             type=MessageType(original["type"]),
+            exercise=original["exercise"],
         ),
     )
 

@@ -90,6 +90,7 @@ class Coverage:
             record,
             sender=context.sender,
             recipient=context.to,
+            exercise=context.exercise,
             original=self._original(context, record),
         )
         try:

@@ -195,6 +195,7 @@ def _permitted(
         handover_at=written.handover.at if written.handover else None,
         urgency=asked.urgency,
         override=asked.override is not None,
+        exercise=asked.exercise,
         original=original,
     )
     return decide(held, transfer, now)

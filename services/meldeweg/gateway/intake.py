@@ -169,11 +169,21 @@ class Intake:
             return None
         ours = self._store.peek(lambda db: sent.by_id(db, message))
         if ours is not None:
-            return Original(sender=self._desk.me, recipient=ours.recipient, type=ours.type)
+            return Original(
+                sender=self._desk.me,
+                recipient=ours.recipient,
+                type=ours.type,
+                exercise=ours.exercise,
+            )
         rows = self._store.peek(lambda db: received.by_id(db, message))
         if not rows:
             raise Refused("in-reply-to-unknown", "")
-        return Original(sender=rows[0].sender, recipient=self._desk.me, type=self._type(rows[0]))
+        return Original(
+            sender=rows[0].sender,
+            recipient=self._desk.me,
+            type=self._type(rows[0]),
+            exercise=rows[0].exercise,
+        )
 
     def _type(self, row: Received) -> MessageType:
         """What kind of message we received stands in its sealed part alone."""

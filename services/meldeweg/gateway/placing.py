@@ -57,7 +57,7 @@ class Placing:
         self._store, self._desk, self._parking = store, desk, parking
         self._tolerance, self._warned, self._now = tolerance, warned, now
         self._seen: dict[Key, Digest] = {}
-        self._types: dict[Key, MessageType] = {}
+        self._fresh: dict[Key, Original] = {}  # accepted in this batch
         self._states: dict[Digest, SentState] = {}
         self._parked: dict[AgencyId, tuple[int, int]] = {}  # records, bytes
         self._differing: set[AgencyId] = set()
@@ -69,7 +69,13 @@ class Placing:
 
     def expect(self, message: Message) -> None:
         """Note a message that will be accepted, before later records of the batch refer to it."""
-        self._types[_key(message.proven)] = message.covered.type
+        context = message.proven.context
+        self._fresh[_key(message.proven)] = Original(
+            sender=context.sender,
+            recipient=self._desk.me,
+            type=message.covered.type,
+            exercise=context.exercise,
+        )
         self._seen[_key(message.proven)] = message.proven.digest
 
     def original(self, sender: AgencyId, kind: MessageType, message: MessageId) -> Original | None:
@@ -78,15 +84,24 @@ class Placing:
             ours = self._store.peek(lambda db: sent.by_id(db, message))
             if ours is None:
                 return None
-            return Original(sender=self._desk.me, recipient=ours.recipient, type=_TYPES[ours.type])
-        found = self._types.get((sender, message))
-        if found is None:
-            rows = self._store.peek(lambda db: received.by_id(db, message))
-            row = next((row for row in rows if row.sender == sender), None)
-            if row is None:
-                return None
-            found = self._type_of(row)
-        return Original(sender=sender, recipient=self._desk.me, type=found)
+            return Original(
+                sender=self._desk.me,
+                recipient=ours.recipient,
+                type=_TYPES[ours.type],
+                exercise=ours.exercise,
+            )
+        if (fresh := self._fresh.get((sender, message))) is not None:
+            return fresh
+        rows = self._store.peek(lambda db: received.by_id(db, message))
+        row = next((row for row in rows if row.sender == sender), None)
+        if row is None:
+            return None
+        return Original(
+            sender=sender,
+            recipient=self._desk.me,
+            type=self._type_of(row),
+            exercise=row.exercise,
+        )
 
     def place(self, settlement: Settlement, arrival: Arrival, outcome: Outcome) -> None:
         """Choose the effect of one outcome; in the order of arrival."""

@@ -45,7 +45,7 @@ func (r *reading) covers(context, record value, made *found) error {
 	}
 	made.AckBy = min(context.str("ack_by"), found.AckBy) // instants sort as text
 	made.DeleteAfter = min(context.str("delete_after"), found.DeleteAfter)
-	r.known[f.From+" "+context.str("id")] = &reference{f.From, f.To, f.Type}
+	r.known[f.From+" "+context.str("id")] = &reference{f.From, f.To, f.Type, f.Exercise}
 	return nil
 }
 
@@ -54,6 +54,7 @@ var referring = map[string]bool{"reply": true, "correction": true, "retraction":
 func factsOf(context, record value) *facts {
 	f := &facts{From: context.str("from"), To: context.str("to"), Type: record.str("type")}
 	f.created, _ = instant(context.str("created"))
+	f.Exercise = yes(context, "exercise")
 	grounds, _ := record.get("grounds")
 	categories, _ := record.get("data_categories")
 	f.Grounds, f.Categories = texts(grounds), texts(categories)

@@ -21,6 +21,7 @@ type facts struct {
 	HandoverAt  *string `json:"handover_at"`
 	Urgency     *string
 	Override    bool
+	Exercise    bool
 	Original    *reference
 	created     time.Time
 	inOrder     []value // the clauses of the document
@@ -28,7 +29,10 @@ type facts struct {
 	sender, own value // the parties
 }
 
-type reference struct{ From, To, Type string }
+type reference struct {
+	From, To, Type string
+	Exercise       bool
+}
 
 // permit is what the covering function says where no rule fails.
 type permit struct {
@@ -199,6 +203,9 @@ func (f *facts) parties(parties value, status string) string {
 // refers is rule 2.
 func (f *facts) refers() bool {
 	o := f.Original
+	if referring[f.Type] && o != nil && o.Exercise != f.Exercise {
+		return false
+	}
 	switch f.Type {
 	case "reply":
 		return o != nil && o.From == f.To && o.To == f.From && o.Type != "retraction"

@@ -510,6 +510,21 @@ class TestReferences:
         await gateway.take(late)
         assert gateway.quarantined() == ["reference-not-fitting"]
 
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_an_exercise_takes_nothing_real_back(self, gateway, world, together):
+        original = world.message()
+        told = statements.parse(original.header("statement")).context
+        about = Original(
+            sender=POLICE, recipient=KREIS, type=MessageType.NOTIFICATION, exercise=True
+        )
+        practised = world.message(
+            type=MessageType.RETRACTION, in_reply_to=told.id, original=about, exercise=True
+        )
+        for batch in [(original, practised)] if together else [(original,), (practised,)]:
+            await gateway.take(*batch)
+        assert gateway.quarantined() == ["reference-not-fitting"]
+        assert [each.state for each in gateway.received()] == [ReceivedState.RECEIVED]
+
     async def test_a_retraction_marks_its_original_and_says_by_what(self, gateway, world):
         original, retraction = self.corrections(world, MessageType.RETRACTION)
         await gateway.take(world.message(), original)

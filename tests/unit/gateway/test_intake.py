@@ -520,6 +520,18 @@ async def test_a_reference_must_be_known_and_with_the_same_partner(police):
     assert row.in_reply_to == first.id
 
 
+async def test_an_exercise_neither_corrects_nor_takes_back_what_is_real(police):
+    real = await police.intake.accept(order(), "key-0001")
+    practised = await police.intake.accept(order(exercise=True), "key-0002")
+    kinds = (("correction", examples.CORRECTION), ("retraction", examples.RETRACTION))
+    for first, exercise in ((real, True), (practised, False)):
+        for kind, content in kinds:
+            amend = {"type": kind, "content": content, "in_reply_to": first.id}
+            body = order(**amend, to={"agency": KREIS}, exercise=exercise)
+            refusal = await _refused(police, body, "not-covered", "key-0003")
+            assert refusal.rule == "reference-not-fitting"
+
+
 # --- when it can't be -----------------------------------------------------------------------------
 
 

@@ -232,7 +232,11 @@ class Draft:
         }
         asked = replace(
             policy.transfer_of(
-                _body(body), sender=self.sender, recipient=self.recipient, original=self.original
+                _body(body),
+                sender=self.sender,
+                recipient=self.recipient,
+                exercise=self.exercise,
+                original=self.original,
             ),
             urgency=self.urgency,
         )

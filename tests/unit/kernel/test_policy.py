@@ -560,6 +560,14 @@ def test_only_ones_own_message_is_corrected_and_only_to_who_got_it(original):
         assert refused(transfer, original=original).rule is Rule.REFERENCE
 
 
+@pytest.mark.parametrize("transfer", [REPLY, CORRECTION, RETRACTION])
+def test_nobody_practises_on_a_real_message_nor_takes_an_exercise_for_one(transfer):
+    real, practised = (replace(transfer.original, exercise=each) for each in (False, True))
+    assert refused(transfer, original=practised).rule is Rule.REFERENCE
+    assert refused(transfer, original=real, exercise=True).rule is Rule.REFERENCE
+    assert decide(transfer, original=practised, exercise=True).clauses == decide(transfer).clauses
+
+
 def test_a_correction_names_the_message_and_not_its_correction():
     again = Original(sender=POLICE, recipient=KREIS, type=MessageType.CORRECTION)
     assert refused(CORRECTION, original=again).rule is Rule.REFERENCE
@@ -813,6 +821,7 @@ def test_the_recipient_comes_to_the_same_answer_from_record_and_context(transfer
     again = policy.transfer_of(
         record,
         sender=transfer.sender,
+        exercise=False,
         recipient=transfer.recipient,
         original=transfer.original,
     )

@@ -9,7 +9,8 @@ Trusts: that the agreements were verified (`kernel.trust`); nothing of the trans
 An *override* (a named person, with a reason, in an `immediate` message) passes the administrative
 rules alone: the term ran out (and the run-off lasts), a § 22b label is missing. It never makes a
 party of a stranger, an agreement of a draft, or a clause where none is.
-An exercise obeys the same rules, so it is no input.
+An exercise obeys the same rules. It is an input for one of them alone: an exercise answers,
+corrects and takes back exercises only, and only an exercise does so with them.
 """
 
 from meldeweg.kernel.policy.deciding import decide, permit_receipt

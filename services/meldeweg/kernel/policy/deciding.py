@@ -76,7 +76,14 @@ def _remembered(held: Standing, transfer: Transfer) -> _Cover:
         None if places is None else (places.place, places.residence),
         transfer.urgency,
         transfer.override,
-        None if original is None else (original.sender, original.recipient, original.type),
+        None
+        if original is None
+        else (
+            original.sender,
+            original.recipient,
+            original.type,
+            original.exercise is transfer.exercise,
+        ),
     )
     found = _known.get(key)
     if found is None:
@@ -174,6 +181,8 @@ def _check_reference(transfer: Transfer) -> None:
     back = ends == (transfer.recipient, transfer.sender)
     if not (back if transfer.type is MessageType.REPLY else same_way):
         raise NotCovered(Rule.REFERENCE, "the original went another way")
+    if original.exercise is not transfer.exercise:  # nobody practises on a child's message
+        raise NotCovered(Rule.REFERENCE, "the one is an exercise and the other is not")
     if transfer.type in AMENDMENTS and original.type is MessageType.RETRACTION:
         raise NotCovered(Rule.REFERENCE, "a retraction is final")
     if transfer.type is original.type is MessageType.CORRECTION:

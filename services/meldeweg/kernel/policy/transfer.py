@@ -25,6 +25,7 @@ class Original:
     sender: AgencyId
     recipient: AgencyId
     type: MessageType
+    exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Transfer:
     handover_at: datetime | None = None
     urgency: Urgency | None = None
     override: bool = False
+    exercise: bool = False
     original: Original | None = None
 
 
@@ -79,6 +81,7 @@ def transfer_of(
     *,
     sender: AgencyId,
     recipient: AgencyId,
+    exercise: bool,
     original: Original | None = None,
 ) -> Transfer:
     """Return what the recipient has to judge again, from context and record alone (step 9)."""
@@ -94,6 +97,7 @@ def transfer_of(
         handover_at=record.handover_at,
         urgency=record.urgency,
         override=record.override is not None,
+        exercise=exercise,
         original=original,
     )
 
