@@ -55,6 +55,7 @@ STOPS = {
 }
 # The service waits and tries again, or passes one thing over; its log and metrics say so.
 DELAYS = {
+    "handler-unavailable",
     *("audit-key-unknown", "audit-waiting", "head-moved", "key-file-misnamed"),
     *("key-revoked-malformed", "key-uncertified"),
     *("log-slow", "log-tile-malformed", "log-unreachable", "open-too-many", "quarantine-failed"),

@@ -103,7 +103,7 @@ def wire() -> Service:
     # In
     lock = asyncio.Lock()  # whoever changes what was received holds it
     inbound = Inbound(store, desk, lock, settings.parking, watch.clock_differs)
-    inbox_consumer = Consumer(connection, Arrivals(store, desk, inbound, lock).subscription())
+    inbox_consumer = Consumer(connection, Arrivals(store, desk, inbound).subscription())
     parking = Parking(store, inbound.retry, clock, settings.parking)
     trust.on_change(parking.changed)
 

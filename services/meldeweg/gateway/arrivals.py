@@ -5,15 +5,13 @@ on which even the judging failed is kept and audited, alone, and the rest goes o
 begins anew is told as an event before anything is read from it.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Mapping
 
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.inbound import Inbound
-from meldeweg.gateway.settling import Arrival, Settlement
+from meldeweg.gateway.settling import Arrival
 from meldeweg.gateway.store import Store, offsets, outbox
-from meldeweg.gateway.verification import Proof, Rejected
 from meldeweg.kernel import logs, topics
 from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
@@ -24,10 +22,10 @@ log = logs.get()
 
 
 class Arrivals:
-    """`lock` as in `Inbound`."""
+    """The subscription of the inboxes and what it calls."""
 
-    def __init__(self, store: Store, desk: Desk, inbound: Inbound, lock: asyncio.Lock) -> None:
-        self._store, self._desk, self._inbound, self._lock = store, desk, inbound, lock
+    def __init__(self, store: Store, desk: Desk, inbound: Inbound) -> None:
+        self._store, self._desk, self._inbound = store, desk, inbound
 
     def subscription(self) -> Subscription:
         """Say what the bus has to read."""
@@ -48,13 +46,7 @@ class Arrivals:
 
     async def quarantine(self, record: Record, code: str) -> None:
         """Keep a record that could not even be judged."""
-        desk, why = self._desk, Rejected(record, code, "", False, Proof.NOTHING, None)
-        async with self._lock:
-            settlement = Settlement(desk.me, desk.signer(), desk.numbering, desk.clock.now())
-            settlement.reject(Arrival(record), why, answer=False)
-            settlement.read_up_to(record)
-            await self._store.write(settlement.commit)
-        desk.queued()
+        await self._inbound.set_aside(Arrival(record), code)
 
     async def on_reset(self, reset: Reset) -> None:
         """Begin again at the topic's start; what was seen before is recognised by its id."""

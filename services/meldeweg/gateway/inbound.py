@@ -24,15 +24,17 @@ from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.settling import Arrival, Settlement
 from meldeweg.gateway.store import Store
 from meldeweg.gateway.store.parked import Parked
-from meldeweg.gateway.verification import Proven
-from meldeweg.kernel import failpoints
+from meldeweg.gateway.verification import Proof, Proven, Rejected
+from meldeweg.kernel import failpoints, logs
 from meldeweg.kernel.bus.records import Record
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.metrics import counter
 
 _SLICE = 8  # records judged before others get their turn on the loop: about 3 ms
 
 failpoints.declare("inbound.before_commit", "inbound.after_commit")
+log = logs.get()
 _outcomes = counter("records_in", "Records received", "outcome")
 
 
@@ -61,9 +63,34 @@ class Inbound:
             await self._settle([Arrival(record) for record in records])
 
     async def retry(self, rows: Sequence[Parked]) -> None:
-        """Judge parked records again, the normal way."""
+        """Judge parked records again, the normal way; one that fails stops no other (I6)."""
+        arrivals = [Arrival(as_record(row), row) for row in rows]
+        try:
+            async with self._lock:
+                await self._settle(arrivals)
+        except (Unavailable, Fatal, MemoryError):
+            raise
+        except (OSError, TimeoutError) as exc:
+            raise Unavailable("handler-unavailable") from exc
+        except Exception as exc:  # as the bus does with fresh ones (`kernel.bus.settle`)
+            log.exception("retry_failed", count=len(rows))
+            if len(rows) > 1:
+                for row in rows:
+                    await self.retry([row])
+            else:
+                code = exc.code if isinstance(exc, Refused) else "handler-error"
+                await self.set_aside(arrivals[0], code)
+
+    async def set_aside(self, arrival: Arrival, code: str) -> None:
+        """Quarantine a record that could not even be judged."""
+        desk, why = self._desk, Rejected(arrival.record, code, "", False, Proof.NOTHING, None)
         async with self._lock:
-            await self._settle([Arrival(as_record(row), row) for row in rows])
+            settlement = Settlement(desk.me, desk.signer(), desk.numbering, desk.clock.now())
+            settlement.reject(arrival, why, answer=False)
+            if arrival.parked is None:
+                settlement.read_up_to(arrival.record)
+            await self._store.write(settlement.commit)
+        desk.queued()
 
     async def _settle(self, arrivals: Sequence[Arrival]) -> None:
         desk, now = self._desk, self._desk.clock.now()

@@ -54,7 +54,7 @@ class Gateway:
         lock = asyncio.Lock()
         self.settings = parking or ParkingSettings()
         self.inbound = Inbound(store, self.desk, lock, self.settings, 300.0)
-        self.arrivals = Arrivals(store, self.desk, self.inbound, lock)
+        self.arrivals = Arrivals(store, self.desk, self.inbound)
         self.parking = Parking(store, self.inbound.retry, self.clock, self.settings)
         self.inbox = Inbox(store, self.desk, lock)
         self.quarantine = Quarantine(store)

@@ -9,12 +9,13 @@ import pytest
 
 from meldeweg.gateway.retention import Retention
 from meldeweg.gateway.settings import ParkingSettings
+from meldeweg.gateway.settling import Settlement
 from meldeweg.gateway.states import ReceivedState
-from meldeweg.gateway.store import numbers
+from meldeweg.gateway.store import numbers, seen
 from meldeweg.kernel import failpoints, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
-from meldeweg.kernel.errors import Unavailable
+from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.policy import Original
@@ -479,6 +480,60 @@ class TestParking:
         await asyncio.wait_for(gateway.released.wait(), 5)
         running.cancel()
         assert len(gateway.received()) == 1
+
+
+class TestParkingGoesOn:
+    async def parked(self, gateway, world, **changes):
+        """Park a message, then let what it waited for come."""
+        second = SigningKey.generate()
+        await gateway.take(world.draft(key=second, **changes).record())
+        assert [row.code for row in gateway.parked()] == ["signer-unknown"]
+        gateway.view.apply(*world.certificate(POLICE, second.public, KeyUse.SIGN, at=NOW))
+
+    async def test_an_id_that_was_erased_is_not_had_again(self, gateway, world):
+        first = world.draft(context_changes={"delete_after": "2026-12-01"})
+        await gateway.take(first.record())
+        assert await gateway.store.write(lambda db: seen.forget(db, "2026-12-01")) == 1
+        await self.parked(gateway, world, id=first.id)
+        await gateway.parking.once()
+        assert (gateway.quarantined(), gateway.parked()) == (["duplicate-differs"], [])
+
+    @pytest.mark.parametrize(
+        ("failure", "code"),
+        [(ZeroDivisionError(), "handler-error"), (Refused("a-code", ""), "a-code")],
+    )
+    async def test_one_that_fails_is_kept_aside_and_the_others_go_on(
+        self, gateway, world, monkeypatch, failure, code
+    ):
+        await self.parked(gateway, world)
+        second = SigningKey.generate()
+        await gateway.take(world.draft(key=second).record())
+        gateway.view.apply(*world.certificate(POLICE, second.public, KeyUse.SIGN, at=NOW))
+        bad, usual = gateway.parked()[0].topic_offset, Settlement.accept
+
+        def accept(settlement, arrival, message):
+            if arrival.record.offset == bad:
+                raise failure
+            usual(settlement, arrival, message)
+
+        monkeypatch.setattr(Settlement, "accept", accept)
+        await gateway.parking.once()
+        assert (gateway.quarantined(), gateway.parked()) == ([code], [])
+        assert len(gateway.received()) == 1
+
+    @pytest.mark.parametrize("failure", [Unavailable("store-locked"), OSError(), TimeoutError()])
+    async def test_what_the_surroundings_refuse_stays_parked(
+        self, gateway, world, monkeypatch, failure
+    ):
+        await self.parked(gateway, world)
+
+        def accept(*_):
+            raise failure
+
+        monkeypatch.setattr(Settlement, "accept", accept)
+        with pytest.raises(Unavailable):
+            await gateway.parking.once()
+        assert (gateway.quarantined(), len(gateway.parked())) == ([], 1)
 
 
 class TestReferences:

@@ -37,7 +37,7 @@ class Office(Sender):
         super().__init__(store, world, me)
         lock = asyncio.Lock()
         self.inbound = Inbound(store, self.desk, lock, ParkingSettings(), 300)
-        self.arrivals = Arrivals(store, self.desk, self.inbound, lock)
+        self.arrivals = Arrivals(store, self.desk, self.inbound)
         self.inbox = Inbox(store, self.desk, lock)
         self.carried = {}
 

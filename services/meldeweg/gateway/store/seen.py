@@ -6,8 +6,14 @@ from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 
 
 def digest(db: sqlite3.Connection, sender: AgencyId, message: MessageId) -> Digest | None:
-    """Return the digest under which this id of this sender was accepted before."""
-    query = "SELECT digest FROM seen WHERE sender = ? AND id = ?"
+    """Return the digest under which this id of this sender was accepted before.
+
+    Also of a message that is erased by now: its id is not to be had again.
+    """
+    query = (
+        "SELECT digest FROM seen WHERE sender = ?1 AND id = ?2"
+        " UNION ALL SELECT digest FROM received WHERE sender = ?1 AND id = ?2 LIMIT 1"
+    )
     row = db.execute(query, (sender, message)).fetchone()
     return None if row is None else Digest(row[0])
 
