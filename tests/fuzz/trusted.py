@@ -88,7 +88,8 @@ def agreement(data):
     assert strictjson.loads(data)
     assert agreements.parse(strictjson.dumps(strictjson.loads(data))) == document
     signed = frozenset(party.agency for party in document.parties)
-    held = standing([KnownAgreement(agreements.digest(data), document, signed)], stage.NOW)
+    known = KnownAgreement(agreements.digest(data), document, signed, stage.NOW)
+    held = standing([known], stage.NOW)
     for first in document.parties[:2]:
         for second in document.parties[:2]:
             asked = policy.Transfer(

@@ -109,14 +109,16 @@ def _replaced(cases: Cases) -> None:
     """Another agreement, signed by all, whose `replaces` names the way's."""
     old = json.loads(WAY["pinned"]["agreement"])
 
-    def replacing(first: str, signers: tuple[Any, ...] = AGENCIES) -> list[list[str]]:
+    def replacing(
+        first: str, signers: tuple[Any, ...] = AGENCIES, *, at: str = "2022-03-01T12:00:00.000Z"
+    ) -> list[list[str]]:
         term = old["term"] | {"from": first, "until": "2032-04-30"}
         document = dumps(old | {"replaces": CONTEXT["agreement"], "term": term})
         digest = hashlib.sha256(document).hexdigest()
         made = [document.decode()]
         for agency in signers:
             body = AgreementSignature.model_validate(
-                {"v": 1, "agreement": digest, "agency": agency, "at": NOW}
+                {"v": 1, "agreement": digest, "agency": agency, "at": at}
             )
             made.append(signed_object(body, IDENTITY[agency]).decode())
         return [[topics.REGISTRY_AGREEMENTS, value] for value in made]
@@ -125,6 +127,20 @@ def _replaced(cases: Cases) -> None:
     cases.add("replaced before it began", "agreement-ended", add=replacing("2022-04-30"))
     cases.add("replaced more than 240 days ago", "agreement-ended", add=replacing("2026-03-01"))
     cases.add("replaced tomorrow", None, add=replacing("2026-11-23"))
+    late = {
+        "today": (NOW, None),
+        "in the first minute of yesterday": ("2026-11-20T23:00:00.000Z", None),
+        "in the last minute before yesterday": ("2026-11-20T22:59:59.999Z", "agreement-run-off"),
+    }
+    for when, (at, code) in late.items():
+        added = replacing("2026-11-20", at=at)
+        cases.add(f"replaced two days ago, signed {when}", code, add=added)
+    early = replacing("2026-11-20", AGENCIES[-1:], at="2026-11-01T12:00:00.000Z")
+    again = [*replacing("2026-11-20", at=NOW), *early[1:]]
+    cases.add("replaced, and one party signed twice", None, add=again)
+    early = replacing("2026-11-20", at="2026-11-01T12:00:00.000Z")
+    again = [*early, *replacing("2026-11-20", at=NOW)[1:]]
+    cases.add("replaced, and all signed again today", "agreement-run-off", add=again)
     cases.add("replaced without a signature", None, add=replacing("2026-11-21", AGENCIES[:1]))
 
 

@@ -5,8 +5,10 @@ says who is responsible and the anchor's enrolment must say the same, or nothing
 directory that is wrong once sends every message to the wrong office). Pure.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from meldeweg.gateway import phoning
 from meldeweg.gateway.api.ports import Rejected
@@ -14,7 +16,7 @@ from meldeweg.gateway.order import Order
 from meldeweg.kernel.agreement import Standing
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Ags
-from meldeweg.kernel.policy import route
+from meldeweg.kernel.policy import precedence, route
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import Ground
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus, Enrolment
@@ -78,23 +80,32 @@ def _kind(view: View, me: AgencyId) -> AgencyKind | None:
 
 
 def _ags(held: Sequence[Standing], named: str | None) -> Ags | None:
-    """Return the key of a municipality given by key or by its exact name."""
+    """Return the key of a municipality given by key or by its exact name.
+
+    A name is what the agreements that count most say it is: a slip in a draft, or in what has been
+    replaced, makes no place ambiguous.
+    """
     if named is None:
         return None
     if Ags.PATTERN.fullmatch(named):
         return Ags(named)
-    wanted = named.strip().casefold()
-    found = {
-        ags
-        for standing in held
-        for ags, name in standing.document.municipalities.items()
-        if name.casefold() == wanted
-    }
-    if not found:
-        raise _UnknownPlaceError
-    if len(found) > 1:
-        raise Refused("place-ambiguous", "")
-    return found.pop()
+    wanted = _folded(named)
+    for _, alike in groupby(sorted(held, key=precedence), key=precedence):
+        found = {
+            ags
+            for standing in alike
+            for ags, name in standing.document.municipalities.items()
+            if _folded(name) == wanted
+        }
+        if len(found) > 1:
+            raise Refused("place-ambiguous", "")
+        if found:
+            return found.pop()
+    raise _UnknownPlaceError
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def _check_enrolled(
@@ -115,8 +126,8 @@ def _check_enrolled(
 
 
 def _leads(held: Sequence[Standing], enrolment: Enrolment, ags: Ags) -> bool:
-    for standing in held:
+    for standing in sorted(held, key=precedence):
         office = standing.document.office(enrolment.kind, ags)
-        if office is not None and office.agency == enrolment.agency:
-            return True
+        if office is not None:
+            return office.agency == enrolment.agency
     return False

@@ -17,13 +17,14 @@ from meldeweg.kernel.agreement import (
     RANK,
     AgreementStatus,
     Clause,
+    Party,
     Standing,
     deadline_in_german,
     standing,
 )
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.ids import AgencyId, Ags
-from meldeweg.kernel.policy import AMENDMENTS, may_tell
+from meldeweg.kernel.policy import AMENDMENTS, may_tell, precedence
 from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus
@@ -55,20 +56,15 @@ class Directory:
         )
 
     def contacts(self) -> tuple[ContactEntry, ...]:
-        """Return whom to phone at each party of an agreement that holds, by agency."""
-        found = {
-            ContactEntry(
-                agency=party.agency,
-                office=party.name,
-                role=contact.role,
-                phone=contact.phone,
-                hours=contact.hours,
-            ): None
-            for held in self._held()
-            for party in held.document.parties
-            for contact in party.call
-        }
-        return tuple(sorted(found, key=lambda entry: entry.agency))
+        """Return whom to phone at each party of an agreement that holds, by agency.
+
+        Of several agreements the numbers in the one that counts most.
+        """
+        found: dict[AgencyId, tuple[ContactEntry, ...]] = {}
+        for held in self._held():
+            for party in held.document.parties:
+                found.setdefault(party.agency, tuple(dict.fromkeys(_contacts(party))))
+        return tuple(entry for _, entries in sorted(found.items()) for entry in entries)
 
     def municipalities(self, query: str, limit: int) -> tuple[MunicipalityEntry, ...]:
         """Return places whose name contains `query`, or whose key begins with it."""
@@ -102,7 +98,7 @@ class Directory:
             for one in standing(self._view.agreements(), now)
             if one.status in _HOLDS and one.document.party(self._me) is not None
         ]
-        yield from sorted(known, key=lambda one: _HOLDS.index(one.status))
+        yield from sorted(known, key=precedence)
 
     def _place(self, held: Standing, ags: Ags, name: str) -> MunicipalityEntry:
         office = held.document.office(AgencyKind.YOUTH_OFFICE, ags)
@@ -121,6 +117,17 @@ class Directory:
     def _reachable(self, partners: tuple[AgencyId, ...]) -> tuple[AgencyId, ...]:
         revoked = AgencyStatus.REVOKED
         return tuple(one for one in partners if self._view.status(one) is not revoked)
+
+
+def _contacts(party: Party) -> Iterator[ContactEntry]:
+    for contact in party.call:
+        yield ContactEntry(
+            agency=party.agency,
+            office=party.name,
+            role=contact.role,
+            phone=contact.phone,
+            hours=contact.hours,
+        )
 
 
 def _types(held: Standing, clause: Clause) -> tuple[MessageType, ...]:

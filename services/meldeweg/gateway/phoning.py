@@ -7,9 +7,9 @@ themselves, nor the police to 110; where nobody is known, that is said, with who
 from collections.abc import Sequence
 
 from meldeweg.gateway.api.shapes import Call
-from meldeweg.kernel.agreement import Standing
+from meldeweg.kernel.agreement import AgreementStatus, Standing
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.policy import NotCovered, Phone, Rule, phone
+from meldeweg.kernel.policy import NotCovered, Phone, Rule, phone, precedence
 from meldeweg.kernel.trust.objects import AgencyKind
 
 _ELSEWHERE = (
@@ -23,8 +23,12 @@ _UNKNOWN = Call(office="die genannte Stelle")
 
 
 def agency(held: Sequence[Standing], wanted: AgencyId) -> Call | None:
-    """Return whom to phone at an agency: the agreement's first contact."""
-    for standing in held:
+    """Return whom to phone at an agency: the first contact of the agreement that counts most.
+
+    What nobody may have signed yet names nobody.
+    """
+    signed = (one for one in held if one.status is not AgreementStatus.DRAFT)
+    for standing in sorted(signed, key=precedence):
         if contacts := phone(standing.document, wanted):
             return _shown(contacts[0])
     return None

@@ -118,15 +118,17 @@ func (r *register) agree(token *jws, body value) error {
 		return refused("signature-key-mismatch")
 	}
 	if r.signed[digest] == nil {
-		r.signed[digest] = map[string]bool{}
+		r.signed[digest] = map[string]string{}
 	}
-	r.signed[digest][agency] = true
+	if first, again := r.signed[digest][agency]; !again || body.str("at") < first {
+		r.signed[digest][agency] = body.str("at") // instants sort as text
+	}
 	return nil
 }
 
 func (r *register) allSigned(digest string) bool {
 	for party := range r.agreements[digest].parties {
-		if !r.signed[digest][party] {
+		if r.signed[digest][party] == "" {
 			return false
 		}
 	}

@@ -98,7 +98,7 @@ func (r *register) standing(old *agreement, at time.Time) string {
 			continue
 		}
 		if r.signedByAllOf(old, next) {
-			then := statusUnder(old.body, next.body, at)
+			then := statusUnder(old.body, r.alone(next, at.Location()), at)
 			worth = lives[max(slices.Index(lives, worth), slices.Index(lives, then))]
 		}
 	}
@@ -107,20 +107,30 @@ func (r *register) standing(old *agreement, at time.Time) string {
 
 func (r *register) signedByAllOf(old, next *agreement) bool {
 	for party := range old.parties {
-		if !r.signed[next.digest][party] {
+		if r.signed[next.digest][party] == "" {
 			return false
 		}
 	}
 	return true
 }
 
-// statusUnder: of an agreement whose last day is the one before its successor's first.
-func statusUnder(old, next value, at time.Time) string {
+// alone is the first day on which a successor stands without what it replaces.
+func (r *register) alone(next *agreement, berlin *time.Location) string {
+	term, _ := next.body.get("term")
+	last := ""
+	for party := range next.parties {
+		last = max(last, r.signed[next.digest][party])
+	}
+	signed, _ := instant(last)
+	return max(term.str("from"), signed.In(berlin).AddDate(0, 0, 2).Format(time.DateOnly))
+}
+
+// statusUnder: of one whose last day is the one before that on which its successor stands alone.
+func statusUnder(old value, alone string, at time.Time) string {
 	term, _ := old.get("term")
-	successor, _ := next.get("term")
-	if successor.str("from") < term.str("from") {
+	if alone < term.str("from") {
 		return "ended"
 	}
-	first, _ := time.Parse(time.DateOnly, successor.str("from"))
+	first, _ := time.Parse(time.DateOnly, alone)
 	return runningOff(term, first.AddDate(0, 0, -1), at.Format(time.DateOnly))
 }

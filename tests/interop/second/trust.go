@@ -41,7 +41,7 @@ type register struct {
 	reads      map[string]value
 	readsBy    map[string]string // the key that signed it
 	agreements map[string]*agreement
-	signed     map[string]map[string]bool
+	signed     map[string]map[string]string // agreement → party → when
 	chains     map[string][][]byte
 	waiting    []posted
 	contradict bool // a snapshot says other than what lies here
@@ -54,7 +54,7 @@ func newRegister(anchor *signKey) *register {
 		anchor: anchor, agencies: map[string]enrolment{}, services: map[string]value{}, withdrawn: map[string]bool{},
 		standings: map[string]standing{}, keys: map[string]map[string]certificate{},
 		revoked: map[string]map[string]bool{}, reads: map[string]value{}, readsBy: map[string]string{},
-		agreements: map[string]*agreement{}, signed: map[string]map[string]bool{},
+		agreements: map[string]*agreement{}, signed: map[string]map[string]string{},
 		chains: map[string][][]byte{},
 	}
 }

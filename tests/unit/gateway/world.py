@@ -94,8 +94,8 @@ class World:
         identity = self.offices[agency].identity
         return (topics.keys(agency), issue.certify(identity, agency, key, use, at, life))
 
-    def signature(self, office: Office, agreement: Digest) -> bytes:
-        body = AgreementSignature(v=1, agreement=agreement, agency=office.agency, at=SETUP)
+    def signature(self, office: Office, agreement: Digest, at: datetime = SETUP) -> bytes:
+        body = AgreementSignature(v=1, agreement=agreement, agency=office.agency, at=at)
         return signing.sign(office.identity, Typ.AGREEMENT_SIGNATURE, body.bytes()).encode()
 
     def register(self, *more: tuple[str, bytes], without: tuple[bytes, ...] = ()) -> Register:

@@ -4,7 +4,7 @@ import copy
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -304,13 +304,20 @@ class Known:
     digest: Digest
     document: Agreement
     signed_by: frozenset[str]
+    signed_at: datetime | None
 
 
-def known(signed=None, name=VIERSEN, **changes):
+def known(signed=None, name=VIERSEN, signed_at="2026-05-01T12:00", **changes):
     data = document_bytes(name, **changes)
     document = agreement.parse(data)
     everybody = {party.agency for party in document.parties}
-    return Known(Digest.of(data), document, frozenset(everybody if signed is None else signed))
+    whole = signed is None
+    return Known(
+        Digest.of(data),
+        document,
+        frozenset(everybody if whole else signed),
+        at(signed_at) if whole else None,
+    )
 
 
 OLD = known()
@@ -329,6 +336,33 @@ def test_a_successor_lets_the_old_run_off_from_its_first_day():
     assert after == {OLD.digest: AgreementStatus.RUN_OFF, new.digest: AgreementStatus.IN_FORCE}
     later = statuses(OLD, new, when="2027-09-01T00:00")
     assert later[OLD.digest] is AgreementStatus.ENDED
+
+
+@pytest.mark.parametrize(
+    ("signed", "last"),
+    [("2026-12-30T23:59", "2026-12-31"), ("2026-12-31T00:00", "2027-01-01"),
+     ("2027-02-10T00:00", "2027-02-11"), ("2027-02-10T23:59", "2027-02-11")],
+)  # fmt: skip
+def test_a_successor_that_is_signed_late_leaves_the_old_in_force_until_all_can_know(signed, last):
+    new = known(replaces=OLD.digest, term=NEXT_TERM, signed_at=signed)
+    on, after = (f"{last}T23:59", f"{date.fromisoformat(last) + timedelta(days=1)}T00:00")
+    assert statuses(OLD, new, when=on)[OLD.digest] is AgreementStatus.IN_FORCE
+    assert statuses(OLD, new, when=after) == {
+        OLD.digest: AgreementStatus.RUN_OFF,
+        new.digest: AgreementStatus.IN_FORCE,
+    }
+    ends = date.fromisoformat(last) + timedelta(days=DOCUMENT["term"]["run_off_days"])
+    (old, _) = agreement.standing((OLD, new), at(after))
+    assert (old.last_day, old.replaced) == (ends, True)
+
+
+def test_a_successor_from_before_the_olds_beginning_ends_it_once_all_can_know():
+    old = known(term=NEXT_TERM)
+    new = known(
+        replaces=old.digest, term=NEXT_TERM | {"from": "2026-12-01"}, signed_at="2027-02-10T12:00"
+    )
+    for when, status in (("2027-02-11", "in-force"), ("2027-02-12", "run-off")):
+        assert statuses(old, new, when=f"{when}T12:00")[old.digest] == status
 
 
 def test_an_unsigned_successor_replaces_nothing():

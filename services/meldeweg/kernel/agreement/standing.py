@@ -15,6 +15,7 @@ from meldeweg.kernel.agreement.document import LONGEST_MONTH, Agreement
 from meldeweg.kernel.ids import AgencyId, Digest
 
 BERLIN = ZoneInfo("Europe/Berlin")
+_BESIDE = timedelta(days=1)  # in which every gateway gets to read that a successor is signed
 
 
 class AgreementStatus(StrEnum):
@@ -39,18 +40,24 @@ class Known(Protocol):
     @property
     def signed_by(self) -> Collection[AgencyId]: ...
 
+    @property
+    def signed_at(self) -> datetime | None:
+        """When the last party signed; None while one has not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """An agreement and what it is worth at one instant.
 
     `last_day`: of its run-off, from then on it is ended; None without an end, or if it never began.
+    `replaced`: a successor has begun, so nothing new is sent under this one.
     """
 
     digest: Digest
     document: Agreement
     status: AgreementStatus
     last_day: date | None = None
+    replaced: bool = False
 
     def gone_after(self) -> date | None:
         """Return the day on which nothing that was sent under it may be held any more (I9)."""
@@ -90,13 +97,18 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
     """Return every agreement with its status, later ones that replace others considered.
 
     One replaces another only if all parties of the other signed it too: nobody's agreement is ended
-    without them. What is replaced runs off from the day on which its successor begins.
+    without them. What is replaced runs off from the day on which its successor begins. One that was
+    signed when it had begun already, or on the eve of it, leaves the old one in force beside it
+    until the end of the day after: whoever had not read the last signature sent under what there
+    was (I1).
     """
     held = list(known)
+    signed = {one.digest: one.signed_at for one in held}
     found = {one.digest: status(one.document, one.signed_by, now) for one in held}
     documents = {one.digest: one.document for one in held}
     today = now.astimezone(BERLIN).date()
-    replaced = dict(found)
+    worth = dict(found)
+    replaced: set[Digest] = set()
     last = {name: _run_off_end(one, one.term.until) for name, one in documents.items()}
     for new, document in documents.items():
         previous = document.replaces
@@ -109,10 +121,21 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
         if own is AgreementStatus.DRAFT:
             continue  # a successor lends it no signatures: what never held does not run off either
         if {party.agency for party in old.parties} <= {party.agency for party in document.parties}:
-            then = _ended_by(document.term.first, old, today)
-            replaced[previous] = max(own, then, key=list(AgreementStatus).index)
-            last[previous] = _sooner(last[previous], old, document.term.first)
-    return tuple(Standing(name, documents[name], replaced[name], last[name]) for name in documents)
+            first = _in_its_place(document, signed[new])
+            then = _ended_by(first, old, today)
+            worth[previous] = max(worth[previous], then, key=list(AgreementStatus).index)
+            last[previous] = _sooner(last[previous], old, first)
+            replaced.add(previous)
+    return tuple(
+        Standing(name, documents[name], worth[name], last[name], name in replaced)
+        for name in documents
+    )
+
+
+def _in_its_place(document: Agreement, signed_at: datetime | None) -> date:
+    """Return the first day on which a successor stands alone."""
+    assert signed_at is not None  # it is no draft
+    return max(document.term.first, signed_at.astimezone(BERLIN).date() + _BESIDE * 2)
 
 
 def _run_off_end(document: Agreement, until: date | None) -> date | None:

@@ -13,6 +13,7 @@ An exercise obeys the same rules. It is an input for one of them alone: an exerc
 corrects and takes back exercises only, and only an exercise does so with them.
 """
 
+from meldeweg.kernel.policy.covering import precedence
 from meldeweg.kernel.policy.deciding import decide, permit_receipt
 from meldeweg.kernel.policy.notcovered import (
     ADMINISTRATIVE,
@@ -49,6 +50,7 @@ __all__ = [
     "may_tell",
     "permit_receipt",
     "phone",
+    "precedence",
     "responsible",
     "route",
     "transfer_of",

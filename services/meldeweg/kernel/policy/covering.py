@@ -23,6 +23,11 @@ PRECEDENCE = (
 """Which agreement is asked first, where two agencies have several."""
 
 
+def precedence(held: Standing) -> tuple[int, bool]:
+    """Return the key to sort by; what a successor has replaced comes behind its like."""
+    return PRECEDENCE.index(held.status), held.replaced
+
+
 def of_type(
     document: Agreement, sender: AgencyKind, recipient: AgencyKind, kind: MessageType
 ) -> list[Clause]:

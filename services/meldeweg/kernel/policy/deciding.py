@@ -9,7 +9,7 @@ from meldeweg.kernel.agreement.clause import RANK, Clause
 from meldeweg.kernel.agreement.document import Party
 from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.policy.covering import PRECEDENCE, covering
+from meldeweg.kernel.policy.covering import covering, precedence
 from meldeweg.kernel.policy.notcovered import NotCovered, NotCoveredYet, Rule, phone_others
 from meldeweg.kernel.policy.responsibility import Responsibility, responsible
 from meldeweg.kernel.policy.transfer import AMENDMENTS, Permit, Transfer
@@ -22,12 +22,12 @@ _REFERRING = AMENDMENTS | {MessageType.REPLY}
 def decide(agreements: Iterable[Standing], transfer: Transfer, at: datetime) -> Permit:
     """Return the permit of the agreement that covers the transfer best, or raise `NotCovered`.
 
-    `agreements`: `standing(known, at)`. An agreement in force goes before one in run-off, and a
-    permit that waives nothing before one that does.
+    `agreements`: `standing(known, at)`. An agreement in force goes before one in run-off, a
+    successor before what it replaces, and a permit that waives nothing before one that does.
     """
     permits: list[Permit] = []
     refusals: list[NotCovered] = []
-    for held in sorted(agreements, key=lambda one: PRECEDENCE.index(one.status)):
+    for held in sorted(agreements, key=precedence):
         try:
             permits.append(_under(held, transfer, at))
         except NotCovered as exc:
@@ -158,9 +158,13 @@ def _parties(held: Standing, sender: AgencyId, recipient: AgencyId) -> tuple[Par
     return first, second
 
 
-def _check_begun(held: Standing) -> None:
+def _check_signed(held: Standing) -> None:
     if held.status is AgreementStatus.DRAFT:
         raise NotCoveredYet(Rule.UNSIGNED)
+
+
+def _check_begun(held: Standing) -> None:
+    _check_signed(held)
     if held.status is AgreementStatus.FUTURE:
         raise NotCovered(Rule.NOT_BEGUN)
 
@@ -246,7 +250,8 @@ def _delete_after(at: datetime, months: int) -> str:
 def permit_receipt(held: Standing, sender: AgencyId, recipient: AgencyId) -> None:
     """Refuse unless a receipt may go: between parties that signed; no clause is needed.
 
-    Also after the run-off: what was sent in it is answered as long as it may be held.
+    Also after the run-off: what was sent in it is answered as long as it may be held. And before
+    the term, by the clock of whoever answers on its first day.
     """
     _parties(held, sender, recipient)
-    _check_begun(held)
+    _check_signed(held)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from meldeweg.kernel.agreement.clause import Clause
 from meldeweg.kernel.agreement.standing import Standing
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.policy.covering import PRECEDENCE, choose, of_type
+from meldeweg.kernel.policy.covering import choose, of_type, precedence
 from meldeweg.kernel.policy.notcovered import NotCovered, Phone, Rule, phone_others
 from meldeweg.kernel.policy.responsibility import Responsibility, responsible
 from meldeweg.kernel.schemas.record import Places
@@ -26,7 +26,7 @@ def route(
     `recipient-ambiguous` where both a police authority and a youth office could get it.
     """
     refusals: list[NotCovered] = []
-    for held in sorted(agreements, key=lambda one: PRECEDENCE.index(one.status)):
+    for held in sorted(agreements, key=precedence):
         try:
             return _route(held, sender, kind, grounds, places)
         except NotCovered as exc:

@@ -195,7 +195,9 @@ class Register(View):
         if pinned != identity.kid:
             raise Refused("agreement-signature-refused", "not the identity key that was pinned")
         signing.verify(jws, identity)
-        self._signed.setdefault(body.agreement, set()).add(body.agency)
+        signed = self._signed.setdefault(body.agreement, {})
+        # Signed twice, the earlier counts, whichever is read first.
+        signed[body.agency] = min(body.at, signed.get(body.agency, body.at))
 
     def _take_snapshot(self, jws: Jws, body: Snapshot) -> None:
         signing.verify(jws, self.service_key("registry", jws.kid, body.at))

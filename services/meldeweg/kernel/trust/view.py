@@ -56,6 +56,7 @@ class KnownAgreement:
     digest: Digest
     document: Agreement
     signed_by: frozenset[AgencyId]
+    signed_at: datetime | None  # by the last of all parties; None while one has not
 
 
 class View:
@@ -70,7 +71,7 @@ class View:
         self._revoked: set[tuple[AgencyId, KeyId]] = set()
         self._reads: dict[AgencyId, tuple[Reads, KeyId]] = {}  # and who signed it
         self._documents: dict[Digest, Agreement] = {}
-        self._signed: dict[Digest, set[AgencyId]] = {}
+        self._signed: dict[Digest, dict[AgencyId, datetime]] = {}
         self.snapshot: Snapshot | None = None
 
     def _identity(self, agency: AgencyId) -> SignatureKey:
@@ -209,7 +210,11 @@ class View:
         document = self._documents.get(digest)
         if document is None:
             raise Early("agreement-unknown", "no such document in my view")
-        return KnownAgreement(digest, document, frozenset(self._signed.get(digest, ())))
+        signed = self._signed.get(digest, {})
+        whole = all(party.agency in signed for party in document.parties)
+        return KnownAgreement(
+            digest, document, frozenset(signed), max(signed.values()) if whole else None
+        )
 
     def agreements(self) -> Iterable[KnownAgreement]:
         return [self.agreement(digest) for digest in self._documents]
