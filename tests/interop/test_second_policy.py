@@ -63,7 +63,8 @@ def drawn(rng, document):
     places = {name: rng.choice(towns) for name in rng.sample(["place", "residence"], 2)}
     if rng.random() < 0.5:
         places.popitem()
-    original = {"from": before, "to": after, "type": pick(rng, MessageType)}
+    kind = pick(rng, MessageType) if rng.random() < 0.9 else None
+    original = {"from": before, "to": after, "type": kind}
     original["exercise"] = rng.random() < 0.2
     return {
         "at": to_rfc3339(at),

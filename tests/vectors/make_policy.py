@@ -121,6 +121,15 @@ CASES: dict[str, tuple[dict[str, Any], ...]] = {
     "a real correction of an exercise": (CORRECTION, {"original": _EXERCISE}),
     "an exercise corrects an exercise": (CORRECTION, {"exercise": True, "original": _EXERCISE}),
     "an exercise answers a real inquiry": (REPLY, {"exercise": True}),
+    "a correction of what was erased": (BACK, {"original": BACK["original"] | {"type": None}}),
+    "a correction of what was erased, with more than anybody might have told": (
+        BACK,
+        {
+            "original": BACK["original"] | {"type": None},
+            "data_categories": ["case-course"],
+        },
+    ),
+    "a reply to what was erased": (REPLY, {"original": REPLY["original"] | {"type": None}}),
     "a reply to nothing": (REPLY, {"original": None}),
     "a reply to a report": (
         REPLY,
@@ -194,7 +203,7 @@ def transfer(facts: dict[str, Any]) -> Transfer:
         and Original(
             sender=AgencyId(original["from"]),
             recipient=AgencyId(original["to"]),
-            type=MessageType(original["type"]),
+            type=original["type"] and MessageType(original["type"]),
             exercise=original["exercise"],
         ),
     )

@@ -13,7 +13,7 @@ from itertools import groupby
 from meldeweg.gateway import phoning
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.order import Order
-from meldeweg.kernel.agreement import Standing
+from meldeweg.kernel.agreement import AgreementStatus, Standing
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Ags
 from meldeweg.kernel.policy import precedence, route
@@ -21,6 +21,8 @@ from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import Ground
 from meldeweg.kernel.trust.objects import AgencyKind, AgencyStatus, Enrolment
 from meldeweg.kernel.trust.view import View
+
+_SIGNED = frozenset({AgreementStatus.IN_FORCE, AgreementStatus.RUN_OFF, AgreementStatus.FUTURE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,11 @@ def _folded(name: str) -> str:
 def _check_enrolled(
     view: View, held: Sequence[Standing], enrolment: Enrolment, places: Places
 ) -> None:
-    """Refuse unless the enrolments say of each place of the lead what the agreement says."""
+    """Refuse unless the enrolments say of each place of the lead what the agreement says.
+
+    An enrolment counts at once and an agreement from a day on: while a place moves from one office
+    to another, they may name whom the agreement before or after names.
+    """
     for ags in (places.place, places.residence):
         if ags is None or not _leads(held, enrolment, ags):
             continue
@@ -120,9 +126,19 @@ def _check_enrolled(
             for each in view.agencies().values()
             if each.kind is enrolment.kind and ags in each.municipalities
         }
-        if others != {enrolment.agency}:
+        if others != {enrolment.agency} and not _moves(held, enrolment.kind, ags, others):
             found = phoning.agency(held, enrolment.agency)
             raise Rejected("responsibility-contradicts", ags, call=found)
+
+
+def _moves(held: Sequence[Standing], kind: AgencyKind, ags: Ags, named: set[AgencyId]) -> bool:
+    """Say whether signed agreements that hold, or will, name all of these offices for a place."""
+    offices = {
+        office.agency
+        for one in held
+        if one.status in _SIGNED and (office := one.document.office(kind, ags)) is not None
+    }
+    return bool(named) and named <= offices
 
 
 def _leads(held: Sequence[Standing], enrolment: Enrolment, ags: Ags) -> bool:

@@ -21,9 +21,10 @@ from meldeweg.kernel.agreement import Standing
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, MessageId
 from meldeweg.kernel.jwk import SealKey
-from meldeweg.kernel.policy import NotCovered, Original, Permit, Transfer, decide
+from meldeweg.kernel.policy import AMENDMENTS, NotCovered, Original, Permit, Transfer, decide
 from meldeweg.kernel.schemas.content import Content
-from meldeweg.kernel.schemas.vocabulary import DataCategory
+from meldeweg.kernel.schemas.vocabulary import DataCategory, MessageType
+from meldeweg.kernel.statement import Urgency
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from meldeweg.kernel.trust.view import View
 
@@ -62,7 +63,7 @@ class Referred:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The linked copy of the message that is corrected or retracted: who has it, and its id."""
+    """The linked copy of the message that `in_reply_to` names: who has it, and its id."""
 
     id: MessageId
     recipient: AgencyId
@@ -90,8 +91,8 @@ def draft(
 ) -> Decision:
     """Take steps 3 to 7.
 
-    `original`: what `in_reply_to` names; `copied`: its linked copy, where this amends it; `stale`:
-    the registry is silent.
+    `original`: what `in_reply_to` names; `copied`: its linked copy; `stale`: the registry is
+    silent.
     """
     try:
         return _decided(view, me, held, order, original, copied, now, stale=stale)
@@ -126,20 +127,42 @@ def _decided(
     first = _one(view, me, held, order, written, addressed, referred, now)
     linked, warnings = None, _warnings(view, me, first, now, stale=stale)
     also = None
-    if copied is not None and original is not None:
+    if copied is not None and order.type in AMENDMENTS:
         # Who has a copy of what was wrong must know it too (§ 75(3) BDSG, Art. 19 GDPR).
-        also = Addressed(copied.recipient, None)
-        referred = Referred(copied.id, replace(original, recipient=copied.recipient))
+        also, order = Addressed(copied.recipient, None), _unhurried(order)
     elif first.permit.linked_copy_to is not None:
         also = Addressed(first.permit.linked_copy_to, addressed.places)
     if also is not None:
+        there = _referred_there(referred, copied, order.type, also.recipient)
         try:
             addressing.check_recipient(view, me, also.recipient)
-            linked = _one(view, me, held, order, written, also, referred, now)
+            linked = _one(view, me, held, order, written, also, there, now)
         except (Refused, Unavailable):  # also for want of the other office's keys
             # The lead must not wait for the copy; who sends is told to phone the other office.
             warnings = (*warnings, _warn("linked-copy-impossible", also.recipient))
+        else:
+            if view.status(also.recipient) is AgencyStatus.SUSPENDED:
+                warnings = (*warnings, _warn("recipient-suspended", also.recipient))
     return Decision(first, linked, warnings)
+
+
+def _unhurried(order: Order) -> Order:
+    """A copy wakes nobody (`policy.Permit`), unless an override needs it to be immediate."""
+    asked = order.asked
+    if asked.urgency is not Urgency.IMMEDIATE or asked.override is not None:
+        return order
+    return replace(order, asked=asked.model_copy(update={"urgency": Urgency.TODAY}))
+
+
+def _referred_there(
+    referred: Referred, copied: Copied | None, kind: MessageType, recipient: AgencyId
+) -> Referred:
+    """Return what a copy refers to: what its office has of the message that the first names."""
+    if copied is not None and referred.original is not None and copied.recipient == recipient:
+        return Referred(copied.id, replace(referred.original, recipient=recipient))
+    if kind in AMENDMENTS or kind is MessageType.REPLY:
+        return referred  # which nothing there fits: so it is said
+    return Referred(None, None)
 
 
 def _one(

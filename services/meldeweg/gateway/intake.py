@@ -32,7 +32,7 @@ from meldeweg.kernel.agreement import standing
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Kennzeichen, MessageId, new_message_id
 from meldeweg.kernel.metrics import counter
-from meldeweg.kernel.policy import AMENDMENTS, Original
+from meldeweg.kernel.policy import Original
 from meldeweg.kernel.schemas.vocabulary import MessageType
 
 failpoints.declare("intake.before_commit", "intake.after_commit")
@@ -155,9 +155,9 @@ class Intake:
         return drafting.draft(view, self._desk.me, held, order, original, copied, now, stale=stale)
 
     def _copied(self, order: Order) -> Copied | None:
-        """Return the linked copy of what this order corrects or retracts."""
+        """Return the linked copy of what this order refers to."""
         message = order.asked.in_reply_to
-        if message is None or order.type not in AMENDMENTS:
+        if message is None:
             return None
         copy = self._store.peek(lambda db: sent.copy_of(db, message))
         return None if copy is None else Copied(copy.id, copy.recipient)
@@ -185,13 +185,15 @@ class Intake:
             exercise=rows[0].exercise,
         )
 
-    def _type(self, row: Received) -> MessageType:
-        """What kind of message we received stands in its sealed part alone."""
+    def _type(self, row: Received) -> MessageType | None:
+        """What kind of message we received stands in its sealed part alone; None once erased.
+
+        Whoever sent it knows, and judges a reply by it.
+        """
         try:
-            _, record = reopening.unsealed(self._store, self._desk, row)
-        except Refused as exc:
-            raise Refused("in-reply-to-unknown", exc.code) from exc
-        return record.type
+            return reopening.unsealed(self._store, self._desk, row)[1].type
+        except Refused:
+            return None
 
     def _fresh_id(self) -> MessageId:
         """Draw an id whose Kennzeichen no other open message of ours has."""

@@ -133,12 +133,12 @@ class Placing:
         kept = self._store.peek(lambda db: outbox.has_receipts(db, proven.digest))
         settlement.repeat(arrival, proven, kept=kept or _key(proven) in self._seen)
 
-    def _type_of(self, row: Received) -> MessageType:
-        """What kind a stored message is stands in its sealed part alone."""
+    def _type_of(self, row: Received) -> MessageType | None:
+        """What kind a stored message is stands in its sealed part alone; None once it is gone."""
         try:
             return reopening.unsealed(self._store, self._desk, row)[1].type
-        except Refused:  # erased, or its key is gone; what matters is that it was no retraction
-            return MessageType.NOTIFICATION
+        except Refused:  # erased, or its key is gone
+            return None
 
     def _answered(self, receipt: Receipt) -> sent.Sent:
         """Return the message that a receipt answers, if its signer may and it makes sense."""

@@ -252,7 +252,7 @@ func (f *facts) choose() ([]value, string) {
 	if fitting == nil {
 		return nil, "type-not-covered"
 	}
-	if f.Type == "reply" {
+	if f.Type == "reply" && f.Original.Type != "" {
 		fitting = slices.DeleteFunc(fitting, func(v value) bool { return !lists(v, "replies_to", f.Original.Type) })
 		if len(fitting) == 0 {
 			return nil, "reference-not-fitting"
@@ -297,7 +297,12 @@ func (f *facts) beyondOriginal() bool {
 		missing := func(category string) bool { return !has(clause, "data_categories", category) }
 		return !slices.ContainsFunc(f.Categories, missing)
 	}
-	return !slices.ContainsFunc(f.fitting(f.Original.Type), allows)
+	kinds := []string{f.Original.Type}
+	if f.Original.Type == "" { // erased
+		kinds = []string{"notification", "inquiry", "reply", "request.immediate-action"}
+	}
+	ofKind := func(kind string) bool { return slices.ContainsFunc(f.fitting(kind), allows) }
+	return !slices.ContainsFunc(kinds, ofKind)
 }
 
 // forEach gives each ground its clause; false where one is left over.

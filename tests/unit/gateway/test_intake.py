@@ -276,6 +276,42 @@ async def test_what_amends_a_message_goes_to_who_has_its_copy_too(police, kind):
     assert (answer.recipient, answer.linked) == (NETTETAL, ())
 
 
+async def test_what_follows_a_message_has_its_copy_too_and_refers_to_what_its_office_has(police):
+    places = {"place": GREFRATH, "residence": "Nettetal"}
+    first = Answer.read((await police.intake.accept(order(to=places), KEY)).answer, "x")
+    body = order(to=places, in_reply_to=first.id)
+    next_ = Answer.read((await police.intake.accept(body, "key-0002")).answer, "x")
+    assert (next_.linked[0].recipient, next_.warnings) == (NETTETAL, ())
+    alone = Answer.read((await police.intake.accept(order(), "key-0003")).answer, "x")
+    body = order(to=places, in_reply_to=alone.id)
+    other = Answer.read((await police.intake.accept(body, "key-0004")).answer, "x")
+    copies = [next_.linked[0].id, other.linked[0].id]
+    rows = [police.store.peek(lambda db, mid=each: sent.by_id(db, mid)) for each in copies]
+    assert [row.in_reply_to for row in rows] == [first.linked[0].id, None]
+
+
+async def test_a_copy_of_a_correction_wakes_nobody(police):
+    body = order(to={"place": GREFRATH, "residence": "Nettetal"})
+    first = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    amend = {"type": "correction", "content": examples.CORRECTION, "to": {"agency": KREIS}}
+    body = order(**amend, in_reply_to=first.id, urgency="immediate")
+    answer = Answer.read((await police.intake.accept(body, "key-0002")).answer, "x")
+    ids = [answer.id, answer.linked[0].id]
+    rows = [police.store.peek(lambda db, mid=each: sent.by_id(db, mid)) for each in ids]
+    assert [row.urgency for row in rows] == [Urgency.IMMEDIATE, Urgency.TODAY]
+
+
+async def test_who_sends_is_told_that_the_copy_waits_at_a_suspended_office(store, world):
+    police = Sender(store, world)
+    status = issue.change_status(world.anchor, NETTETAL, AgencyStatus.SUSPENDED, 1, "Übung", NOW)
+    police.register.apply(topics.REGISTRY_AGENCIES, status)
+    body = order(to={"place": GREFRATH, "residence": "Nettetal"})
+    answer = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
+    assert [copy.recipient for copy in answer.linked] == [NETTETAL]
+    (warning,) = answer.warnings
+    assert (warning.code, NETTETAL in warning.text) == ("recipient-suspended", True)
+
+
 async def test_who_has_a_copy_and_can_not_be_told_is_to_be_phoned(store, world):
     police = Sender(store, world)
     body = order(to={"place": GREFRATH, "residence": "Nettetal"})

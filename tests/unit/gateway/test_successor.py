@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,10 @@ from meldeweg.gateway.directory import Directory
 from meldeweg.gateway.states import SentState
 from meldeweg.kernel import strictjson, topics
 from meldeweg.kernel.agreement import standing
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import Digest
+from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust.objects import AgencyKind
 from unit.gateway.sending import order
 from unit.gateway.test_two import both, world
 from unit.gateway.world import KREIS, NOW
@@ -111,6 +114,44 @@ async def test_a_slip_in_a_draft_makes_no_place_ambiguous(both, world):
     learn([police], successor(world, "2026-11-20", municipalities=swapped))
     signed = await police.intake.check(order(to={"place": names["05166008"]}))
     assert (before.recipient, signed.recipient) == (KREIS, "jugendamt-kempen")
+
+
+@pytest.mark.parametrize("first", ["2026-11-20", "2026-12-01"])
+@pytest.mark.parametrize("enrolled", [(KREIS,), ("jugendamt-kempen",), (KREIS, "jugendamt-kempen")])
+async def test_a_place_that_moves_is_never_without_an_office(both, world, first, enrolled):
+    """In whichever order the anchor enrols and the day comes."""
+    police, _ = both
+    document = json.loads(world.agreement)
+    grefrath, kempen = "05166008", "jugendamt-kempen"
+    for party in document["parties"]:
+        if party["kind"] == "youth-office":
+            party["municipalities"] = [ags for ags in party["municipalities"] if ags != grefrath]
+        if party["agency"] == kempen:
+            party["municipalities"] = sorted([*party["municipalities"], grefrath])
+    body = order(to={"place": grefrath})
+    enrol(police, world, grefrath, enrolled)
+    if enrolled != (KREIS,):
+        with pytest.raises(Refused):  # nothing explains it
+            await police.intake.check(body)
+    learn([police], successor(world, first, parties=document["parties"]))
+    office = kempen if first < "2026-11-22" else KREIS
+    assert (await police.intake.check(body)).recipient == office
+    enrol(police, world, grefrath, ("jugendamt-nettetal",))
+    with pytest.raises(Refused) as contradicted:
+        await police.intake.check(body)
+    assert contradicted.value.code == "responsibility-contradicts"
+
+
+def enrol(office, world, ags, named):
+    """Enrol the youth offices again, `named` with this place."""
+    for agency, known in office.register.agencies().items():
+        if known.kind is AgencyKind.YOUTH_OFFICE:
+            places = [each for each in known.municipalities if each != ags]
+            places += [ags] if agency in named else []
+            at = known.at + timedelta(minutes=1)
+            again = known.model_copy(update={"municipalities": tuple(sorted(places)), "at": at})
+            token = issue.signed(again, world.anchor)
+            office.register.apply(topics.REGISTRY_AGENCIES, token)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -496,3 +496,45 @@ async def test_a_record_that_could_not_be_judged_is_kept_and_the_offset_moves(bo
     assert [event.parse(dict(row.headers)["statement"]).body.kind for row in kreis.rows()] == [
         EventKind.QUARANTINED
     ]
+
+
+@pytest.mark.parametrize("erased", [False, True])
+@pytest.mark.parametrize("asked", [False, True])
+async def test_what_was_erased_is_corrected_all_the_same(both, asked, erased):
+    """Of which type it was, its recipient does not know any more; its sender does."""
+    police, kreis = both
+    if asked:
+        content = examples.IMMEDIATE_ACTION | {"entrusted": "none"}
+        body = order(
+            type="request.immediate-action", to={"agency": POLICE}, labels=None, content=content
+        )
+        message = (await kreis.intake.accept(body, "key-0007")).id
+        await police.carry(kreis)
+    else:
+        message = await _replied(police, kreis)
+    if erased:
+        await police.inbox.open(message, "P-4711", None)
+        for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.ERASED):
+            await police.inbox.receipt(message, ReceiptOrder(kind=kind, by="P-4711"), None)
+    body = order(type="correction", to={"agency": POLICE}, labels=None,
+                 content=examples.COMPLETION, in_reply_to=message)  # fmt: skip
+    correction = await kreis.intake.accept(body, "key-0008")
+    await police.carry(kreis)
+    await kreis.carry(police)
+    assert (await kreis.box.get(correction.id)).state is SentState.DELIVERED
+
+
+async def test_what_was_erased_is_answered_all_the_same(both):
+    police, kreis = both
+    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    await kreis.inbox.open(inquiry, "Erika Beispiel", None)
+    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.ERASED):
+        await kreis.inbox.receipt(inquiry, ReceiptOrder(kind=kind, by="Erika Beispiel"), None)
+    content = examples.REPLY | {"entrusted": "none"}
+    body = order(
+        type="reply", to={"agency": POLICE}, labels=None, content=content, in_reply_to=inquiry
+    )
+    reply = await kreis.intake.accept(body, "key-0008")
+    await police.carry(kreis)
+    await kreis.carry(police)
+    assert (await kreis.box.get(reply.id)).state is SentState.DELIVERED

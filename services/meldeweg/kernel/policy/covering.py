@@ -9,7 +9,7 @@ from meldeweg.kernel.agreement.clause import RANK, Clause, Obligation
 from meldeweg.kernel.agreement.document import Agreement
 from meldeweg.kernel.agreement.standing import AgreementStatus, Standing
 from meldeweg.kernel.policy.notcovered import NotCovered, Rule
-from meldeweg.kernel.policy.transfer import Transfer
+from meldeweg.kernel.policy.transfer import AMENDMENTS, Transfer
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Ground, MessageType
 from meldeweg.kernel.trust.objects import AgencyKind
 
@@ -46,8 +46,8 @@ def covering(
     found = of_type(held.document, sender, recipient, transfer.type)
     if not found:
         raise NotCovered(Rule.TYPE, f"{sender} to {recipient}: {transfer.type}")
-    if transfer.type is MessageType.REPLY:
-        asked = transfer.original.type if transfer.original else None
+    asked = transfer.original.type if transfer.original else None
+    if transfer.type is MessageType.REPLY and asked is not None:
         found = [clause for clause in found if asked in clause.replies_to]
         if not found:
             raise NotCovered(Rule.REFERENCE, f"no reply to {asked}")
@@ -72,11 +72,17 @@ def _beyond_original(
     """Return what the corrected message may not have held: feedback has no second way to go.
 
     One clause for its type must allow all of it; where the agreement knows no such message, none.
+    Of which type it was, whoever has erased it can't tell: then any that may be corrected will do.
     """
     assert transfer.original is not None  # step 2
     said = set(transfer.data_categories)
     extra = said
-    for clause in of_type(document, sender, recipient, transfer.original.type):
+    kinds = set(MessageType) - AMENDMENTS
+    if transfer.original.type is not None:
+        kinds = {transfer.original.type}
+    for clause in document.clauses:
+        if not clause.direction.covers(sender, recipient) or kinds.isdisjoint(clause.types):
+            continue
         if clause.data_categories == "any" or said <= set(clause.data_categories):
             extra = set()
     # § 35 SGB I: whatever a document says, the police are not told how a case goes.

@@ -20,11 +20,14 @@ AMENDMENTS = frozenset({MessageType.CORRECTION, MessageType.RETRACTION})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """The message that a reply, correction or retraction refers to."""
+    """The message that a reply, correction or retraction refers to.
+
+    `type`: None where whoever decides has erased it; what kind it was stood in its sealed part.
+    """
 
     sender: AgencyId
     recipient: AgencyId
-    type: MessageType
+    type: MessageType | None
     exercise: bool = False
 
 
