@@ -27,6 +27,7 @@ from meldeweg.kernel import strictjson
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, KeyId
+from meldeweg.kernel.service.operators import order_of
 from meldeweg.registry.api import StatusChange
 from meldeweg.registry.submit import topic_of
 from vectors.make_way import ANCHOR
@@ -263,7 +264,7 @@ def operators_order(data):
     accepted = 0
     for model in (Judged, Resumption, StatusChange):
         try:
-            read = model.read(data, "body-malformed")
+            read = order_of(data, model)
         except Refused as exc:
             assert exc.code == "body-malformed"
             continue

@@ -88,6 +88,7 @@ PARSERS: dict[str, tuple[str, ...]] = {
     "register-of-file": ("cli.register_file:_records", "cli.register_file:proven"),
     "pinned-identities": ("cli.agreement:pinned",),
     "operators-order": (
+        "kernel.service.operators:order_of",
         "audit.deciding:Judged",
         "audit.deciding:Resumption",
         "registry.api:StatusChange",
@@ -140,9 +141,6 @@ _WHY_NOT: dict[str, tuple[str, ...]] = {
         "gateway.store.log:sought",
     ),
     "it hands the bytes to a model that has a target": (
-        "audit.deciding:routes.resume",
-        "audit.deciding:routes.resolve",
-        "registry.api:build.set_status",
         "registry.submit:_check_counts",
         "doctor.gather_bus:snapshot",
         "gateway.opening:Opener.receipt",

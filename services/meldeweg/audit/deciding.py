@@ -17,7 +17,7 @@ from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas.values import TEXT_PATTERN, Line
-from meldeweg.kernel.service.operators import body
+from meldeweg.kernel.service.operators import document
 
 T = TypeVar("T")
 log = logs.get()
@@ -110,7 +110,7 @@ def routes(app: FastAPI, deciding: Deciding, who: Callable[..., str]) -> None:
     )
     async def resume(topic: str, request: Request, token: Who) -> dict[str, Any]:
         """Go on with a stopped topic at an offset, once a person has judged it."""
-        order = Resumption.read(await body(request), "body-malformed")
+        order = await document(request, Resumption)
         return await deciding.resume(topic, order, token)
 
     @app.post(
@@ -123,7 +123,7 @@ def routes(app: FastAPI, deciding: Deciding, who: Callable[..., str]) -> None:
         alarm: Annotated[int, Path(ge=0, lt=2**53)], request: Request, token: Who
     ) -> dict[str, Any]:
         """Close an alarm that a person has looked at; who and why stay with it."""
-        order = Judged.read(await body(request), "body-malformed")
+        order = await document(request, Judged)
         return await deciding.resolve(alarm, order, token)
 
 

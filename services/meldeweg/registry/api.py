@@ -15,7 +15,7 @@ from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.model import Frozen
-from meldeweg.kernel.service.operators import Operator, answer_problems, body
+from meldeweg.kernel.service.operators import Operator, answer_problems, body, document
 from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.kernel.trust.view import View
 from meldeweg.registry.apply import Provisioner
@@ -51,7 +51,7 @@ def build(desk: Desk, view: View, provisioner: Provisioner, clock: Clock, token:
 
     @app.post("/v1/agencies/{agency}/status", status_code=201, dependencies=guarded)
     async def set_status(agency: str, request: Request) -> dict[str, str]:
-        change = StatusChange.read(await body(request), "body-malformed")
+        change = await document(request, StatusChange)
         digest = await desk.set_status(_known(agency), change.status, change.reason, clock.now())
         return {"digest": digest, "status": change.status}
 

@@ -37,3 +37,17 @@ def test_what_can_not_be_read_is_a_problem_without_its_value(client, method, pat
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, json.loads(answer.content)["code"]) == (status, code)
     assert MARK not in answer.text
+
+
+TWICE = (
+    ("streams/inbox.a.b/resume", b'{"at":7,"at":9,"by":"Erika Beispiel","reason":"r"}'),
+    ("streams/inbox.a.b/resume", b'{"at":7,"by":"Erika Beispiel","reason":"r","reason":"s"}'),
+    ("alarms/1/resolve", b'{"by":"Erika Beispiel","reason":"r","by":"Max Muster"}'),
+)
+
+
+@pytest.mark.parametrize(("path", "data"), TWICE)
+def test_a_decision_that_two_readers_understand_differently_is_none(client, path, data):
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    answer = client.post(f"/v1/{path}", content=data, headers=known)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "body-malformed")

@@ -9,17 +9,21 @@ import hmac
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Early, MeldewegError, Refused, Unavailable
+from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.service import problem
 from meldeweg.kernel.service.problem import MEDIA_TYPE, Problem
 
+F = TypeVar("F", bound=Frozen)
 _RETRY_AFTER = "5"  # seconds
+_MALFORMED = "body-malformed"
 _BODY_MAX = 512 * 1024  # bytes; the largest that is handed in is an agreement
 
 TOKEN_REFUSED = Problem(
@@ -82,6 +86,21 @@ async def body(request: Request) -> bytes:
         if len(found) > _BODY_MAX:
             raise Refused("body-too-large", f"more than {_BODY_MAX} bytes")
     return bytes(found)
+
+
+async def document(request: Request, kind: type[F]) -> F:
+    """Return the body as one of `kind`. Raises `Refused`: `body-too-large`, `body-malformed`.
+
+    What two readers could understand differently is malformed too: whoever looked at an order on
+    its way must have seen the one that is carried out (a name that stands there twice).
+    """
+    return order_of(await body(request), kind)
+
+
+def order_of(data: bytes, kind: type[F]) -> F:
+    """Read what `document` was sent; `Refused("body-malformed")`."""
+    strictjson.loads(data, code=_MALFORMED)
+    return kind.read(data, _MALFORMED)
 
 
 def answer_problems(app: FastAPI, status: Mapping[str, int] | None = None) -> None:
