@@ -15,10 +15,11 @@ from meldeweg.audit.reading import Reading
 from meldeweg.audit.sealing import Sealer
 from meldeweg.audit.settings import AuditSettings
 from meldeweg.kernel.bus.connection import Connection
+from meldeweg.kernel.databaseuri import read_database
 from meldeweg.kernel.keyfile import read_public_key, read_signing_key
 from meldeweg.kernel.note import Signer
 from meldeweg.kernel.service import Service, run
-from meldeweg.kernel.settings import load, naming, read_secret
+from meldeweg.kernel.settings import load, naming
 
 _STALLED = 90.0  # seconds without a turn; longer than the longest wait for broker or database
 
@@ -30,7 +31,7 @@ def wire() -> Service:
     with naming("former_keys"):
         former = tuple(read_public_key(path).public for path in settings.former_keys)
     with naming("database"):
-        uri = read_secret(settings.database)
+        uri = read_database(settings.database)
 
     def signer(origin: str) -> Signer:
         return Signer(origin, key.public.public, key.sign)

@@ -7,7 +7,7 @@ import sqlite3
 
 from meldeweg.gateway.store import Store, meta
 from meldeweg.gateway.vault import Vault
-from meldeweg.kernel.errors import Fatal
+from meldeweg.kernel.errors import WrongSetting
 from meldeweg.kernel.settings import said
 
 _MARK = "vault"
@@ -20,7 +20,7 @@ class Custody:
         self._store, self._vault = store, vault
 
     async def start(self) -> None:
-        """Note the key's mark in a new store; `Fatal("vault-key-wrong")` if another's is there."""
+        """Note the key's mark in a new store; `WrongSetting("vault-key-wrong")` if another's is there."""
         mark = self._vault.mark()
 
         def job(db: sqlite3.Connection) -> str:
@@ -31,7 +31,7 @@ class Custody:
 
         if await self._store.write(job) != mark:
             why = f"{said('vault_key')}: the store was written with another vault key"
-            raise Fatal("vault-key-wrong", why)
+            raise WrongSetting("vault-key-wrong", why)
 
     async def stop(self) -> None:
         """Nothing is open."""

@@ -53,3 +53,10 @@ class Unavailable(MeldewegError):
 
 class Fatal(MeldewegError):
     """This process must stop; the supervisor or an operator has to act."""
+
+
+class WrongSetting(Fatal):
+    """A setting, or what lies where it says, is wrong, and that showed only after wiring.
+
+    The process ends with the exit code of every wrong setting; `detail` names it (`settings.said`).
+    """

@@ -7,6 +7,7 @@ from meldeweg.kernel.bus.consume import Consumer
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.bus.subscription import Subscription
+from meldeweg.kernel.databaseuri import read_database
 from meldeweg.kernel.service import Service, run
 from meldeweg.kernel.settings import load, naming, read_secret
 from meldeweg.kernel.trust.register import Register
@@ -28,7 +29,7 @@ def wire() -> Service:
     with naming("signing_key"):
         key = keyfile.read_signing_key(settings.signing_key)
     with naming("database"):
-        book = Book(read_secret(settings.database))
+        book = Book(read_database(settings.database))
     with naming("operator_token"):
         token = read_secret(settings.operator_token)
     provisioner = Provisioner(

@@ -33,7 +33,7 @@ from fastapi import FastAPI
 from meldeweg import __version__
 from meldeweg.kernel import failpoints, logs, metrics
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.errors import Fatal, Unavailable, WrongSetting
 from meldeweg.kernel.service.http import Check, Readiness, Server, build
 from meldeweg.kernel.service.watchdog import Watched, watch
 from meldeweg.kernel.settings import Mode, Settings
@@ -70,6 +70,8 @@ def _exit_code(failure: BaseException | None) -> int:
     match failure:
         case None:
             return 0
+        case WrongSetting():
+            return EXIT_SETTING
         case Fatal(code=code) if code.startswith("setting-"):
             return EXIT_SETTING
         case _:

@@ -367,6 +367,22 @@ def test_a_file_that_a_setting_names_exits_with_2_whatever_its_code(service):
     assert lines[-1]["error"][0]["code"] == "key-file-open"
 
 
+def test_a_setting_that_shows_to_be_wrong_at_the_start_exits_with_2_and_is_named(service):
+    process = service(
+        BASIC
+        + """
+from meldeweg.kernel.errors import WrongSetting
+from meldeweg.kernel.settings import said
+class Custody(Part):
+    async def start(self): raise WrongSetting("vault-key-wrong", said("vault_key"))
+service.part("custody", Custody("custody"))
+"""
+    )
+    exit_code, _, lines = process.end(None)
+    assert exit_code == 2
+    assert "MELDEWEG_VAULT_KEY" in json.dumps(lines)
+
+
 def test_a_taken_port_is_named(service):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

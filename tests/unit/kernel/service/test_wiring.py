@@ -94,6 +94,32 @@ def test_a_file_that_holds_something_else_is_refused_with_its_setting(wire, tmp_
     assert said(name) in wire("gateway", **{name: other}).detail
 
 
+ADDRESSES = (
+    "nonsense",
+    "http://127.0.0.1/audit",
+    "postgresql://[::1/audit",
+    "postgresql://audit:s3cret%@127.0.0.1/audit",
+    "postgresql://audit:s3cret@127.0.0.1/audit?more=1",
+    "postgresql://audit:s3cret@127.0.0.1:port/audit",
+    "postgresql://audit:s3cret@127.0.0.1:65536/audit",
+    "host=127.0.0.1 port=0 password=s3cret",
+    "postgresql://audit\0:s3cret@127.0.0.1/audit",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("service", ["registry", "audit"])
+def test_an_address_that_can_be_no_database_is_refused_with_its_setting(
+    wire, tmp_path, service, address
+):
+    file = tmp_path / "address"
+    file.write_text(address)
+    refused = wire(service, database=file)
+    assert refused.code == "setting-invalid"
+    assert said("database") in refused.detail
+    assert "s3cret" not in str(refused)
+
+
 def test_a_key_of_another_certificate_is_refused_with_both_settings(wire, pki):
     other = pki.gateway(AgencyId("jugendamt-kempen")).key
     refused = wire("gateway", **{"kafka.key": other})
