@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import structlog
 
+from meldeweg.kernel import logfile
 from meldeweg.kernel.clock import Clock, SystemClock, to_rfc3339
 from meldeweg.kernel.errors import Fatal, MeldewegError, Unavailable
 from meldeweg.kernel.metrics import counter
@@ -151,6 +152,7 @@ class _Chain:
             line["refused_fields"] = [name if _EVENT.fullmatch(name) else "?" for name in bad]
         if error:
             line["error"] = reduced(_exception(error))
+        logfile.make_room()
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
     def _refuse(self, name: str) -> str:
@@ -174,6 +176,7 @@ class _Chain:
             line["withheld"] = withheld
         if record.exc_info and (exc := record.exc_info[1]):
             line["error"] = reduced(exc)
+        logfile.make_room()
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 

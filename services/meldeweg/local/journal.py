@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from meldeweg.kernel.clock import Clock, to_rfc3339
-from meldeweg.local.output import log_path, set_aside
+from meldeweg.kernel.logfile import set_aside
+from meldeweg.local.output import log_path
 
 
 class Journal:
@@ -13,7 +14,6 @@ class Journal:
     def __init__(self, logs: Path, clock: Clock) -> None:
         self._path = log_path(logs, "supervisor")
         self._clock = clock
-        set_aside(self._path)
 
     def write(self, event: str, **facts: str | float) -> None:
         line = {
@@ -23,6 +23,7 @@ class Journal:
             "event": event,
             **facts,
         }
+        set_aside(self._path)
         with self._path.open("a", encoding="utf-8") as file:
             self._path.chmod(0o600)
             file.write(json.dumps(line) + "\n")

@@ -2,8 +2,9 @@
 
 Guarantees: each line of the file is one JSON object; a line that is none already (a JVM's last
 words, PostgreSQL's messages) is wrapped into one. A file above 16 MiB is set aside as `.1`, one
-generation is kept: of broker and database while they run, of our services, which write their lines
-themselves, when they start. Trusts services not to write content: that is settled where they log.
+generation is kept: by whoever writes it, while it runs. For broker and database that is this
+module; our services write their lines themselves and need nobody for the turn (`kernel.logfile`).
+Trusts services not to write content: that is settled where they log.
 """
 
 import json
@@ -12,19 +13,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from meldeweg.kernel.clock import Clock, to_rfc3339
+from meldeweg.kernel.logfile import LIMIT, set_aside
 
-LIMIT = 16 * 1024 * 1024  # bytes of one log file
 _LONGEST = 64 * 1024  # bytes of one line; the rest of a longer one becomes a line of its own
 
 
 def log_path(logs: Path, name: str) -> Path:
     return logs / f"{name}.jsonl"
-
-
-def set_aside(path: Path, limit: int = LIMIT) -> None:
-    """Rename a file that grew beyond `limit` bytes to `.1`, over its predecessor."""
-    if path.exists() and path.stat().st_size > limit:
-        path.replace(path.with_suffix(".jsonl.1"))
 
 
 def as_json_line(line: bytes, name: str, clock: Clock) -> bytes:

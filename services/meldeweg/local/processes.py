@@ -16,11 +16,12 @@ from pathlib import Path
 
 import psutil
 
+from meldeweg.kernel import logfile
 from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.keeper_process import await_end
-from meldeweg.local.output import Wrapper, last_lines, log_path, set_aside
+from meldeweg.local.output import Wrapper, last_lines, log_path
 
 # A stack must behave alike in every shell; what else a process needs is in its specification.
 _INHERITED = (
@@ -146,8 +147,10 @@ class Child:
 
     def _start(self, clock: Clock) -> subprocess.Popen[bytes]:
         spec = self.spec
-        set_aside(self._log)
+        logfile.set_aside(self._log)
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        if not spec.foreign_output:
+            environment[logfile.VARIABLE] = str(self._log.absolute())
         with self._log.open("ab") as log:
             self._log.chmod(0o600)
             try:

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
 from integration.local.plans import OneService, described, eventually, up_begun, up_elsewhere
+from meldeweg.kernel import logfile
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Fatal, Refused, Unavailable
@@ -100,6 +102,14 @@ def test_time_and_memory_of_each_part_are_measured(stack):
     assert set(timings["memory_bytes"]) == {"broker-1", "postgres", "audit", "supervisor"}
     assert 150 << 20 < timings["memory_bytes"]["broker-1"] < 700 << 20
     assert timings["memory_total_bytes"] == sum(timings["memory_bytes"].values())
+
+
+def test_a_service_knows_the_file_it_has_to_set_aside(stack):
+    log = log_path(stack.directory / "logs", "audit").resolve()
+    environment = {name: psutil.Process(pid).environ() for name, pid in stack.pids.items()}
+    assert Path(environment["audit"][logfile.VARIABLE]).resolve() == log
+    assert Path(f"/proc/{stack.pids['audit']}/fd/2").resolve() == log
+    assert logfile.VARIABLE not in environment["broker-1"]  # its lines go through the supervisor
 
 
 def test_extra_settings_reach_the_named_process_alone(stack):
