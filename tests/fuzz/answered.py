@@ -151,15 +151,17 @@ def _entries():
     alarm = {"id": 1, "code": "c", "subject": "s", "detail": "d", "count": 2}
     alarm |= {"last_at": "2026-11-22T18:19:43.000Z", "resolved_by": None}
     refusal = {"code": "index-out-of-range"}
-    said = (entry, page, proof, [alarm], entry, refusal)
+    goes_on = {"topic": "inbox.a.b", "next": 7, "halted": None}
+    closed = {"id": 1, "code": "c", "subject": "s"}
+    said = (entry, page, proof, [alarm], entry, refusal, refusal, goes_on, closed)
     return [bytes([n]) + _dumped(one) for n, one in enumerate(said)]
 
 
 @target(_entries, Refused, Unavailable, shape="byte+json")
 def audit_answer(data):
     """First byte: what the audit service was asked, or that it refuses; the rest: its answer."""
-    which, rest = (data[0] % 7, data[1:]) if data else (0, b"")
-    if which > 4:
+    which, rest = (data[0] % 9, data[1:]) if data else (0, b"")
+    if which in (5, 6):
         asking.answered((422, 503)[which - 5], rest)
         return
     said = asking.answered(200, rest)
@@ -175,6 +177,10 @@ def audit_answer(data):
             assert all(isinstance(step, bytes) for step in audit_entry.read_proof(said).steps)
         case 3:
             audit_decide.alarms_of(said)
+        case 7:
+            assert type(audit_decide.resumed(said)["next"]) is int
+        case 8:
+            assert isinstance(audit_decide.resolved(said)["code"], str)
         case _:
             entry = audit_entry.read_entry(said)
             opened = audit_open.open_entry(entry, stage.OVERSIGHT[stage.OFFICE])

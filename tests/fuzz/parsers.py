@@ -76,6 +76,8 @@ PARSERS: dict[str, tuple[str, ...]] = {
         "cli.audit_entry:read_proof",
         "cli.audit_open:open_entry",
         "cli.audit_decide:alarms_of",
+        "cli.audit_decide:resumed",
+        "cli.audit_decide:resolved",
     ),
     "registry-answer": (
         "ceremony.desk:answered",

@@ -1,15 +1,21 @@
-"""`meldeweg audit alarms|resume|resolve`: what a person looks at, and decides, about the log."""
+"""`meldeweg audit alarms|resume|resolve`: what a person looks at, and decides, about the log.
 
+Trusts nothing of an answer's form: what is none of an audit service is `audit-unreachable`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
 
 from meldeweg.cli.asking import Auditor, as_auditor
-from meldeweg.cli.showing import Json, echo_json, local, table
+from meldeweg.cli.showing import Json, echo_json, local, safe, table
 from meldeweg.kernel.errors import Unavailable
 
+_T = TypeVar("_T", int, str)
 By = Annotated[str, typer.Option(help="wer entschieden hat / the person who judged it")]
 Reason = Annotated[str, typer.Option(help="warum; bleibt im Verzeichnis / why; it is kept")]
 
@@ -41,7 +47,7 @@ def alarms(
 
 def alarms_of(said: Any) -> list[tuple[Any, ...]]:
     """Read the list of alarms as rows to show; what is none comes from no audit service."""
-    try:
+    with _understood("alarms"):
         return [
             (
                 *(each[name] for name in ("id", "code", "subject", "detail")),
@@ -51,8 +57,6 @@ def alarms_of(said: Any) -> list[tuple[Any, ...]]:
             )
             for each in said
         ]
-    except (KeyError, TypeError, ValueError, OverflowError) as exc:
-        raise Unavailable("audit-unreachable", f"alarms: {type(exc).__name__}") from exc
 
 
 @as_auditor
@@ -68,11 +72,21 @@ def resume(
 ) -> None:
     """Ein angehaltenes Topic geht weiter / goes on; what lies between stays a visible hole."""
     body = {"at": at, "by": by, "reason": reason}
-    found = auditor.post(f"/v1/streams/{quote(topic, safe='')}/resume", body)
+    found = resumed(auditor.post(f"/v1/streams/{quote(topic, safe='')}/resume", body))
     if as_json:
         echo_json(found)
     else:
-        typer.echo(f"{found['topic']}: weiter ab / on from {found['next']}")
+        typer.echo(safe(f"{found['topic']}: weiter ab / on from {found['next']}"))
+
+
+def resumed(said: Any) -> dict[str, Any]:
+    """Read the answer to `resume`: which topic goes on, and at which offset."""
+    with _understood("resume"):
+        return {
+            "topic": _of_kind(str, said["topic"]),
+            "next": _of_kind(int, said["next"]),
+            "halted": None if said["halted"] is None else _of_kind(str, said["halted"]),
+        }
 
 
 @as_auditor
@@ -84,8 +98,32 @@ def resolve(
     as_json: Json = False,
 ) -> None:
     """Einen Alarm abschließen / close an alarm that a person has looked at."""
-    found = auditor.post(f"/v1/alarms/{alarm}/resolve", {"by": by, "reason": reason})
+    found = resolved(auditor.post(f"/v1/alarms/{alarm}/resolve", {"by": by, "reason": reason}))
     if as_json:
         echo_json(found)
     else:
-        typer.echo(f"{found['code']} {found['subject']}: erledigt / resolved")
+        typer.echo(safe(f"{found['code']} {found['subject']}: erledigt / resolved"))
+
+
+def resolved(said: Any) -> dict[str, Any]:
+    """Read the answer to `resolve`: which alarm was closed."""
+    with _understood("resolve"):
+        return {
+            "id": _of_kind(int, said["id"]),
+            "code": _of_kind(str, said["code"]),
+            "subject": _of_kind(str, said["subject"]),
+        }
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise Unavailable("audit-unreachable", f"{what}: {type(exc).__name__}") from exc
+
+
+def _of_kind(kind: type[_T], value: Any) -> _T:
+    if type(value) is not kind:
+        raise TypeError
+    return value

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from meldeweg.ceremony import desk
-from meldeweg.cli import agreement, asking
+from meldeweg.cli import agreement, asking, audit_decide
 from meldeweg.doctor import gather_net
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Early, Refused, Unavailable
@@ -58,6 +58,31 @@ def test_another_answer_of_a_registry_than_its_own_is_malformed(said):
             continue  # an empty register is one
         with pytest.raises(Unavailable, match="registry-answer-malformed"):
             read(said)
+
+
+BENT = (None, 1, "x", [1], {}, [{}], {"topic": "t", "next": "7", "halted": None})
+BENT += ({"topic": 1, "next": 7, "halted": None}, {"id": True, "code": "c", "subject": "s"})
+BENT += ({"topic": "t", "next": 7}, {"id": 1, "code": ["c"], "subject": "s"})
+
+
+@pytest.mark.parametrize("said", BENT)
+def test_another_answer_to_a_decision_comes_from_no_audit_service(
+    said, run, stack, monkeypatch
+):
+    """Through the command: a code and exit 3 (unreachable), not "unexpected" and exit 10."""
+    monkeypatch.setattr(asking.Auditor, "post", lambda *_: said)
+    for ask in (["resume", "inbox.a.b", "--at", "7"], ["resolve", "1"]):
+        where = ["--url", "http://127.0.0.1:1", "--token-file", str(stack / "token")]
+        why = ["--by", "Erika Beispiel", "--reason", "r"]
+        code, _, text = run("audit", *ask, *why, *where, at=None)
+        assert (code, text.partition(":")[0]) == (3, "audit-unreachable")
+
+
+def test_an_answer_to_a_decision_is_read():
+    goes_on = {"topic": "inbox.a.b", "next": 7, "halted": None, "more": 1}
+    assert audit_decide.resumed(goes_on) == {"topic": "inbox.a.b", "next": 7, "halted": None}
+    closed = {"id": 4, "code": "offset-gap", "subject": "inbox.a.b"}
+    assert audit_decide.resolved(closed) == closed
 
 
 @pytest.mark.parametrize("data", [b"[]", b"1", b'{"polizei-viersen":1}', b'{"a":{}}'])
