@@ -26,6 +26,7 @@ LINE_MAX = 16 * 1024 * 1024  # bytes; a record's headers are at most 2 MiB, base
 _CHUNK = 256 * 1024
 _TIMEOUT = 30  # seconds without a byte
 _DEADLINE = 120  # seconds for one small file
+_YEAR_AT_END = re.compile(r"/([0-9]{4})\Z")  # of an origin: `audit.example/log/2026`
 _NAME = re.compile(r"[a-z0-9]+(?:[./][a-z0-9]+)*", re.ASCII)
 
 
@@ -64,7 +65,7 @@ def open_source(
     place: str, token: str | None = None, ca: Path | None = None, year: int | None = None
 ) -> Iterator[Source]:
     """Open DIR, ZIP or URL; `ca`: the URL's private authority (PEM); `year`: the log of which a
-    service is asked, by default its newest. That it is this one, `verify` and `export` find out.
+    service is asked, by default its newest, one and the same throughout. That it is this one, `verify` and `export` find out.
 
     `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`.
     """
@@ -165,7 +166,9 @@ class Zip:
 class Url:
     """A running audit service, or any web server on which an export lies.
 
-    A running log grows: what has no size in its name is asked for at the checkpoint's size.
+    A running log grows: what has no size in its name is asked for at the checkpoint's size. A year
+    turns: where none is named, the checkpoint that is read first says which log is the newest, and
+    everything after it is asked of that one. What it is worth, `verify` finds out.
     """
 
     def __init__(
@@ -185,11 +188,13 @@ class Url:
         )
         self._year = {} if year is None else {"year": str(year)}
         self._size: int | None = None
+        self._settled = year is not None
 
     def close(self) -> None:
         self._client.close()
 
     def read(self, name: str, limit: int) -> bytes:
+        self._settle(name)
         until = time.monotonic() + _DEADLINE
         data = bytearray()
         for chunk in self._chunks(name):
@@ -199,10 +204,19 @@ class Url:
             if time.monotonic() > until:
                 raise Unavailable("source-too-slow", name)
         if name == "checkpoint":
-            self._size = note.parse_checkpoint(note.parse(bytes(data)).text).size
+            head = note.parse_checkpoint(note.parse(bytes(data)).text)
+            self._size = head.size
+            if not self._settled and (year := _YEAR_AT_END.search(head.origin)):
+                self._year = {"year": year[1]}
+            self._settled = True
         return bytes(data)
 
+    def _settle(self, name: str) -> None:
+        if not self._settled and name != "checkpoint":
+            self.read("checkpoint", note.NOTE_MAX)
+
     def lines(self, name: str) -> Iterator[bytes]:
+        self._settle(name)
         left = b""
         for chunk in self._chunks(name):
             *whole, left = (left + chunk).split(b"\n")
