@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from meldeweg.kernel import agreement
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.schemas import TYPES, generate
+from meldeweg.kernel.schemas.record import RecordBody
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
@@ -52,14 +53,32 @@ def test_the_agreements_schema_takes_the_example_and_the_reader_too():
             agreement.parse(json.dumps(wrong).encode())
 
 
-def test_an_example_that_left_its_district_file_is_found(copy):
-    (copy / generate.EXAMPLE).write_text("{}")
-    assert any(generate.EXAMPLE in one for one in generate.findings(copy))
+def test_every_released_schema_has_an_example_in_it_or_beside_it():
+    beside = {name.partition(".")[0] for name, _ in generate.beside()}
+    for name, data in generate.files():
+        assert "examples" in json.loads(data) or name.partition(".")[0] in beside, name
+
+
+def test_the_records_schema_takes_the_example_and_the_reader_too():
+    schema = json.loads((SCHEMAS / "record.v1.json").read_text())
+    judge = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    data = (SCHEMAS / generate.OF_RECORD).read_bytes()
+    judge.validate(json.loads(data))
+    RecordBody.read(data, "record-malformed")
+    assert not judge.is_valid(json.loads(data) | {"v": 2})
+
+
+@pytest.mark.parametrize("name", [name for name, _ in generate.beside()])
+def test_an_example_that_left_what_it_is_made_of_is_found(copy, name):
+    (copy / name).write_text("{}")
+    assert any(name in one for one in generate.findings(copy))
+    (copy / name).unlink()
+    assert any(name in one for one in generate.findings(copy))
 
 
 def test_the_readme_lists_every_schema():
     text = (SCHEMAS / "README.md").read_text()
-    for name in [*(name for name, _ in generate.files()), generate.EXAMPLE]:
+    for name in [name for name, _ in (*generate.files(), *generate.beside())]:
         assert f"`{name}`" in text
 
 

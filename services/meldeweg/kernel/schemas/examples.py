@@ -1,4 +1,4 @@
-"""One or more valid examples per message type. Every person, place and number is invented: names
+"""One or more valid examples per message type, and one of the record. Every person, place and number is invented: names
 that say so, and telephone numbers that the Bundesnetzagentur keeps for films."""
 
 from typing import Any
@@ -210,4 +210,29 @@ RETRACTION: Document = {
     "reason": "wrong-person",
     "erase": True,
     "explanation": "Verwechslung zweier Familien im selben Haus.",
+}
+
+# Beside its schema (`record.example.json`), not in it: that was released without.
+RECORD: Document = {
+    "v": 1,
+    "type": "notification",
+    "version": 1,
+    "grounds": ["domestic-violence", "alcohol-excess"],
+    "clause": "haeusliche-gewalt",
+    "legal_basis": ["§ 1 Beispielgesetz"],
+    "purpose": "Schutz des Kindes (erfunden)",
+    "urgency": "immediate",
+    "actor_ref": "0123456789abcdef0123456789abcdef",
+    "addressee": "Bereitschaft (erfunden)",
+    "data_categories": ["identity", "incident"],
+    "labels": {
+        "collected_by": "Wache Beispielstadt",
+        "means": "offen, am Einsatzort",
+        "category_of_person": "Zeuge",
+        "offence": "§ 223 StGB",
+    },
+    "places": {"place": "05166008"},
+    "handover_at": "2026-11-21T22:10:00.000Z",
+    "thread": "BEISPIEL-2026-0815",
+    "nonce": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
 }

@@ -1,7 +1,7 @@
 """Write the published schemas: `python -m meldeweg.kernel.schemas.generate [--check | --release]`.
 
-Guarantees: a released schema is never overwritten; the example of an agreement follows the district
-file that it is made from, and is not pinned. `--check` writes nothing and ends with 1 when a
+Guarantees: a released schema is never overwritten; the examples that lie beside a schema follow
+what they are made of (an agreement's: the district file), and are not pinned. `--check` writes nothing and ends with 1 when a
 file is missing, stale, or differs from its released hash; `--release` pins what is not yet pinned.
 """
 
@@ -15,13 +15,14 @@ from pathlib import Path
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.agreement import Agreement, build, load_district
 from meldeweg.kernel.ids import KeyId
-from meldeweg.kernel.schemas import TYPES
+from meldeweg.kernel.schemas import TYPES, examples
 from meldeweg.kernel.schemas.published import schema_bytes, schema_of
 from meldeweg.kernel.schemas.record import RecordBody
 
 ROOT = Path(__file__).parents[4] / "schemas"
 RELEASED = "released.json"
 EXAMPLE = "agreement.kreis-viersen.json"
+OF_RECORD = "record.example.json"
 
 
 def files() -> Iterator[tuple[str, bytes]]:
@@ -44,6 +45,12 @@ def example() -> bytes:
     return schema_bytes(strictjson.loads(build(district, keys)))
 
 
+def beside() -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of the examples of those schemas that have none in them."""
+    yield EXAMPLE, example()
+    yield OF_RECORD, schema_bytes(examples.RECORD)
+
+
 def released(root: Path) -> dict[str, str]:
     """Return file name → SHA-256 of every released schema."""
     path = root / RELEASED
@@ -64,9 +71,10 @@ def findings(root: Path) -> list[str]:
             found.append(f"{name} differs from the code")
         if name not in pinned:
             found.append(f"{name} is not in {RELEASED}")
-    path = root / EXAMPLE
-    if not path.exists() or path.read_bytes() != example():
-        found.append(f"{EXAMPLE} differs from the district file")
+    for name, data in beside():
+        path = root / name
+        if not path.exists() or path.read_bytes() != data:
+            found.append(f"{name} differs from what it is made of")
     for name, sha256 in pinned.items():
         path = root / name
         if not path.exists():
@@ -87,7 +95,8 @@ def write(root: Path, *, release: bool) -> list[str]:
         (root / name).write_bytes(data)
         if release:
             pinned[name] = sha256
-    (root / EXAMPLE).write_bytes(example())
+    for name, data in beside():
+        (root / name).write_bytes(data)
     if release and not refused:
         (root / RELEASED).write_text(json.dumps(dict(sorted(pinned.items())), indent=2) + "\n")
     return refused
