@@ -43,7 +43,7 @@ def doctor(
 
 def _of_service(service: Service) -> "Report":
     from meldeweg.doctor.catalogue import Finding  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.doctor.examining import Report, examine  # noqa: PLC0415
+    from meldeweg.doctor.examining import Report, compare_clocks, examine  # noqa: PLC0415
     from meldeweg.doctor.subjects import of_settings  # noqa: PLC0415
     from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
 
@@ -52,12 +52,14 @@ def _of_service(service: Service) -> "Report":
     except Fatal as exc:
         found = Finding(service.value, "setting-wrong", str(exc))
         return Report([f"{service.value}: settings"], [found], reached=True)
-    return examine(subject, SystemClock())
+    report = examine(subject, SystemClock())
+    compare_clocks(subject.name, report)
+    return report
 
 
 def _of_stack(directory: Any) -> "Report":
     from meldeweg.doctor.catalogue import Finding  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.doctor.examining import Report, clocks, examine  # noqa: PLC0415
+    from meldeweg.doctor.examining import Report, clocks, compare_clocks, examine  # noqa: PLC0415
     from meldeweg.doctor.subjects import of_stack, taken_ports  # noqa: PLC0415
     from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
 
@@ -72,6 +74,7 @@ def _of_stack(directory: Any) -> "Report":
     with ThreadPoolExecutor(len(subjects) or 1) as threads:  # each may wait for what is not there
         for found in threads.map(lambda subject: examine(subject, clock), subjects):
             report.add(found)
+    compare_clocks("stack", report)
     watch = next((each for each in subjects if each.name == "watch"), None)
     agencies = [each.agency for each in subjects if each.agency]
     if watch is not None and report.reached:

@@ -3,12 +3,13 @@ other, and judges. What can't be asked because something below it is broken is n
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from meldeweg.doctor import gather_bus, gather_files, gather_net, judging
 from meldeweg.doctor.catalogue import Finding
+from meldeweg.doctor.facts import ClockFacts, ServiceFacts
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.clock import Clock
@@ -45,11 +46,13 @@ class Report:
     checked: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     reached: bool = False
+    clocks: list[ClockFacts] = field(default_factory=list)  # of each service that answered
 
     def add(self, found: "Report") -> None:
         self.checked += found.checked
         self.findings += found.findings
         self.reached |= found.reached
+        self.clocks += found.clocks
 
 
 def examine(subject: Subject, clock: Clock) -> Report:
@@ -90,13 +93,12 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
         report.reached |= runs_here
         if runs_here:
             report.findings += judging.service(subject.name, facts)
+            _clock(subject.name, facts, date, report)
         elif subject.listens is None:
             other = (
                 f"{facts.url}: {facts.service or 'not-meldeweg'}" if facts.reached else facts.url
             )
             report.findings.append(Finding(subject.name, "service-unreachable", other))
-        if date is not None:
-            report.findings += judging.clock(subject.name, date)
     if subject.listens is not None:
         facts_of_tls = gather_files.server_certificate(subject.listens)
         if facts_of_tls is not None:
@@ -110,8 +112,26 @@ def _service(subject: Subject, clock: Clock, report: Report) -> None:
             report.findings.append(Finding(subject.name, "service-unreachable", subject.url))
     if subject.audit is not None:
         report.checked.append(f"{subject.name}: audit log")
-        facts, _ = gather_net.service(subject.audit, clock)
+        facts, date = gather_net.service(subject.audit, clock)
         report.findings += judging.audit(subject.name, facts)
+        if facts.service == "audit":
+            _clock(subject.name, facts, date, report)
+
+
+def _clock(who: str, facts: ServiceFacts, date: ClockFacts | None, report: Report) -> None:
+    """Compare this machine's clock with that of a service that is the one it should be."""
+    if date is None:
+        return
+    theirs = replace(date, whose=f"{facts.service}, {facts.url}")
+    report.clocks.append(theirs)
+    report.findings += judging.clock(who, theirs)
+
+
+def compare_clocks(who: str, report: Report) -> None:
+    """Say when the services that were examined disagree among themselves; `who`: all of them."""
+    if len(report.clocks) > 1:
+        report.checked.append(f"{who}: clocks of services")
+        report.findings += judging.disagreeing(who, report.clocks)
 
 
 def _files(subject: Subject, now: datetime, report: Report) -> None:

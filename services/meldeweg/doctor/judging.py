@@ -1,6 +1,6 @@
 """From facts to findings: pure, every limit in one place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -126,6 +126,15 @@ def clock(who: str, facts: ClockFacts) -> Iterator[Finding]:
     if ahead < -CLOCK_DIFFERS or (ahead > CLOCK_DIFFERS and not facts.at_least):
         seconds = round(ahead.total_seconds())
         yield Finding(who, "clock-differs", f"{seconds:+d} s, {facts.whose}")
+
+
+def disagreeing(who: str, clocks: Sequence[ClockFacts]) -> Iterator[Finding]:
+    """Judge the clocks of several services by each other: then it is not (only) ours that is off."""
+    ahead = {each.whose: each.theirs - each.ours for each in clocks if not each.at_least}
+    if ahead and max(ahead.values()) - min(ahead.values()) > CLOCK_DIFFERS:
+        told = sorted(ahead.items(), key=lambda each: each[1])
+        said = "; ".join(f"{whose}: {round(off.total_seconds()):+d} s" for whose, off in told)
+        yield Finding(who, "clocks-disagree", said)
 
 
 def snapshot(who: str, facts: SnapshotFacts, now: datetime) -> Iterator[Finding]:

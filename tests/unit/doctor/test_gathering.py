@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -236,9 +237,54 @@ def test_a_stack_that_does_not_run_tells_whose_port_is_taken(tmp_path):
     assert subjects.taken_ports(tmp_path / "nowhere") == []
 
 
+def clocks_of(*subjects):
+    report = examining.Report()
+    for subject in subjects:
+        examining._service(subject, SystemClock(), report)
+    examining.compare_clocks("stack", report)
+    return {(each.subject, each.code): each.detail for each in report.findings}
+
+
+def ready(name):
+    return json.dumps({"service": name, "missing": {}}).encode()
+
+
+def test_a_clock_is_compared_with_the_service_that_was_named_and_with_no_other():
+    hour = timedelta(hours=1)
+    with answering(200, ready("watch"), hour) as port:
+        url = f"http://127.0.0.1:{port}"
+        found = clocks_of(examining.Subject("watch", "service-watch", None, url=url))
+        assert set(found) == {("watch", "clock-differs")}
+        assert f"watch, {url}" in found["watch", "clock-differs"]
+        # Another one at this address, whose clock is none of ours.
+        found = clocks_of(examining.Subject("registry", "service-registry", None, url=url))
+        assert set(found) == {("registry", "service-unreachable")}
+
+
+def test_services_that_disagree_among_themselves_are_said_with_each_ones_clock():
+    with (
+        answering(200, ready("watch"), timedelta(minutes=-4)) as one,
+        answering(200, ready("audit"), timedelta(minutes=4)) as other,
+    ):
+        urls = [f"http://127.0.0.1:{port}" for port in (one, other)]
+        watch = examining.Subject("watch", "service-watch", None, url=urls[0])
+        audit = examining.Subject("audit", "service-audit", None, url=urls[1])
+        found = clocks_of(watch, audit)
+        assert set(found) == {("stack", "clocks-disagree")}  # each is near enough to ours
+        told = found["stack", "clocks-disagree"]
+        assert told.index(f"watch, {urls[0]}: -24") < told.index(f"audit, {urls[1]}: +2")
+        assert clocks_of(watch, watch) == {}
+        # A gateway and the audit log that it asks
+        asks = examining.Subject("watch", "service-watch", None, url=urls[0], audit=urls[1])
+        assert set(clocks_of(asks)) == {("stack", "clocks-disagree")}
+
+
 @contextmanager
-def answering(status, said):
+def answering(status, said, ahead=timedelta()):
     class Answer(BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string(time.time() + ahead.total_seconds())
+
         def do_GET(self):
             self.send_response(status)
             self.end_headers()

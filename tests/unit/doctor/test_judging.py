@@ -102,6 +102,12 @@ def test_clocks_may_differ_by_five_minutes(ours, at_least, wrong):
     assert found == (["clock-differs"] if wrong else [])
 
 
+def test_a_time_that_is_only_known_to_be_past_disagrees_with_nobody():
+    past = ClockFacts("broker", NOW, NOW - 60 * MINUTE, at_least=True)
+    assert codes(judging.disagreeing(WHO, [past, ClockFacts("watch", NOW, NOW)])) == []
+    assert codes(judging.disagreeing(WHO, [past])) == []
+
+
 @pytest.mark.parametrize(
     ("found", "code"),
     [
