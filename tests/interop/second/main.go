@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -26,7 +27,7 @@ type question struct {
 	Alone                         bool // judge each record as if it were the first
 	Schemas                       []string
 	Vkeys, Seen                   []string
-	Dir, Origin, Level            string
+	Dir, Before, Origin, Level    string
 	TopicID, Key, Value, Leaf     []byte // leaves; a null is a null
 	Headers                       [][2][]byte
 	Offset, Year                  uint64
@@ -326,26 +327,47 @@ func log(q question, a *answer) error {
 
 // exported verifies a directory or a zip; nothing outside of it can be named.
 func exported(q question, a *answer) error {
-	var files fs.FS
-	if strings.HasSuffix(q.Dir, ".zip") {
-		archive, err := zip.OpenReader(q.Dir)
-		if err != nil {
-			return err
-		}
-		defer archive.Close()
-		files = archive
-	} else {
-		root, err := os.OpenRoot(q.Dir)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		files = root.FS()
+	files, opened, err := placed(q.Dir)
+	if err != nil {
+		return err
 	}
+	defer opened.Close()
 	made := &export{files: files}
+	if q.Before != "" {
+		older, opened, err := placed(q.Before)
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		made.older = before(older, q.Vkeys)
+	}
 	made.verify(q.Vkeys, q.Seen)
 	a.Findings, a.Size = made.findings, int64(len(made.leaves))
-	for _, each := range made.findings {
+	err = made.broken()
+	if made.older != nil { // what is wrong in it is told as its own
+		of := made.older.broken()
+		a.Each = []answer{verdict(answer{Findings: made.older.findings, Size: int64(len(made.older.leaves))}, of)}
+		if err == nil {
+			err = of
+		}
+	}
+	return err
+}
+
+func placed(path string) (fs.FS, io.Closer, error) {
+	if strings.HasSuffix(path, ".zip") {
+		archive, err := zip.OpenReader(path)
+		return archive, archive, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return root.FS(), root, nil
+}
+
+func (e *export) broken() error {
+	for _, each := range e.findings {
 		if !each.Notice {
 			return &refusal{each.What, each.Step}
 		}

@@ -27,7 +27,7 @@ func (e *export) numbers() {
 	most := map[counter]int64{}
 	beats := map[string][]beat{}
 	gone := map[counter]map[int64]bool{} // numbers that their sender gave up
-	for _, each := range e.lines {
+	for _, each := range e.counted() {
 		if each.erased {
 			if place, ok := strings.CutPrefix(each.topic, "inbox."); ok {
 				to, from, _ := strings.Cut(place, ".")
@@ -61,7 +61,7 @@ func (e *export) numbers() {
 			}
 		}
 	}
-	first := len(e.leaves) > 0 && isZero(e.leaves[0].statement)
+	first := e.isFirst()
 	received := map[counter]map[int64]bool{} // what recipients say they have: nobody gave that up
 	for _, said := range beats {
 		for i, each := range said {
