@@ -22,7 +22,15 @@ from meldeweg.registry.api import _STATUS as OF_REGISTRY
 ROOT = Path(__file__).parents[2]
 SERVICES = ROOT / "services" / "meldeweg"
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
-RAISING = {"Refused", "Early", "Unavailable", "Fatal", "WrongSetting", "PydanticCustomError", "made"}
+RAISING = {
+    "Refused",
+    "Early",
+    "Unavailable",
+    "Fatal",
+    "WrongSetting",
+    "PydanticCustomError",
+    "made",
+}
 FINDING = {"breaks", "misses", "_stop"}  # what `meldeweg audit verify` finds wrong
 READING = {"read", "read_signed"}  # (data, code)
 LOGGING = {"info", "warning", "error"}

@@ -354,9 +354,7 @@ def test_it_holds_a_checkpoint_of_the_year_before_against_that_log_or_leaf_0(sec
         (earlier, None, False),
     ):
         given = {"Before": str(before)} if before else {}
-        said = second.ask(
-            "export", Dir=str(places[1]), Vkeys=vkeys, Seen=[seen.decode()], **given
-        )
+        said = second.ask("export", Dir=str(places[1]), Vkeys=vkeys, Seen=[seen.decode()], **given)
         assert (said["ok"], said.get("step")) == (ok, None if ok else 7), (seen, said)
         with open_source(str(places[1])) as source, open_source(str(places[0])) as old_source:
             ours = verify(

@@ -65,7 +65,8 @@ def open_source(
     place: str, token: str | None = None, ca: Path | None = None, year: int | None = None
 ) -> Iterator[Source]:
     """Open DIR, ZIP or URL; `ca`: the URL's private authority (PEM); `year`: the log of which a
-    service is asked, by default its newest, one and the same throughout. That it is this one, `verify` and `export` find out.
+    service is asked, by default its newest, one and the same throughout. That it is this one,
+    `verify` and `export` find out.
 
     `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`.
     """

@@ -129,7 +129,7 @@ def clock(who: str, facts: ClockFacts) -> Iterator[Finding]:
 
 
 def disagreeing(who: str, clocks: Sequence[ClockFacts]) -> Iterator[Finding]:
-    """Judge the clocks of several services by each other: then it is not (only) ours that is off."""
+    """Judge the clocks of several services by each other: then not (only) ours is off."""
     ahead = {each.whose: each.theirs - each.ours for each in clocks if not each.at_least}
     if ahead and max(ahead.values()) - min(ahead.values()) > CLOCK_DIFFERS:
         told = sorted(ahead.items(), key=lambda each: each[1])

@@ -20,7 +20,10 @@ class Custody:
         self._store, self._vault = store, vault
 
     async def start(self) -> None:
-        """Note the key's mark in a new store; `WrongSetting("vault-key-wrong")` if another's is there."""
+        """Note the key's mark in a new store.
+
+        Raises `WrongSetting("vault-key-wrong")` if another's is there.
+        """
         mark = self._vault.mark()
 
         def job(db: sqlite3.Connection) -> str:

@@ -66,9 +66,7 @@ BENT += ({"topic": "t", "next": 7}, {"id": 1, "code": ["c"], "subject": "s"})
 
 
 @pytest.mark.parametrize("said", BENT)
-def test_another_answer_to_a_decision_comes_from_no_audit_service(
-    said, run, stack, monkeypatch
-):
+def test_another_answer_to_a_decision_comes_from_no_audit_service(said, run, stack, monkeypatch):
     """Through the command: a code and exit 3 (unreachable), not "unexpected" and exit 10."""
     monkeypatch.setattr(asking.Auditor, "post", lambda *_: said)
     for ask in (["resume", "inbox.a.b", "--at", "7"], ["resolve", "1"]):

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -283,7 +282,7 @@ def test_services_that_disagree_among_themselves_are_said_with_each_ones_clock()
 def answering(status, said, ahead=timedelta()):
     class Answer(BaseHTTPRequestHandler):
         def date_time_string(self, timestamp=None):
-            return super().date_time_string(time.time() + ahead.total_seconds())
+            return super().date_time_string((SystemClock().now() + ahead).timestamp())
 
         def do_GET(self):
             self.send_response(status)

@@ -17,5 +17,7 @@ def test_the_supervisors_own_log_is_set_aside_while_it_runs(tmp_path, monkeypatc
     kept = [logfile.aside(path), path]
     assert sorted(tmp_path.iterdir()) == sorted(kept)
     assert all(each.stat().st_size < 1200 for each in kept)
-    numbers = [json.loads(line)["attempt"] for each in kept for line in each.read_text().splitlines()]
+    numbers = [
+        json.loads(line)["attempt"] for each in kept for line in each.read_text().splitlines()
+    ]
     assert numbers == list(range(numbers[0], 100))

@@ -1,5 +1,8 @@
-"""One or more valid examples per message type, and one of the record. Every person, place and number is invented: names
-that say so, and telephone numbers that the Bundesnetzagentur keeps for films."""
+"""One or more valid examples per message type, and one of the record.
+
+Every person, place and number is invented: names that say so, and telephone numbers that the
+Bundesnetzagentur keeps for films.
+"""
 
 from typing import Any
 

@@ -1,8 +1,9 @@
 """Write the published schemas: `python -m meldeweg.kernel.schemas.generate [--check | --release]`.
 
 Guarantees: a released schema is never overwritten; the examples that lie beside a schema follow
-what they are made of (an agreement's: the district file), and are not pinned. `--check` writes nothing and ends with 1 when a
-file is missing, stale, or differs from its released hash; `--release` pins what is not yet pinned.
+what they are made of (an agreement's: the district file), and are not pinned. `--check` writes
+nothing and ends with 1 when a file is missing, stale, or differs from its released hash;
+`--release` pins what is not yet pinned.
 """
 
 import argparse
