@@ -68,8 +68,12 @@ def test_a_log_of_a_service_that_runs_for_weeks_is_bounded(tmp_path):
 
 def test_killed_at_any_moment_it_leaves_whole_lines_and_the_next_start_goes_on(tmp_path):
     path = tmp_path / "x.jsonl"
-    for pause in (0.3, 0.33, 0.37):
+    for pause in (0.001, 0.013, 0.037):
+        logfile.aside(path).unlink(missing_ok=True)
         process = start(path, 5_000, 10_000_000)
+        until = time.monotonic() + 30
+        while not logfile.aside(path).exists() and time.monotonic() < until:
+            time.sleep(0.001)
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
         process.wait()
