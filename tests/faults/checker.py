@@ -2,6 +2,7 @@
 
 Guarantees: pure; a finding names one violation; a call whose answer got lost counts as both done
 and not done. Trusts: the evidence to be whole; `revoked`, `restored` to be what the faults did.
+What a store that was put back excuses is asked for each message and moment (`undone`).
 
 What is excused, and from which evidence, stands beside each excuse. Nothing else is.
 """
@@ -9,12 +10,14 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import order
+from faults import alarms, linked, order
+from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
 from faults.turned_away import turned_away
+from faults.undone import Undone
+from meldeweg.kernel.ids import AgencyId
 
-SLACK = 30.0  # seconds in which an overdue message must have been noticed
 _ARRIVED = frozenset({"delivered", "acknowledged", "retracted"})
 _UNTIL_THEN = frozenset({"queued", "sent", "overdue"})
 # What the recipient's state must have made of the sender's. Overdue ends with a person's word.
@@ -31,23 +34,27 @@ _AFTER = {
 def judge(evidence: Evidence) -> list[Finding]:
     """Return every violation, sorted; none: nothing was lost, hidden, read or told twice."""
     facts = Facts(evidence)
+    undone = Undone(facts)
     found = {
-        *_accepted(facts),
+        *_accepted(facts, undone),
         *_unexplained(facts),
-        *_ended(facts),
+        *linked.copies(facts, undone),
+        *_ended(facts, undone),
         *turned_away(facts),
-        *_strangers(facts),
-        *_people(facts),
-        *_inboxes(facts),
-        *order.disordered(facts),
-        *_readable(facts),
+        *_strangers(facts, undone),
+        *_people(facts, undone),
+        *_said_again(facts, undone),
+        *_inboxes(facts, undone),
+        *order.disordered(facts, undone),
+        *_readable(facts, undone),
         *_audited(facts),
-        *_looks(facts),
+        *_looks(facts, undone),
         *_recorded(facts),
         *_doubted(facts),
         *_waiting(facts),
         *_let_go(facts),
-        *_loud(facts),
+        *alarms.silent(facts),
+        *alarms.false(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
     return sorted(found)
@@ -60,16 +67,15 @@ def _doubted(facts: Facts) -> Iterator[Finding]:
             yield Finding(Kind.UNAUDITED, f"{seen.sender}", f"its gateway says {seen.code}")
 
 
-def _accepted(facts: Facts) -> Iterator[Finding]:
+def _accepted(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """What was answered 201 is in the store, once, for whom it was meant."""
-    rows = {m.name: m.row for m in facts.messages}
     for sending in facts.sendings.values():
         if len(sending.ids) > 1:
             yield Finding(Kind.DUPLICATED, sending.label, "one key, several messages")
         for each in sorted(sending.ids):
-            row = rows.get((sending.agency, each))
+            row = facts.rows.get((sending.agency, each))
             if row is None:
-                if not facts.restored(sending.agency):  # the older copy lacks it
+                if not undone.sent((sending.agency, each)):  # the older copy lacks it
                     yield Finding(Kind.LOST, each, "answered 201, and not in the sender's store")
             elif sending.to not in (None, row.recipient):
                 yield Finding(Kind.MISDELIVERED, each, f"for {sending.to}, kept for another")
@@ -78,19 +84,19 @@ def _accepted(facts: Facts) -> Iterator[Finding]:
 def _unexplained(facts: Facts) -> Iterator[Finding]:
     """What is in the store beyond that can be nothing but tries whose answer got lost, once each.
 
-    A store that was put back may lack the key, so a second try makes a second message.
+    A store that was put back excuses none: it forgets a message and its key together.
     """
     beyond = Counter(
         m.name[0] for m in facts.messages if m.sending is None and m.row.linked_to is None
     )
     unheard = Counter(s.agency for s in facts.sendings.values() if s.open and not s.ids)
     for agency, count in beyond.items():
-        if count > unheard[agency] and not facts.restored(agency):
+        if count > unheard[agency]:
             why = f"{count} messages that no answer names, {unheard[agency]} tries without one"
             yield Finding(Kind.DUPLICATED, agency, why)
 
 
-def _ended(facts: Facts) -> Iterator[Finding]:
+def _ended(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Each message arrived, or came back loudly (why: `turned_away`); and both ends agree."""
     for message in facts.messages:
         sender, row, arrived = message.name[0], message.row, message.arrived
@@ -102,27 +108,27 @@ def _ended(facts: Facts) -> Iterator[Finding]:
                 yield Finding(Kind.LOST, message.label, f"{row.state}, and not at the recipient")
             elif row.state in _UNTIL_THEN:
                 yield Finding(Kind.STUCK, message.label, f"still {row.state}")
-        elif row.state not in _after(facts, message) and not facts.excused(row.recipient):
+        elif row.state not in _after(facts, undone, message) and not facts.excused(row.recipient):
             why = f"{arrived.state} at the recipient, {row.state} at the sender"
             yield Finding(Kind.STUCK, message.label, why)
 
 
-def _after(facts: Facts, message: Message) -> set[str]:
+def _after(facts: Facts, undone: Undone, message: Message) -> set[str]:
     """Return the states that the sender may be in; its recipient's older copy may lack a word."""
     assert message.arrived is not None
-    if facts.restored(message.row.recipient) or _took_back_unknowing(facts, message):
+    if _took_back_unknowing(facts, undone, message):
         return set().union(*_AFTER.values())
-    return _AFTER[message.arrived.state]
+    forgotten = undone.words(message.row.recipient, message.name)
+    return _AFTER[message.arrived.state].union(*(_AFTER[word] for word in forgotten))
 
 
-def _took_back_unknowing(facts: Facts, message: Message) -> bool:
+def _took_back_unknowing(facts: Facts, undone: Undone, message: Message) -> bool:
     """Say whether the retraction may be one of those that arrived and its sender's copy lacks."""
     sender, there = message.name[0], facts.received[message.row.recipient]
     assert message.arrived is not None
-    if message.arrived.state != "retracted" or not facts.restored(sender):
-        return False
-    known = {each.name for each in facts.messages}
-    return any(name[0] == sender and name not in known for name in there)
+    return message.arrived.state == "retracted" and any(
+        name[0] == sender and name not in facts.rows and undone.sent(name) for name in there
+    )
 
 
 def _came_back(steps: tuple[str, ...]) -> bool:
@@ -130,43 +136,54 @@ def _came_back(steps: tuple[str, ...]) -> bool:
     return not {"refused", "undeliverable"}.isdisjoint(steps)
 
 
-def _strangers(facts: Facts) -> Iterator[Finding]:
+def _strangers(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Nobody has a message that is not theirs, or that nobody sent."""
-    rows = {m.name: m.row for m in facts.messages}
     for agency, received in facts.received.items():
+        unknown: Counter[AgencyId] = Counter()
         for name, there in received.items():
-            row, sending = rows.get(name), facts.by_id.get(name)
-            named = sending.to if sending and sending.to else row.recipient if row else None
+            row, named = facts.rows.get(name), facts.named(name)
             if named is not None and named != agency:
                 yield Finding(Kind.MISDELIVERED, there.id, f"for {named}, received by {agency}")
-            elif named is None and not facts.restored(name[0]):
-                yield Finding(Kind.INVENTED, there.id, f"at {agency}, and {name[0]} never took it")
+            elif named is None:
+                unknown[name[0]] += name not in facts.by_id
+                # The older copy lacks it: each try makes one for an agency, and one try no more.
+                if not undone.sent(name) or unknown[name[0]] > undone.unheard(name[0]):
+                    why = f"at {agency}, and {name[0]} never took it"
+                    yield Finding(Kind.INVENTED, there.id, why)
             if row is not None and row.digest != there.digest:
                 yield Finding(Kind.INVENTED, there.id, "not the bytes that were sealed")
 
 
-def _people(facts: Facts) -> Iterator[Finding]:
-    """A person's word that was answered stands, and is given once."""
+def _people(facts: Facts, undone: Undone) -> Iterator[Finding]:
+    """A person's word that was answered stands."""
     became = {"acknowledge": "acknowledged", "refuse": "refused"}
     for (call, agency, name), ends in facts.calls.items():
         row = facts.received.get(agency, {}).get(name)
-        if facts.restored(agency) or not any(e.phase is Phase.OK for e in ends):
+        answered = [e for e in ends if e.phase is Phase.OK]
+        if not answered:
             continue
         if row is None:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is gone")
-        elif call in became and not {became[call], "erased"} & {row.state, *row.steps}:
+            continue
+        forgotten = all(undone.said(agency, e) for e in answered)  # the older copy lacks it
+        stands = {became.get(call), "erased"} & {row.state, *row.steps}
+        if call in became and not stands and not forgotten:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is {row.state}")
+
+
+def _said_again(facts: Facts, undone: Undone) -> Iterator[Finding]:
+    """A person's word goes out once, and once more where the first was forgotten."""
     given = defaultdict(set)
     for seen in facts.evidence.log:
         once = seen.kind == "receipt" and seen.what in ("acknowledged", "erased")
-        if once and seen.sender and not facts.restored(seen.sender):
+        if once and seen.sender:
             given[seen.sender, seen.of, seen.what].add(seen.digest)
     for (agency, of, what), digests in given.items():
-        if len(digests) > 1:
+        if len(digests) > 1 + undone.receipts(agency, of, what):
             yield Finding(Kind.DUPLICATED, str(of), f"{agency} said {what} {len(digests)} times")
 
 
-def _inboxes(facts: Facts) -> Iterator[Finding]:
+def _inboxes(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Who pulls with a cursor sees each message, and each once."""
     shown: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for entry in facts.evidence.history:
@@ -174,15 +191,16 @@ def _inboxes(facts: Facts) -> Iterator[Finding]:
             shown[entry.agency].update(entry.items)
     for agency, counts in shown.items():
         for name, count in counts.items():
-            if count > 1 and not facts.restored(agency):  # what the copy lacks may come again
+            if count > 1 + undone.arrival(agency, name):  # what the copy lacks comes again
                 yield Finding(Kind.DUPLICATED, name[1], f"shown {count} times by {agency}")
         for name in facts.received.get(agency, {}).keys() - counts.keys():
             yield Finding(Kind.LOST, name[1], f"stored by {agency}, never shown in its inbox")
 
 
-def _readable(facts: Facts) -> Iterator[Finding]:
+def _readable(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Who received it can open it, and finds what was sent; no content comes twice."""
     sent = {name: s.content for name, s in facts.by_id.items() if s.content is not None}
+    sent |= {copy: sent[main] for copy, main in facts.copies.items() if main in sent}
     explained = {sending.content: sending for sending in facts.sendings.values()}
     ids = defaultdict(set)
     for (call, agency, name), ends in facts.calls.items():
@@ -198,11 +216,16 @@ def _readable(facts: Facts) -> Iterator[Finding]:
             known = explained.get(content)
             if content != sent.get(name, content) or (known is None and _owed(facts, name)):
                 yield Finding(Kind.UNREADABLE, name[1], "opened, and not what was sent")
-            elif known is not None and known.to != agency:
+            elif (
+                known is not None
+                and known.to != agency
+                and not linked.owed(facts, undone, agency, name)
+            ):
                 yield Finding(Kind.MISDELIVERED, name[1], f"opened by {agency}")
-            ids[content].add(name)
-    for content, names in ids.items():
-        if len(names) > 1 and not any(facts.restored(sender) for sender, _ in names):
+            ids[content, agency].add(name)
+    for (content, _), names in ids.items():
+        known = explained.get(content)
+        if len(names) > 1 + (undone.tried(known) if known else 0):  # its key was forgotten, too
             both = ", ".join(sorted(each for _, each in names))
             yield Finding(Kind.DUPLICATED, str(content)[:12], f"one content, messages {both}")
 
@@ -230,13 +253,13 @@ def _audited(facts: Facts) -> Iterator[Finding]:
             yield Finding(Kind.UNAUDITED, message.label, "the broker had it, not in the log")
 
 
-def _looks(facts: Facts) -> Iterator[Finding]:
+def _looks(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Each look of a person is in the log."""
     for (call, agency, name), ends in facts.calls.items():
         row = facts.received.get(agency, {}).get(name)
-        looks = sum(e.phase is Phase.OK for e in ends)
-        if call != "open" or row is None or facts.excused(agency) or facts.restored(agency):
+        if call != "open" or row is None or facts.excused(agency):
             continue
+        looks = sum(e.phase is Phase.OK and not undone.said(agency, e) for e in ends)
         told = facts.events.get((agency, "opened", row.digest), 0)
         if looks > told:
             yield Finding(Kind.UNAUDITED, name[1], f"{looks} looks by {agency}, {told} in the log")
@@ -245,6 +268,12 @@ def _looks(facts: Facts) -> Iterator[Finding]:
 def _recorded(facts: Facts) -> Iterator[Finding]:
     """Each record that the broker has lies in the log with the same bytes."""
     places = {(s.topic_id, s.offset): s.leaf for s in facts.evidence.log}
+    times = Counter((s.topic_id, s.offset) for s in facts.evidence.log)
+    for seen in facts.evidence.log:
+        count = times[seen.topic_id, seen.offset]
+        if count > 1:
+            where = f"{seen.topic}/{seen.offset}"
+            yield Finding(Kind.DUPLICATED, where, f"one record, {count} entries of the log")
     for seen in facts.evidence.topics:
         where = f"{seen.topic}/{seen.offset}"
         leaf = places.get((seen.topic_id, seen.offset))
@@ -291,34 +320,3 @@ def _let_go(facts: Facts) -> Iterator[Finding]:
         for sent in store.sent:
             if "sent" in sent.steps and sent.digest not in kept | logged:
                 yield Finding(Kind.UNAUDITED, sent.id, f"let go by {agency}, not in the log")
-
-
-def _loud(facts: Facts) -> Iterator[Finding]:
-    """An `immediate` message that does not get through is told to people, at the end that knows."""
-    for message in facts.messages:
-        if message.row.urgency == "immediate" and not facts.excused(message.name[0]):
-            why = _silence(facts, message)
-            if why:
-                yield Finding(Kind.SILENT, message.label, why)
-
-
-def _silence(facts: Facts, message: Message) -> str | None:
-    (sender, _), row, there = message.name, message.row, message.arrived
-    alarmed = facts.told(sender, "alarm", row.digest)
-    late = facts.evidence.at > row.ack_by + SLACK
-    aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
-    waits = there is not None and there.state in ("received", "opened")
-    silences = {
-        "put aside by the recipient without an alarm": aside
-        and not facts.told(row.recipient, "alarm", row.digest),
-        f"{row.state}, and nobody at the sender was told": not alarmed
-        and row.state in ("queued", "sent", "refused"),
-        "undeliverable, and nobody at the sender was told": row.state == "undeliverable"
-        and not facts.told(sender, "undeliverable", row.digest),
-        "past its deadline, and not overdue at the sender": late
-        and row.state in ("queued", "sent", "delivered"),
-        "past its deadline, and not overdue at the recipient": late
-        and waits
-        and not (there and there.overdue),
-    }
-    return next((why for why, silent in silences.items() if silent), None)

@@ -38,6 +38,8 @@ class Entry:
     sender: AgencyId | None = None  # open, acknowledge, refuse: whose message
     code: str | None = None  # fail, unknown: why
     items: tuple[tuple[AgencyId, str], ...] = ()  # pull: (sender, id), in the order shown
+    # send, answered: (recipient, id) of each linked copy; None: who noted it did not look
+    linked: tuple[tuple[AgencyId, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class SentRow:
     ack_by: float
     state: str
     linked_to: str | None = None
+    created: float = 0.0  # by its gateway's clock, as is the next
+    delivered: float | None = None  # when it first heard so
     steps: tuple[str, ...] = ()
 
 
@@ -125,6 +129,15 @@ class Seen:
     code: str | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PutBack:
+    """A gateway's store that became its older copy again: from then to then its work is undone."""
+
+    agency: AgencyId
+    copied: float  # all that was committed before is in the copy
+    back: float  # nothing was committed any more when it was put back
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything, read after the last fault was healed and patience was had."""
@@ -137,7 +150,7 @@ class Evidence:
     marked: tuple[str, ...] = ()  # files that hold a word of a content
     at: float = 0.0
     revoked: frozenset[AgencyId] = field(default_factory=frozenset)  # see fault.Told
-    restored: frozenset[AgencyId] = field(default_factory=frozenset)
+    restored: frozenset[PutBack] = field(default_factory=frozenset)
 
 
 def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
@@ -170,6 +183,7 @@ class Kind(StrEnum):
     UNREADABLE = "unreadable"
     STUCK = "stuck"
     SILENT = "immediate and silent"
+    FALSE_ALARM = "false alarm"
     PLAINTEXT = "plaintext"
 
 

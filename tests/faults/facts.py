@@ -22,7 +22,9 @@ class Sending:
     n: int
     invoked: float
     answered: float | None = None  # the first answer that it is kept
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, float] = field(default_factory=dict)  # each with its first answer's time
+    # id → (recipient, id) of its linked copies, where the answer was looked at for them
+    copies: dict[str, tuple[tuple[AgencyId, str], ...]] = field(default_factory=dict)
     open: bool = False  # a try may have happened unheard
 
     @property
@@ -64,8 +66,35 @@ class Facts:
         for seen in evidence.log:
             if seen.kind == "event":
                 self.events[seen.sender, seen.what, seen.digest] += 1
+        self.alarms: dict[str, list[Seen]] = defaultdict(list)
+        for seen in evidence.log:
+            if seen.kind == "event" and seen.what == "alarm" and seen.digest:
+                self.alarms[seen.digest].append(seen)
         self.calls = _calls(evidence.history)
+        self.began = {e.op: e.at for e in evidence.history if e.phase is Phase.INVOKED}
+        self.rows = {message.name: message.row for message in self.messages}
+        # A linked copy's name → its message's, as the answer or else the store says.
+        self.copies = {
+            (s.agency, copy): (s.agency, main)
+            for s in self.sendings.values()
+            for main, told in s.copies.items()
+            for _, copy in told
+        } | {
+            name: (name[0], row.linked_to)
+            for name, row in self.rows.items()
+            if row.linked_to is not None
+        }
         self.refused = _refused(evidence.history)
+
+    def named(self, name: Name) -> AgencyId | None:
+        """Return for whom a message is, as the order, its answer or else the store says."""
+        sending, row = self.by_id.get(name), self.rows.get(name)
+        if sending is not None and sending.to is not None:
+            return sending.to
+        main = self.copies.get(name)
+        copies = self.by_id[main].copies.get(main[1], ()) if main in self.by_id else ()
+        told = [to for to, copy in copies if copy == name[1]]
+        return told[0] if told else row.recipient if row else None
 
     def told(self, agency: AgencyId, what: str, digest: str) -> bool:
         """Say whether the log has an event of that kind about that message."""
@@ -74,9 +103,6 @@ class Facts:
     def excused(self, *agencies: AgencyId) -> bool:
         """Say whether one of them was revoked for good in this run."""
         return not self.evidence.revoked.isdisjoint(agencies)
-
-    def restored(self, agency: AgencyId) -> bool:
-        return agency in self.evidence.restored
 
     def _messages(self) -> Iterable[Message]:
         for agency, store in self.evidence.stores.items():
@@ -107,7 +133,9 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
         elif entry.phase is Phase.OK:
             assert entry.id
             sending = of.pop(entry.op)
-            sending.ids.add(entry.id)
+            sending.ids.setdefault(entry.id, entry.at)
+            if entry.linked is not None:
+                sending.copies[entry.id] = entry.linked
             if sending.answered is None:
                 sending.answered = entry.at
         elif entry.phase is Phase.UNKNOWN:

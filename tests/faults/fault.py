@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from e2e.stage import District
+from faults.evidence import PutBack
 from meldeweg.kernel.ids import AgencyId
 
 NEEDS = frozenset({"root", "netns", "tmpfs", "three-brokers", "proxy"})
@@ -29,7 +30,7 @@ class Told:
     # Revoked for good: what lies between these and anybody need not end `delivered`, but must end.
     revoked: frozenset[AgencyId] = frozenset()
     # Their store was put back to an older copy: what it lacks they may accept or show again.
-    restored: frozenset[AgencyId] = frozenset()
+    restored: frozenset[PutBack] = frozenset()
 
 
 class Field(Protocol):

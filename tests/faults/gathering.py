@@ -127,8 +127,9 @@ def store(path: Path) -> StoreDump:
         db.row_factory = sqlite3.Row
         db.execute("BEGIN")  # one moment for all tables
         out, back = _steps(db, "sent"), _steps(db, "received")
+        heard = _delivered(db)
         return StoreDump(
-            sent=tuple(_sent(r, out) for r in db.execute("SELECT * FROM sent ORDER BY n")),
+            sent=tuple(_sent(r, out, heard) for r in db.execute("SELECT * FROM sent ORDER BY n")),
             received=tuple(
                 _received(r, back) for r in db.execute("SELECT * FROM received ORDER BY seq")
             ),
@@ -146,7 +147,13 @@ def _steps(db: sqlite3.Connection, table: str) -> dict[int, list[str]]:
     return steps
 
 
-def _sent(row: sqlite3.Row, steps: dict[int, list[str]]) -> SentRow:
+def _delivered(db: sqlite3.Connection) -> dict[int, float]:
+    """Return when each sent message was first heard to be delivered."""
+    query = "SELECT sent, min(at) FROM sent_timeline WHERE kind = 'delivered' GROUP BY sent"
+    return {n: _seconds(at) for n, at in db.execute(query)}
+
+
+def _sent(row: sqlite3.Row, steps: dict[int, list[str]], heard: dict[int, float]) -> SentRow:
     return SentRow(
         id=row["id"],
         recipient=AgencyId(row["recipient"]),
@@ -155,6 +162,8 @@ def _sent(row: sqlite3.Row, steps: dict[int, list[str]]) -> SentRow:
         ack_by=_seconds(row["ack_by"]),
         state=row["state"],
         linked_to=row["linked_to"],
+        created=_seconds(row["created"]),
+        delivered=heard.get(row["n"]),
         steps=tuple(steps.get(row["n"], ())),
     )
 

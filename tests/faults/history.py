@@ -74,5 +74,7 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 def _read(line: dict[str, Any]) -> Entry:
     items = tuple((AgencyId(sender), message) for sender, message in line.pop("items", ()))
+    if line.get("linked") is not None:
+        line["linked"] = tuple((AgencyId(to), message) for to, message in line["linked"])
     phase, agency = Phase(line.pop("phase")), AgencyId(line.pop("agency"))
     return Entry(phase=phase, agency=agency, items=items, **line)

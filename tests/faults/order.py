@@ -4,11 +4,11 @@ in the order of arrival and in the order in which the inbox's API showed them.
 Excused is what the design lets be produced again out of its turn, and each from evidence:
 - *parked*: the log has the recipient's `parked` event of the message that came late;
 - *lost with a broker*: the pair's topic has more than one id in log and topics, and the late one
-  was answered before the newest of them had its first record;
+  was answered before the newest of them had its first record, and was received from that one;
 - *expired*: the late one lies in the log at an offset that its topic no longer holds, and was
   received from another.
-What is excused may have arrived late, and is shown as it arrived. Only the order of a store that
-was put back says nothing of what was shown before.
+What is excused may have arrived late, and is shown as it arrived. Only of what a store that was put
+back had forgotten to have received, its order does not say how it was shown before.
 """
 
 from collections import defaultdict
@@ -16,10 +16,11 @@ from collections.abc import Iterator
 
 from faults.evidence import Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
+from faults.undone import Undone
 from meldeweg.kernel.ids import AgencyId
 
 
-def disordered(facts: Facts) -> Iterator[Finding]:
+def disordered(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Yield each message that came after one that was sent after its answer."""
     threads = defaultdict(list)
     for message in facts.messages:
@@ -39,7 +40,12 @@ def disordered(facts: Facts) -> Iterator[Finding]:
             place = shown[recipient].get(before.name, -1)
             sooner = [m for m in behind if place > shown[recipient].get(m.name, place)]
             if excused:  # as it arrived, or as it had arrived in a store that is no more
-                sooner = [m for m in sooner if m not in late and not facts.restored(recipient)]
+                again = undone.arrival(recipient, before.name)
+                sooner = [
+                    m
+                    for m in sooner
+                    if m not in late and not again and not undone.arrival(recipient, m.name)
+                ]
             if sooner:
                 why = f"sent before {sooner[0].row.id}, shown after it"
                 yield Finding(Kind.DISORDERED, before.label, why)
@@ -80,7 +86,9 @@ class _Excuse:
         self._start: dict[str, int] = {}  # topic id → first offset that is there
         self._began: dict[str, float] = {}  # topic → when its newest id had its first record
         self._ids: dict[str, set[str]] = defaultdict(set)
+        self._there: set[tuple[str, int, str | None]] = set()  # what the newest topics have
         for seen in facts.evidence.topics:
+            self._there.add((seen.topic, seen.offset, seen.digest))
             first = self._start.get(seen.topic_id)
             if first is None or seen.offset < first:
                 self._start[seen.topic_id] = seen.offset
@@ -101,7 +109,8 @@ class _Excuse:
         answered, topic = late.sending.answered, late.arrived.topic
         if answered is None or len(self._ids[topic]) < 2:
             return False
-        return answered < self._began.get(topic, 0.0)
+        again = (topic, late.arrived.offset, late.row.digest) in self._there
+        return again and answered < self._began.get(topic, 0.0)
 
     def _expired(self, late: Message) -> bool:
         assert late.arrived is not None

@@ -26,6 +26,7 @@ _GIVES_UP = 0.05  # of the writers' tries that nobody answered
 _AGAIN = 0.3  # seconds until the same is tried again
 _LOOK = 0.3  # seconds between two looks into an inbox
 _PAGE = (1, 3, 10, 50)  # items a page
+_TWO_PLACES = 0.2  # of the notifications tell of a home, too
 _UNTOUCHED = 2  # immediate ones that each reader leaves: its sender may yet take one back
 _REASONS = ("not-understandable", "not-permitted", "sent-twice")
 
@@ -207,8 +208,15 @@ class _Writer:
         if self._rng.random() < 0.25:
             more["urgency"] = "immediate"
         content = self._district.content()
+        return "notification", more | {"to": self._places(), "content": content, "labels": LABELS}
+
+    def _places(self) -> dict[str, str]:
+        """Name where the child is, and now and then a home elsewhere: its office gets a copy."""
         place = {"place": PLACES[self._to]}
-        return "notification", more | {"to": place, "content": content, "labels": LABELS}
+        homes = [PLACES[each] for each in self._district.described.agencies if each in PLACES]
+        if self._rng.random() < _TWO_PLACES:
+            place["residence"] = self._rng.choice(homes)
+        return place
 
     def _also(self) -> dict[str, Any]:
         more: dict[str, Any] = {"thread": self._thread}
@@ -278,7 +286,8 @@ class _Reader:
 
 
 def _accepted(answer: Accepted) -> dict[str, Any]:
-    return {"id": answer.id}
+    linked = tuple((AgencyId(each.recipient), each.id) for each in answer.linked)
+    return {"id": answer.id, "linked": linked}
 
 
 def _shown(page: Any) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import psycopg
 
+from faults.evidence import PutBack
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send
+from meldeweg.kernel.clock import SystemClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class GatewayRestored:
         database = store / "gateway.sqlite"
         copy = field.scratch / f"{agency}.sqlite"
         field.say("copy", process=process)
+        copied = SystemClock().now().timestamp()
         with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(copy)) as kept:
             live.backup(kept)
         for _ in range(3):  # what the copy will lack
@@ -47,9 +50,10 @@ class GatewayRestored:
             for old in store.glob(f"{database.name}*"):  # with its log: it belongs to the other
                 old.unlink()
             copy.replace(database)
+            back = SystemClock().now().timestamp()
         return Told(
             what=f"store of {process} restored, {self.between:.0f} s old ({lacking} rows less)",
-            restored=frozenset({agency}),
+            restored=frozenset({PutBack(agency, copied, back)}),
         )
 
 

@@ -1,7 +1,7 @@
 """Runs as they may be: a small model of the path that makes evidence in which nothing is wrong."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from faults.evidence import Entry, Evidence, OutRow, Phase, ReceivedRow, Seen, SentRow, StoreDump
@@ -35,6 +35,8 @@ class Said:
     twice: bool = False  # on the topic
     overdue: bool = False
     foreign: bool = False  # a fault's own: its content is unknown
+    copy: AgencyId | None = None  # who gets a linked copy
+    main: "Said | None" = None  # of a linked copy: the message
     n: int = 0
     sent_at: float = 0.0
     id: str = field(default="", init=False)
@@ -53,7 +55,7 @@ class Said:
 
     @property
     def content(self):
-        return _hex("content", self.n)
+        return _hex("content", self.main.n if self.main else self.n)
 
     @property
     def topic(self):
@@ -64,7 +66,12 @@ class Run:
     """All messages of a run, in the order sent; `broker_lost` before the message of that number."""
 
     def __init__(self, said, broker_lost=None):
-        self.said, self._broker_lost = list(said), broker_lost
+        self.said, self._broker_lost = [], broker_lost
+        for each in said:
+            self.said.append(each)
+            if each.copy is not None:
+                copy = replace(each, to=each.copy, copy=None, main=each, parked=0)
+                self.said.append(copy)
         self._history, self._op = [], 0
         self._log, self._topics, self._next = [], [], defaultdict(int)
         self._newest = 1 if broker_lost is None else 2  # generation of the topics
@@ -72,7 +79,8 @@ class Run:
             each.n, each.sent_at, each.id = n, 100.0 + 10 * n, f"id-{n}"
         self._produce()
         for each in self.said:
-            self._call(each)
+            if each.main is None:
+                self._call(each)
         self._receive()
 
     def evidence(self):
@@ -109,7 +117,9 @@ class Run:
             at += 2
 
     def _call(self, m):
-        ok, unknown = (Phase.OK, {"id": m.id}), (Phase.UNKNOWN, {"code": "unreachable"})
+        linked = tuple((each.to, each.id) for each in self.said if each.main is m)
+        told = {"id": m.id} | ({} if m.foreign else {"linked": linked})
+        ok, unknown = (Phase.OK, told), (Phase.UNKNOWN, {"code": "unreachable"})
         ends = {
             "ok": [ok],
             "again": [ok, ok],
@@ -249,5 +259,8 @@ class Run:
             urgency=m.urgency,
             ack_by=self._ack_by(m),
             state=state,
+            linked_to=m.main.id if m.main else None,
+            created=m.sent_at,
+            delivered=m.sent_at + 60 if m.arrives else None,
             steps=("sent", "delivered", state) if m.arrives else ("sent", state),
         )

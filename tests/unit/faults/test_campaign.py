@@ -11,7 +11,7 @@ from faults import __main__ as command
 from faults import campaign, deadlines, grounds, history, table
 from faults.campaign import Campaign, Orders
 from faults.checker import SLACK
-from faults.evidence import Entry, Finding, Kind, Phase
+from faults.evidence import Entry, Finding, Kind, Phase, PutBack
 from faults.fault import Told
 from faults.history import History, digest_of
 from meldeweg.kernel.agreement import load_district
@@ -286,10 +286,12 @@ def test_faults_with_other_needs_get_a_stack_of_their_own(stage):
 
 
 def test_after_a_revocation_or_a_restored_store_the_next_fault_has_a_fresh_stack(stage):
-    told = Told(what="revoked", revoked=frozenset({POLICE}))
-    first = Fault("a", does=lambda field, rng: told)
-    stage.run(first, Fault("b", does=first.run))
-    assert len(stage.stacks) == 2
+    revoked = Told(what="revoked", revoked=frozenset({POLICE}))
+    restored = Told(what="restored", restored=frozenset({PutBack(POLICE, 1.0, 2.0)}))
+    for n, told in enumerate((revoked, restored), 1):
+        first = Fault("a", does=lambda field, rng, told=told: told)
+        stage.run(first, Fault("b", does=first.run))
+        assert len(stage.stacks) == 2 * n
 
 
 def test_a_stack_that_carried_many_messages_is_followed_by_a_fresh_one(stage, monkeypatch):

@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults.checker import judge
-from faults.evidence import Aside, Entry, Finding, Kind, OutRow, Phase, StoreDump, since
+from faults.evidence import (
+    Aside,
+    Entry,
+    Finding,
+    Kind,
+    OutRow,
+    Phase,
+    PutBack,
+    Seen,
+    StoreDump,
+    since,
+)
 from unit.faults.legal import (
     AGENCIES,
     ANSWERS,
@@ -69,6 +80,10 @@ def without(n):
 
 def changed(n, **more):
     return lambda rows: [replace(row, **more) if i == n else row for i, row in enumerate(rows)]
+
+
+def put_back(evidence, agency, copied, back):
+    return replace(evidence, restored=frozenset({PutBack(agency, copied, back)}))
 
 
 def not_logged(evidence, gone):
@@ -139,7 +154,7 @@ def test_lost_what_a_gateway_put_into_quarantine_also_if_it_arrived(legal):
 def test_a_quarantined_message_that_its_senders_older_copy_lacks_is_lost_all_the_same(legal):
     digest = legal.stores[POLICE].sent[0].digest
     lacks = with_store(legal, POLICE, sent=without(0), outbox=without(0))
-    lacks = replace(lacks, restored=frozenset({POLICE}))
+    lacks = put_back(lacks, POLICE, 95, 105)
     aside = Aside(f"inbox.{WEST}.{POLICE}", 0, "schema-invalid", digest)
     planted = with_store(lacks, WEST, quarantined=lambda rows: [aside])
     assert Kind.LOST not in kinds(lacks)
@@ -442,15 +457,24 @@ def test_plaintext_in_any_file(legal):
 
 def test_a_restored_store_excuses_its_own_agency_alone(legal):
     planted = with_store(legal, POLICE, sent=without(0))
-    assert Kind.LOST not in kinds(replace(planted, restored=frozenset({POLICE})))
-    assert Kind.LOST in kinds(replace(planted, restored=frozenset({WEST})))
+    assert Kind.LOST not in kinds(put_back(planted, POLICE, 95, 105))
+    assert Kind.LOST in kinds(put_back(planted, WEST, 95, 105))
 
 
 def test_a_restored_recipient_may_show_again_and_may_hide_nothing(legal):
     page = next(e for e in legal.history if e.call == "pull" and e.items)
     again = (replace(page, op=9000, phase=Phase.INVOKED, items=()), replace(page, op=9000))
-    restored = replace(legal, restored=frozenset({page.agency}))
-    assert judge(replace(restored, history=(*legal.history, *again))) == []
+    twice = replace(legal, history=(*legal.history, *again))
+    restored = put_back(legal, page.agency, END - 700, END - 650)
+    # Shown, then forgotten: `delivered` went out meanwhile. Not what was there before, or came
+    # after; and not a third time.
+    assert judge(put_back(heard_at(twice, END - 660), page.agency, END - 700, END - 650)) == []
+    for heard in (END - 800, END - 600):
+        found = put_back(heard_at(twice, heard), page.agency, END - 700, END - 650)
+        assert only(found, Kind.DUPLICATED)
+    third = tuple(replace(e, op=9001) for e in again)
+    thrice = heard_at(replace(twice, history=(*twice.history, *third)), END - 660)
+    assert only(put_back(thrice, page.agency, END - 700, END - 650), Kind.DUPLICATED)
     hidden = tuple(
         replace(e, items=tuple(i for i in e.items if i[1] != "id-1")) for e in legal.history
     )
@@ -460,23 +484,262 @@ def test_a_restored_recipient_may_show_again_and_may_hide_nothing(legal):
 def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(legal):
     back = with_store(legal, WEST, received=changed(0, state="received"))
     assert kinds(back) == {Kind.LOST, Kind.STUCK}
-    assert judge(replace(back, restored=frozenset({WEST}))) == []
-    gone = replace(with_store(legal, WEST, received=without(0)), restored=frozenset({WEST}))
+    assert judge(put_back(back, WEST, END - 450, END - 350)) == []
+    for copied, back_at in ((END - 350, END - 300), (END - 470, END - 450)):  # after; before
+        assert kinds(put_back(back, WEST, copied, back_at)) == {Kind.LOST, Kind.STUCK}
+    gone = put_back(with_store(legal, WEST, received=without(0)), WEST, END - 450, END - 350)
     assert only(gone, Kind.LOST)
     waits = with_store(back, POLICE, sent=changed(0, state="sent"))
-    assert only(replace(waits, restored=frozenset({WEST})), Kind.STUCK)
+    assert only(put_back(waits, WEST, END - 450, END - 350), Kind.STUCK)
 
 
 def test_a_restored_sender_may_lack_the_retraction_if_it_lacks_what_arrived(legal):
     taken_back = with_store(
         legal, WEST, received=changed(0, state="retracted", steps=("acknowledged", "retracted"))
     )
-    restored = replace(taken_back, restored=frozenset({POLICE}))
+    restored = put_back(taken_back, POLICE, 105, 115)
     assert only(restored, Kind.STUCK)  # everything that arrived is in its copy
     lacking = with_store(restored, POLICE, sent=without(1), outbox=without(1))
     assert judge(lacking) == []
     assert only(with_store(lacking, POLICE, sent=changed(2, state="sent")), Kind.STUCK)
     assert Kind.STUCK in kinds(replace(lacking, restored=frozenset()))
+    assert Kind.STUCK in kinds(put_back(lacking, POLICE, 300, 400))
+
+
+def heard_at(evidence, at):
+    """Return the evidence in which every `delivered` reached the broker at that moment."""
+    topics = tuple(replace(s, at=at) if s.what == "delivered" else s for s in evidence.topics)
+    return replace(evidence, topics=topics)
+
+
+@pytest.mark.parametrize(("copied", "back"), [(50, 90), (110, 500)])
+def test_a_restore_excuses_nothing_that_its_copy_has_or_that_came_after(legal, copied, back):
+    planted = put_back(with_store(legal, POLICE, sent=without(0)), POLICE, copied, back)
+    (finding,) = [f for f in judge(planted) if f.kind is Kind.LOST]
+    assert finding.about == "id-0"
+
+
+def test_a_restored_sender_that_knows_a_message_no_more_has_sent_it_all_the_same():
+    unheard = Run([Said(answer="unheard")]).evidence()
+    lacks = with_store(unheard, POLICE, sent=without(0), outbox=without(0))
+    assert judge(put_back(lacks, POLICE, 99, 105)) == []
+    assert only(put_back(lacks, POLICE, 50, 99), Kind.INVENTED)  # the try came afterwards
+    row = replace(lacks.stores[WEST].received[0], id="id-9")  # more than there were tries
+    more = with_store(lacks, WEST, received=lambda rows: [*rows, row])
+    assert Kind.INVENTED in kinds(put_back(more, POLICE, 99, 105))
+
+
+def test_a_restored_sender_explains_no_further_message_in_its_own_store():
+    evidence = Run([Said(answer="unheard")]).evidence()
+    twin = replace(evidence.stores[POLICE].sent[0], id="id-8")
+    planted = with_store(evidence, POLICE, sent=lambda rows: [*rows, twin])
+    assert Kind.DUPLICATED in kinds(put_back(planted, POLICE, 0, END))
+
+
+def test_a_restored_recipients_word_goes_out_once_more_if_the_first_was_forgotten(legal):
+    receipt = next(s for s in legal.topics if s.what == "acknowledged")
+    first, twin = replace(receipt, at=END - 380), replace(receipt, digest="other", offset=900)
+    topics = (*(first if s == receipt else s for s in legal.topics), twin)
+    twice = replace(legal, topics=topics, log=(*legal.log, twin))
+    assert judge(put_back(twice, receipt.sender, END - 450, END - 350)) == []
+    for copied, back in ((END - 370, END - 350), (END - 500, END - 450)):
+        assert only(put_back(twice, receipt.sender, copied, back), Kind.DUPLICATED)
+
+
+def test_a_look_may_be_forgotten_only_if_it_was_in_what_the_copy_lacks(legal):
+    digest = legal.stores[WEST].received[0].digest
+    planted = replace(not_logged(legal, lambda s: (s.what, s.digest) == ("opened", digest)))
+    planted = replace(planted, topics=())
+    assert judge(put_back(planted, WEST, END - 510, END - 450)) == []
+    assert only(put_back(planted, WEST, END - 450, END - 350), Kind.UNAUDITED)
+
+
+def test_one_content_twice_is_excused_by_a_forgotten_try_of_its_own_alone():
+    def planted(evidence):
+        """Return it with the first message once more at the recipient; its sender forgot one."""
+        row = evidence.stores[WEST].received[0]
+        twin = replace(row, id="id-9", digest="d9", seq=99)
+        opens = [e for e in evidence.history if e.call == "open" and e.phase is Phase.OK]
+        asked = next(e for e in evidence.history if e.op == opens[0].op)
+        look = replace(asked, op=9000, id="id-9"), replace(opens[0], op=9000)
+        page = next(e for e in evidence.history if e.call == "pull" and e.phase is Phase.OK)
+        shown = replace(page, op=9001, phase=Phase.INVOKED, items=())
+        shown = shown, replace(page, op=9001, items=((POLICE, "id-9"),))
+        sent = next(s for s in evidence.log if s.kind == "message")
+        event = next(s for s in evidence.log if s.what == "opened")
+        word = next(s for s in evidence.log if s.what == "acknowledged")
+        log = (
+            replace(sent, offset=90, id="id-9", digest="d9"),
+            replace(event, offset=91, digest="d9"),
+            replace(word, offset=92, of="d9", digest="w9"),
+        )
+        evidence = replace(
+            evidence, history=(*evidence.history, *look, *shown), log=(*evidence.log, *log)
+        )
+        return with_store(evidence, WEST, received=lambda rows: [*rows, twin])
+
+    tried = planted(Run([Said(answer="late")]).evidence())
+    assert judge(put_back(tried, POLICE, 95, 103)) == []
+    assert Kind.DUPLICATED in kinds(put_back(tried, POLICE, 200, 300))
+    heard = planted(Run([Said(answer="ok")]).evidence())  # no try of it went unheard
+    assert Kind.DUPLICATED in kinds(put_back(heard, POLICE, 95, 103))
+
+
+def test_the_order_shown_is_judged_of_what_a_restored_store_never_forgot():
+    parked = Run([Said(parked=1), Said(), Said()]).evidence()
+    history = tuple(
+        replace(e, items=((POLICE, "id-1"), (POLICE, "id-2"), (POLICE, "id-0")))
+        if (POLICE, "id-0") in e.items
+        else replace(e, items=())
+        for e in parked.history
+    )
+    shown = heard_at(replace(parked, history=history), END - 900)
+    assert only(shown, Kind.DISORDERED)
+    assert judge(put_back(shown, WEST, END - 950, END - 850)) == []
+    for copied, back in ((END - 890, END - 850), (END - 990, END - 950)):
+        assert only(put_back(shown, WEST, copied, back), Kind.DISORDERED)
+
+
+def test_out_of_order_is_excused_by_a_lost_broker_for_what_was_received_from_the_new_one_alone():
+    def swapped(evidence):
+        return with_store(
+            evidence,
+            WEST,
+            received=lambda rows: [replace(r, seq={1: 2, 2: 1}.get(r.seq, r.seq)) for r in rows],
+        )
+
+    before = Run([Said(), Said(), Said()], broker_lost=2).evidence()
+    # Both were received from the topic that is no more, long before.
+    assert only(swapped(before), Kind.DISORDERED)
+    again = Run([Said(lost=True), Said(), Said()], broker_lost=2).evidence()
+    assert judge(again) == []
+
+
+# -- linked copies --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied():
+    evidence = Run([Said(), Said(copy=EAST), Said()]).evidence()
+    assert judge(evidence) == []
+    assert evidence.stores[EAST].received
+    return evidence
+
+
+def place_of(evidence):
+    return next(n for n, row in enumerate(evidence.stores[POLICE].sent) if row.linked_to)
+
+
+def test_a_linked_copy_that_was_lost_is_found_at_either_end(copied):
+    kept = with_store(copied, POLICE, sent=without(place_of(copied)))
+    assert any("not kept" in f.why for f in judge(kept) if f.kind is Kind.LOST)
+    assert only(with_store(copied, EAST, received=without(0)), Kind.LOST)
+    excused = with_store(copied, POLICE, sent=lambda rows: [rows[0], rows[3]])
+    assert judge(put_back(excused, POLICE, 105, 115)) == []
+    assert Kind.LOST in kinds(put_back(kept, POLICE, 200, 300))
+
+
+def test_a_linked_copy_for_another_than_was_named_is_found(copied):
+    n = place_of(copied)
+    other = with_store(copied, POLICE, sent=changed(n, recipient=GONE))
+    assert any("kept for another" in f.why for f in judge(other) if f.kind is Kind.MISDELIVERED)
+    row = copied.stores[EAST].received[0]
+    strayed = with_store(copied, GONE, received=lambda rows: [*rows, row])
+    assert any("received by" in f.why for f in judge(strayed) if f.kind is Kind.MISDELIVERED)
+    same = Run([Said(copy=WEST)]).evidence()
+    assert any("itself" in f.why for f in judge(same) if f.kind is Kind.MISDELIVERED)
+
+
+def test_a_linked_copy_that_is_there_twice_or_that_nobody_was_told_of_is_found(copied):
+    n = place_of(copied)
+    twin = replace(copied.stores[POLICE].sent[n], id="id-9")
+    assert any(
+        "beyond" in f.why
+        for f in judge(with_store(copied, POLICE, sent=lambda rows: [*rows, twin]))
+        if f.kind is Kind.DUPLICATED
+    )
+    history = tuple(replace(e, linked=()) if e.linked else e for e in copied.history)
+    untold = judge(replace(copied, history=history))
+    assert any("beyond" in f.why for f in untold if f.kind is Kind.DUPLICATED)
+    unheard = Run([Said(answer="unheard", copy=EAST)]).evidence()
+    assert judge(unheard) == []
+    twin = replace(next(r for r in unheard.stores[POLICE].sent if r.linked_to), id="id-9")
+    twice = with_store(unheard, POLICE, sent=lambda rows: [*rows, twin])
+    assert any("beyond" in f.why for f in judge(twice) if f.kind is Kind.DUPLICATED)
+
+
+def test_a_linked_copy_of_nothing_or_of_another_message_is_found(copied):
+    n = place_of(copied)
+    for of in ("id-77", "id-0", None):
+        planted = judge(with_store(copied, POLICE, sent=changed(n, linked_to=of)))
+        assert {Kind.INVENTED} <= {f.kind for f in planted}, of
+
+
+def test_a_copys_content_is_misdelivered_where_nobody_named_its_reader(copied):
+    opened = next(
+        e for e in copied.history if e.call == "open" and e.agency == EAST and e.phase is Phase.OK
+    )
+    asked = next(e for e in copied.history if e.op == opened.op)
+    for name in ("id-1", asked.id):  # the message's own, and its copy's
+        more = replace(asked, op=9000, agency=GONE, id=name), replace(opened, op=9000, agency=GONE)
+        assert Kind.MISDELIVERED in kinds(replace(copied, history=(*copied.history, *more)))
+    wrong = tuple(replace(e, content="f" * 64) if e is opened else e for e in copied.history)
+    assert only(replace(copied, history=wrong), Kind.UNREADABLE)
+
+
+# -- the log and its alarms -----------------------------------------------------------------------
+
+
+def test_duplicated_one_record_in_two_entries_of_the_log(legal):
+    (finding,) = only(replace(legal, log=(*legal.log, legal.log[0])), Kind.DUPLICATED)
+    assert "2 entries" in finding.why
+
+
+def alarm(evidence, n, at=END, **more):
+    """Return the evidence with `not-delivered` told of the police's n-th message."""
+    told = Seen(
+        topic=f"events.{POLICE}",
+        topic_id=f"events.{POLICE}#1",
+        offset=800,
+        leaf="a" * 64,
+        at=at,
+        kind="event",
+        sender=POLICE,
+        what="alarm",
+        code="not-delivered",
+        digest=evidence.stores[POLICE].sent[n].digest,
+    )
+    told = replace(told, **more)
+    return replace(evidence, log=(*evidence.log, told), topics=(*evidence.topics, told))
+
+
+def test_false_an_alarm_for_what_was_delivered_in_time(legal):
+    (finding,) = only(alarm(legal, 2), Kind.FALSE_ALARM)
+    assert "in time" in finding.why
+    late = with_store(legal, POLICE, sent=changed(2, delivered=400.0))
+    assert judge(alarm(late, 2)) == []
+    never = with_store(late, POLICE, sent=changed(2, delivered=None))
+    assert judge(alarm(never, 2)) == []
+    assert judge(alarm(legal, 2, at=END - 1)) == []  # before anybody said `delivered`
+    for more in ({"code": "quarantined"}, {"what": "overdue"}, {"sender": WEST}):
+        assert judge(alarm(legal, 2, **more)) == []
+
+
+def test_false_an_alarm_for_what_is_not_urgent(legal):
+    (finding,) = only(
+        alarm(with_store(legal, POLICE, sent=changed(0, delivered=None)), 0), Kind.FALSE_ALARM
+    )
+    assert "not urgent" in finding.why
+
+
+def test_silent_an_immediate_message_that_was_never_delivered_and_is_merely_overdue():
+    legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    never = with_store(
+        legal, POLICE, sent=changed(0, state="overdue", steps=("sent", "overdue"), delivered=None)
+    )
+    never = with_store(never, WEST, received=without(0))
+    assert kinds(never) == {Kind.STUCK, Kind.SILENT}
+    assert kinds(alarm(never, 0)) == {Kind.STUCK}
 
 
 def test_a_revoked_agency_excuses_no_message_between_others(legal):
@@ -514,8 +777,13 @@ def messages(draw):
         lost=draw(st.booleans()),
         twice=draw(st.booleans()),
         overdue=draw(st.booleans()) and fate == "delivered",
-        foreign=draw(st.booleans()),
+        foreign=(foreign := draw(st.booleans())),
+        copy=None if foreign or fate in BACK else draw(st.none() | _others(sender, to)),
     )
+
+
+def _others(*taken):
+    return st.sampled_from([agency for agency in AGENCIES if agency not in taken])
 
 
 @given(

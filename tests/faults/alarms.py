@@ -1,0 +1,85 @@
+"""What is urgent ends loudly, and nobody is called out for nothing.
+
+Silent is an `immediate` message that does not get through without people being told, at the end
+that knows. False is `not-delivered` about one whose `delivered` its gateway had in time by its own
+clock, and about one that is not urgent. Excused is an alarm that the broker had before any
+`delivered`: a clock may have jumped meanwhile.
+"""
+
+from collections.abc import Iterator
+
+from faults.evidence import Finding, Kind, Seen, SentRow
+from faults.facts import Facts, Message
+
+SLACK = 30.0  # seconds in which an overdue message must have been noticed
+_PATIENCE = 120.0  # seconds; the gateway's `silent_immediate`
+_CODE = "not-delivered"
+
+
+def silent(facts: Facts) -> Iterator[Finding]:
+    """An `immediate` message that does not get through is told to people, at the end that knows."""
+    for message in facts.messages:
+        if message.row.urgency == "immediate" and not facts.excused(message.name[0]):
+            why = _silence(facts, message)
+            if why:
+                yield Finding(Kind.SILENT, message.label, why)
+
+
+def _silence(facts: Facts, message: Message) -> str | None:
+    (sender, _), row, there = message.name, message.row, message.arrived
+    alarmed = facts.told(sender, "alarm", row.digest)
+    late = facts.evidence.at > row.ack_by + SLACK
+    aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
+    waits = there is not None and there.state in ("received", "opened")
+    silences = {
+        "put aside by the recipient without an alarm": aside
+        and not facts.told(row.recipient, "alarm", row.digest),
+        f"{row.state}, and nobody at the sender was told": not alarmed
+        and (row.state in ("queued", "sent", "refused") or _never_heard(row)),
+        "undeliverable, and nobody at the sender was told": row.state == "undeliverable"
+        and not facts.told(sender, "undeliverable", row.digest),
+        "past its deadline, and not overdue at the sender": late
+        and row.state in ("queued", "sent", "delivered"),
+        "past its deadline, and not overdue at the recipient": late
+        and waits
+        and not (there and there.overdue),
+    }
+    return next((why for why, silent in silences.items() if silent), None)
+
+
+def _never_heard(row: SentRow) -> bool:
+    """Say whether it is overdue and was not even delivered: the deadline alone tells no one so."""
+    return row.state == "overdue" and "delivered" not in row.steps
+
+
+def false(facts: Facts) -> Iterator[Finding]:
+    """Yield each alarm that says of a message what was not so."""
+    for message in facts.messages:
+        if any(_says(seen, message) for seen in facts.alarms.get(message.row.digest, ())):
+            for why in _untrue(facts, message):
+                yield Finding(Kind.FALSE_ALARM, message.label, why)
+
+
+def _says(seen: Seen, message: Message) -> bool:
+    about = (seen.sender, seen.digest) == (message.name[0], message.row.digest)
+    return about and (seen.kind, seen.what, seen.code) == ("event", "alarm", _CODE)
+
+
+def _untrue(facts: Facts, message: Message) -> Iterator[str]:
+    row = message.row
+    if row.urgency != "immediate":
+        yield f"{_CODE}, and it is not urgent"
+    in_time = row.delivered is not None and row.delivered < row.created + _PATIENCE
+    if in_time and not _was_first(facts, message):
+        yield f"{_CODE}, and it was delivered in time"
+
+
+def _was_first(facts: Facts, message: Message) -> bool:
+    """Say whether the broker had the alarm before any `delivered`."""
+    heard = [s.at for s in facts.evidence.topics if _delivers(s, message.row)]
+    told = [s.at for s in facts.evidence.topics if _says(s, message)]
+    return bool(heard and told) and min(told) < min(heard)
+
+
+def _delivers(seen: Seen, row: SentRow) -> bool:
+    return (seen.kind, seen.what, seen.of) == ("receipt", "delivered", row.digest)
