@@ -265,6 +265,9 @@ class QuarantineItem:
     digest: str | None = None
     delete_after: str | None = None
     erased_at: datetime | None = None
+    times: int = 1  # the same record for the same code is one entry, and counted
+    last_at: datetime | None = None
+    last_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,9 @@ def _item(row: Quarantined) -> QuarantineItem:
         digest=row.digest,
         delete_after=row.delete_after,
         erased_at=row.erased_at,
+        times=row.times,
+        last_at=row.last_at,
+        last_offset=row.last_offset,
     )
 
 

@@ -725,6 +725,31 @@ def test_false_an_alarm_for_what_was_delivered_in_time(legal):
         assert judge(alarm(legal, 2, **more)) == []
 
 
+def test_false_is_not_excused_where_the_broker_has_no_more_of_one_of_the_two(legal):
+    planted = alarm(legal, 2, at=END - 1)
+    neither = replace(planted, topics=())
+    assert only(neither, Kind.FALSE_ALARM)
+    for gone in ("alarm", "delivered"):
+        some = tuple(seen for seen in planted.topics if seen.what != gone)
+        assert only(replace(planted, topics=some), Kind.FALSE_ALARM)
+
+
+def test_silence_is_asked_of_what_is_immediate_and_of_no_revoked_agency():
+    late = Run([Said(fate="delivered", overdue=True)]).evidence()
+    assert judge(with_store(late, POLICE, sent=changed(0, state="delivered"))) == []
+    gone = Run([Said(sender=GONE, urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    assert judge(with_store(gone, GONE, sent=changed(0, state="delivered"))) == []
+
+
+def test_what_is_delivered_and_overdue_needs_no_alarm_and_what_a_person_took_no_mark():
+    late = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    assert judge(late) == []
+    taken = Run([Said(urgency="immediate", overdue=True)]).evidence()
+    assert judge(with_store(taken, WEST, received=changed(0, overdue=False))) == []
+    waiting = with_store(late, POLICE, sent=changed(0, state="delivered"))
+    assert only(waiting, Kind.SILENT)
+
+
 def test_false_an_alarm_for_what_is_not_urgent(legal):
     (finding,) = only(
         alarm(with_store(legal, POLICE, sent=changed(0, delivered=None)), 0), Kind.FALSE_ALARM

@@ -178,10 +178,16 @@ class TestAgain:
         assert police.quarantined() == []
         assert police.receipts() == []
 
-    async def test_the_twin_of_a_receipt_that_fits_nothing_is_quarantined_too(self, police, world):
+    async def test_the_twins_of_a_receipt_that_fits_nothing_are_counted_in_one_entry(
+        self, police, world
+    ):
         receipt = world.receipt(world.message(), "delivered")
         await police.take(receipt, receipt)
-        assert police.quarantined() == ["receipt-unmatched"] * 2
+        await police.take(receipt)
+        assert police.quarantined() == ["receipt-unmatched"]
+        (entry,) = (await police.quarantine.list(None, 9)).items
+        assert entry.times == 3
+        assert police.told() == [("quarantined", "receipt-unmatched")] * 3  # none without a word
 
 
 class TestRetraction:

@@ -104,7 +104,9 @@ class ReceiptAnswer(Frozen):
 class QuarantineItem(Frozen):
     """A record that could not be processed. `sender` is only who it claims unless `verified`.
 
-    `erased_at`: what it held is gone since then; `digest` says which it was.
+    `erased_at`: what it held is gone since then; `digest` says which it was. The same record that
+    came again for the same `code` is the same entry: `times` counts, and `last_at` and
+    `last_offset` say when and where it came last.
     """
 
     id: str  # decimal, counts up in order of arrival
@@ -120,6 +122,9 @@ class QuarantineItem(Frozen):
     digest: Digest | None = None
     delete_after: str | None = None  # as its sender signed it; absent: `quarantine_days` counts
     erased_at: Instant | None = None
+    times: int = 1
+    last_at: Instant | None = None  # absent: it came once
+    last_offset: int | None = None
 
 
 class QuarantineHeader(Frozen):

@@ -1,7 +1,8 @@
 """Records that could not be processed, exactly as they came, with the reason code.
 
 Guarantees: what a record held (key, headers, value) goes in time; that it came, where, when, why
-and which one (`digest`) stays, so that it is known again.
+and which one (`digest`) stays, so that it is known again. The same record for the same reason is
+one entry, however often and where in its topic it comes: the entry counts.
 """
 
 import sqlite3
@@ -52,6 +53,9 @@ class Quarantined:
     digest: Digest
     delete_after: str | None
     erased_at: datetime | None
+    times: int  # how often it came
+    last_at: datetime | None  # when it came last, if it came again
+    last_offset: int | None  # and where
 
 
 _NEW, _ROWS = Rows(NewQuarantined), Rows(Quarantined)
@@ -59,12 +63,26 @@ _FULL = Rows(NewQuarantined)
 
 
 def insert(db: sqlite3.Connection, row: NewQuarantined) -> bool:
-    """Keep a record; False if this very record (place and bytes) is kept already."""
-    query = "SELECT 1 FROM quarantine WHERE topic = ? AND topic_offset = ? AND digest = ?"
-    if db.execute(query, (row.topic, row.topic_offset, row.digest)).fetchone():
+    """Keep a record, or count it where its bytes are kept for this reason.
+
+    False if it is known from this very place.
+    """
+    place = "SELECT 1 FROM quarantine WHERE digest = ?1 AND topic = ?2 AND ?3 IN"
+    known = db.execute(f"{place} (topic_offset, last_offset)", _place(row)).fetchone()  # noqa: S608 - a constant
+    if known:
         return False
-    _NEW.insert(db, "quarantine", row)
+    counted = db.execute(
+        "UPDATE quarantine SET times = times + 1, last_at = ?5, last_offset = ?3 WHERE seq ="
+        " (SELECT max(seq) FROM quarantine WHERE digest = ?1 AND topic = ?2 AND code = ?4)",
+        (*_place(row), row.code, to_rfc3339(row.at)),
+    )
+    if counted.rowcount == 0:
+        _NEW.insert(db, "quarantine", row)
     return True
+
+
+def _place(row: NewQuarantined) -> tuple[str, str, int]:
+    return row.digest, row.topic, row.topic_offset
 
 
 def page(

@@ -396,6 +396,37 @@ def test_the_same_record_is_quarantined_once_and_found_by_code_and_sender(db):
     assert len(quarantine.page(db, found.seq, 9)) == 1
 
 
+def test_the_same_record_that_comes_again_is_counted_in_its_one_entry(db):
+    row = quarantine.NewQuarantined(
+        at=NOW,
+        topic="inbox.polizei-viersen.jugendamt-kreis-viersen",
+        topic_offset=1,
+        timestamp=1,
+        code="receipt-unmatched",
+        sender=OFFICE,
+        verified=True,
+        urgency=None,
+        key=b"k",
+        headers=ODD,
+        value=None,
+        digest=Digest.of(b"record"),
+    )
+    for n in range(5):
+        again = replace(row, topic_offset=1 + n, at=NOW + timedelta(hours=n))
+        assert quarantine.insert(db, again)
+        assert not quarantine.insert(db, again)  # read twice from one place, it came once
+    (entry,) = quarantine.page(db, None, 9)
+    assert (entry.topic_offset, entry.at) == (1, NOW)
+    assert (entry.times, entry.last_offset, entry.last_at) == (5, 5, NOW + timedelta(hours=4))
+    for other in (
+        replace(row, topic_offset=9, digest=Digest.of(b"another")),
+        replace(row, topic_offset=10, code="receipt-foreign"),
+        replace(row, topic_offset=11, topic="inbox.polizei-viersen.jugendamt-nettetal"),
+    ):
+        assert quarantine.insert(db, other)
+    assert [one.times for one in quarantine.page(db, None, 9)] == [1, 1, 1, 5]
+
+
 def test_what_is_quarantined_goes_at_its_own_term_or_after_ours_and_stays_known(db):
     signed = quarantine.NewQuarantined(
         at=NOW,

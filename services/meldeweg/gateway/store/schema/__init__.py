@@ -4,4 +4,4 @@ Alembic and SQLAlchemy cost some 30 MB of memory and are needed once per release
 `schema/__main__.py PATH` when the store is not at HEAD, and loads neither.
 """
 
-HEAD = "0004"
+HEAD = "0005"
