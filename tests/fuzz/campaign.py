@@ -20,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "services")]
 
+from fuzz.coverage import covering, features  # noqa: E402
 from fuzz.harness import keep, keep_defects, kept  # noqa: E402 - the path above
 from fuzz.targets import TARGETS  # noqa: E402
 
@@ -70,12 +71,30 @@ def fuzz(name: str, seconds: int, directory: Path, *, planted: bool = False) -> 
 
 
 def smallest(name: str, directory: Path) -> set[bytes]:
-    """Return the fewest inputs that reach what the directory's inputs reach, seeds left out."""
-    with tempfile.TemporaryDirectory() as merged:
-        _libfuzzer(name, "-merge=1", "-max_len=65536", merged, str(directory))
-        found = {path.read_bytes() for path in Path(merged).iterdir()}
-    found -= set(TARGETS[name].seeds())
-    return set(sorted(found, key=len)[:_KEPT_MAX])
+    """Return the fewest inputs that reach what the directory's inputs reach, seeds left out.
+
+    Where that is more than a target may keep, those that add the most are kept (`covering`).
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        merged, control = Path(scratch) / "merged", Path(scratch) / "control"
+        merged.mkdir()
+        done = _libfuzzer(
+            name,
+            "-set_cover_merge=1",
+            "-max_len=65536",
+            f"-merge_control_file={control}",
+            str(merged),
+            str(directory),
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace")
+            raise SystemExit(f"{name}: the corpus could not be merged\n{said[-3000:]}")
+        reached = features(control.read_text())
+    inputs = {Path(path).read_bytes(): found for path, found in reached.items()}
+    seeds = set(TARGETS[name].seeds())
+    known = frozenset[int]().union(*(inputs.get(seed, frozenset()) for seed in seeds))
+    found = {each: reaches for each, reaches in inputs.items() if each not in seeds}
+    return set(covering(found, known, _KEPT_MAX))
 
 
 def _libfuzzer(name: str, *options: str) -> subprocess.CompletedProcess[bytes]:

@@ -675,6 +675,12 @@ def test_a_linked_copy_of_nothing_or_of_another_message_is_found(copied):
         assert {Kind.INVENTED} <= {f.kind for f in planted}, of
 
 
+def test_a_linked_copy_whose_message_is_not_kept_is_invented():
+    unheard = Run([Said(answer="unheard", copy=EAST)]).evidence()
+    alone = with_store(unheard, POLICE, sent=without(0))
+    assert any("not in the sender" in f.why for f in judge(alone) if f.kind is Kind.INVENTED)
+
+
 def test_a_copys_content_is_misdelivered_where_nobody_named_its_reader(copied):
     opened = next(
         e for e in copied.history if e.call == "open" and e.agency == EAST and e.phase is Phase.OK

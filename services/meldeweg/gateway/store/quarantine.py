@@ -67,9 +67,11 @@ def insert(db: sqlite3.Connection, row: NewQuarantined) -> bool:
 
     False if it is known from this very place.
     """
-    place = "SELECT 1 FROM quarantine WHERE digest = ?1 AND topic = ?2 AND ?3 IN"
-    known = db.execute(f"{place} (topic_offset, last_offset)", _place(row)).fetchone()  # noqa: S608 - a constant
-    if known:
+    known = (
+        "SELECT 1 FROM quarantine"
+        " WHERE digest = ?1 AND topic = ?2 AND ?3 IN (topic_offset, last_offset)"
+    )
+    if db.execute(known, _place(row)).fetchone():
         return False
     counted = db.execute(
         "UPDATE quarantine SET times = times + 1, last_at = ?5, last_offset = ?3 WHERE seq ="
