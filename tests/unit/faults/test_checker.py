@@ -168,6 +168,12 @@ def test_lost_a_persons_word_that_was_answered(legal):
     assert "acknowledge" in finding.why
 
 
+def test_lost_what_a_person_took_and_is_gone_at_either_end(legal):
+    there = with_store(legal, WEST, received=without(0))
+    gone = with_store(there, POLICE, sent=without(0), outbox=without(0))
+    assert any("the message is gone" in f.why for f in judge(gone) if f.kind is Kind.LOST)
+
+
 def test_duplicated_two_messages_under_one_key(legal):
     first = next(e for e in legal.history if e.call == "send")
     again = [
