@@ -29,10 +29,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of the log as (index, statement), and where the next one starts."""
+    """A part of one year's log as (index, statement), and where the next one starts.
+
+    `year`: None where nothing is in it.
+    """
 
     statements: tuple[tuple[int, bytes | None], ...]
     next: int | None
+    year: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,15 @@ def read_page(said: Any, start: int) -> Page:
     """Read an answer of `GET /v1/entries?start=…`; one that leads nowhere further is refused."""
     try:
         found = tuple((_count(each["index"]), _token(each["statement"])) for each in said["items"])
+        years = {_count(each["year"]) for each in said["items"]}
         following = None if said["next"] is None else _count(said["next"])
     except (KeyError, TypeError, ValueError) as exc:
         raise Refused(_CODE, type(exc).__name__) from exc
     if following is not None and following <= start:
         raise Refused(_CODE, "its pages have no end")
-    return Page(found, following)
+    if len(years) > 1:
+        raise Refused(_CODE, "of several years")
+    return Page(found, following, min(years, default=None))
 
 
 def read_proof(said: Any) -> Proof:

@@ -25,11 +25,13 @@ def by_index(auditor: Auditor, index: int, year: int | None = None) -> Entry:
 def by_digest(auditor: Auditor, digest: str, year: int | None = None) -> Entry:
     """Fetch the transfer with this message digest. `entry-unknown`, `entry-not-asked-for`.
 
-    A list has no sealed records, so the entry is asked for again.
+    A list has no sealed records, so the entry is asked for again. Without a year the newest log's
+    first page says which it is: a year may turn before the last.
     """
     start: int | None = 0
     while start is not None:
         page = read_page(auditor.get(f"/v1/entries?start={start}{_of(year, '&')}"), start)
+        year = page.year if year is None else year
         for index, token in page.statements:
             if _digest(token) == digest:
                 entry = by_index(auditor, index, year)

@@ -57,6 +57,27 @@ def test_it_is_found_by_index_and_by_digest_in_the_year_that_was_named(two):
     ]
 
 
+def test_a_year_that_turns_meanwhile_does_not_change_the_log(two):
+    (first, _), (second, digest) = two
+
+    class Turning(Service):
+        def get(self, path):
+            self.asked.append(path)
+            year = 2026 if "year=2026" in path or len(self.asked) == 1 else 2027
+            if "entries/" in path:
+                return second | {"year": year}
+            found = first if "start=0" in path else second
+            return _page(found | {"year": year}, following=2 if "start=0" in path else None)
+
+    service = Turning()
+    assert by_digest(service, digest).year == 2026
+    assert service.asked[1:] == ["/v1/entries?start=2&year=2026", "/v1/entries/2?year=2026"]
+    mixed = Service(entries=_page(first, second | {"year": 2027}))
+    with pytest.raises(Refused) as refused:
+        by_digest(mixed, digest)
+    assert refused.value.code == "entry-malformed"
+
+
 def test_another_entry_than_the_one_asked_for_is_not_shown(two):
     (first, digest), (second, _) = two
     service = Service(entries=_page(first), entries_1=second | {"index": 1}, entries_2=first)
