@@ -12,7 +12,7 @@ from faults.evidence import Finding, Kind, Seen, SentRow
 from faults.facts import Facts, Message
 
 SLACK = 30.0  # seconds in which an overdue message must have been noticed
-_PATIENCE = 120.0  # seconds; the gateway's `silent_immediate`
+SILENT = 5.0  # seconds; each gateway of a campaign has it as its `silent_immediate`
 _CODE = "not-delivered"
 
 
@@ -69,7 +69,7 @@ def _untrue(facts: Facts, message: Message) -> Iterator[str]:
     row = message.row
     if row.urgency != "immediate":
         yield f"{_CODE}, and it is not urgent"
-    in_time = row.delivered is not None and row.delivered < row.created + _PATIENCE
+    in_time = row.delivered is not None and row.delivered < row.created + SILENT
     if in_time and not _was_first(facts, message):
         yield f"{_CODE}, and it was delivered in time"
 

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from e2e.stage import District
+from faults.alarms import SILENT
 from faults.evidence import Evidence
 from faults.fault import Ground
 from faults.field import StackField
@@ -37,6 +38,7 @@ _MEMORY = 4 << 30  # bytes that three brokers and the rest must find free
 # not be refused here for want of patience.
 _GATEWAY = {
     "MELDEWEG_WATCH__HEARTBEAT": "5",
+    "MELDEWEG_WATCH__SILENT_IMMEDIATE": str(SILENT),
     "MELDEWEG_OUTBOX__AGAIN_FIRST": "8",
     "MELDEWEG_OUTBOX__AGAIN_LONGEST": "30",
     "MELDEWEG_OUTBOX__BACKOFF_LONGEST": "4",

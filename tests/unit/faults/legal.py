@@ -261,6 +261,6 @@ class Run:
             state=state,
             linked_to=m.main.id if m.main else None,
             created=m.sent_at,
-            delivered=m.sent_at + 60 if m.arrives else None,
+            delivered=m.sent_at + 2 if m.arrives else None,
             steps=("sent", "delivered", state) if m.arrives else ("sent", state),
         )
