@@ -152,8 +152,13 @@ def later_steps(cases: Cases) -> None:
         bent,
         committed(bent),
     )
-    before = committed(record, created="2019-01-01T12:00:00.000Z")
-    sealed("before the term", "agreement-not-begun", content(record), record, before)
+    for created, code in (
+        ("2019-01-01T12:00:00.000Z", "agreement-unsigned"),
+        ("2026-11-20T22:59:59.999Z", "agreement-unsigned"),
+        ("2026-11-20T23:00:00.000Z", None),
+    ):
+        made = committed(record, created=created)
+        sealed(f"made {created}, signed on the 22nd", code, content(record), record, made)
     document = place(topics.REGISTRY_AGREEMENTS)
     cases.add("agreement not seen yet", "agreement-unknown", drop=[document])
     cases.add("a signature removed", "agreement-unsigned", drop=[document + 1])

@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 type agreement struct {
 	digest  string
@@ -126,9 +129,12 @@ func (r *register) agree(token *jws, body value) error {
 	return nil
 }
 
-func (r *register) allSigned(digest string) bool {
+// allSigned says whether all parties have signed, by what they state at most on the day after.
+func (r *register) allSigned(digest string, at time.Time) bool {
+	day := at.AddDate(0, 0, 1).Format(time.DateOnly)
 	for party := range r.agreements[digest].parties {
-		if r.signed[digest][party] == "" {
+		signed, ok := instant(r.signed[digest][party])
+		if !ok || signed.In(at.Location()).Format(time.DateOnly) > day {
 			return false
 		}
 	}
@@ -142,7 +148,12 @@ func (r *register) party(context value) error {
 	if !ok {
 		return refused("agreement-unknown")
 	}
-	if !r.allSigned(digest) {
+	created, _ := instant(context.str("created"))
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return err
+	}
+	if !r.allSigned(digest, created.In(berlin)) {
 		return refused("agreement-unsigned")
 	}
 	if _, ok := document.parties[context.str("from")]; !ok {

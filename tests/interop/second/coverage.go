@@ -90,10 +90,10 @@ var lives = []string{"draft", "future", "in-force", "run-off", "ended"}
 
 // standing is what an agreement is worth on a day, those considered that replace it.
 func (r *register) standing(old *agreement, at time.Time) string {
-	own := statusAt(old.body, r.allSigned(old.digest), at)
+	own := statusAt(old.body, r.allSigned(old.digest, at), at)
 	worth := own
 	for _, next := range r.agreements {
-		status := statusAt(next.body, r.allSigned(next.digest), at)
+		status := statusAt(next.body, r.allSigned(next.digest, at), at)
 		if next.body.str("replaces") != old.digest || own == "draft" || status == "draft" || status == "future" {
 			continue
 		}

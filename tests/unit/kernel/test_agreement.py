@@ -365,6 +365,16 @@ def test_a_successor_from_before_the_olds_beginning_ends_it_once_all_can_know():
         assert statuses(old, new, when=f"{when}T12:00")[old.digest] == status
 
 
+def test_a_signature_that_is_dated_ahead_counts_from_the_day_before():
+    new = known(replaces=OLD.digest, term=NEXT_TERM, signed_at="2099-01-02T00:30")
+    for when in ("2027-02-01T12:00", "2027-03-31T23:59"):
+        held = statuses(OLD, new, when=when)
+        assert held == {OLD.digest: AgreementStatus.IN_FORCE, new.digest: AgreementStatus.DRAFT}
+    late = known(replaces=OLD.digest, term=NEXT_TERM, signed_at="2027-02-10T00:30")
+    assert statuses(OLD, late, when="2027-02-08T23:59")[late.digest] is AgreementStatus.DRAFT
+    assert statuses(OLD, late, when="2027-02-09T00:00")[late.digest] is AgreementStatus.IN_FORCE
+
+
 def test_an_unsigned_successor_replaces_nothing():
     new = known(signed=(), replaces=OLD.digest, term=NEXT_TERM)
     assert statuses(OLD, new, when="2027-02-01T00:00")[OLD.digest] is AgreementStatus.IN_FORCE

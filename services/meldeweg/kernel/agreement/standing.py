@@ -15,7 +15,7 @@ from meldeweg.kernel.agreement.document import LONGEST_MONTH, Agreement
 from meldeweg.kernel.ids import AgencyId, Digest
 
 BERLIN = ZoneInfo("Europe/Berlin")
-_BESIDE = timedelta(days=1)  # in which every gateway gets to read that a successor is signed
+_BESIDE = timedelta(days=1)  # in which every gateway gets to read that one is signed
 
 
 class AgreementStatus(StrEnum):
@@ -100,11 +100,12 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
     without them. What is replaced runs off from the day on which its successor begins. One that was
     signed when it had begun already, or on the eve of it, leaves the old one in force beside it
     until the end of the day after: whoever had not read the last signature sent under what there
-    was (I1).
+    was (I1). A signature counts from the day before the one that it states, as clocks may differ:
+    else a party could keep the old one for as long as it likes by dating it ahead.
     """
     held = list(known)
     signed = {one.digest: one.signed_at for one in held}
-    found = {one.digest: status(one.document, one.signed_by, now) for one in held}
+    found = {one.digest: _status_signed(one, now) for one in held}
     documents = {one.digest: one.document for one in held}
     today = now.astimezone(BERLIN).date()
     worth = dict(found)
@@ -132,10 +133,20 @@ def standing(known: Iterable[Known], now: datetime) -> tuple[Standing, ...]:
     )
 
 
+def _status_signed(one: Known, now: datetime) -> AgreementStatus:
+    today = now.astimezone(BERLIN).date()
+    ahead = one.signed_at is not None and _day(one.signed_at) > today + _BESIDE
+    return status(one.document, () if ahead else one.signed_by, now)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(BERLIN).date()
+
+
 def _in_its_place(document: Agreement, signed_at: datetime | None) -> date:
     """Return the first day on which a successor stands alone."""
     assert signed_at is not None  # it is no draft
-    return max(document.term.first, signed_at.astimezone(BERLIN).date() + _BESIDE * 2)
+    return max(document.term.first, _day(signed_at) + _BESIDE * 2)
 
 
 def _run_off_end(document: Agreement, until: date | None) -> date | None:
