@@ -224,6 +224,7 @@ class Campaign:
         told = fault.run(here.field(fault.name), dice)
         here.revoked |= told.revoked
         here.restored |= told.restored
+        here.expired |= told.expired
         self._say(f"  {time.monotonic() - begun:.0f} s: {told.what}")
         return told
 

@@ -1,7 +1,8 @@
 """Judges a run offline, from what it left behind: what must never be, whatever was broken.
 
 Guarantees: pure; a finding names one violation; a call whose answer got lost counts as both done
-and not done. Trusts: the evidence to be whole; `revoked`, `restored` to be what the faults did.
+and not done. Trusts: the evidence to be whole; `revoked`, `restored`, `expired` to be what the
+faults did.
 What a store that was put back excuses is asked for each message and moment (`undone`).
 
 What is excused, and from which evidence, stands beside each excuse. Nothing else is.

@@ -138,6 +138,14 @@ class PutBack:
     back: float  # nothing was committed any more when it was put back
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Expired:
+    """What a topic lost before its recipient read it: everything below an offset."""
+
+    topic_id: str
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything, read after the last fault was healed and patience was had."""
@@ -151,6 +159,7 @@ class Evidence:
     at: float = 0.0
     revoked: frozenset[AgencyId] = field(default_factory=frozenset)  # see fault.Told
     restored: frozenset[PutBack] = field(default_factory=frozenset)
+    expired: frozenset[Expired] = field(default_factory=frozenset)
 
 
 def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from e2e.stage import District
-from faults.evidence import PutBack
+from faults.evidence import Expired, PutBack
 from meldeweg.kernel.ids import AgencyId
 
 NEEDS = frozenset({"root", "netns", "tmpfs", "three-brokers", "proxy"})
@@ -31,6 +31,8 @@ class Told:
     revoked: frozenset[AgencyId] = frozenset()
     # Their store was put back to an older copy: what it lacks they may accept or show again.
     restored: frozenset[PutBack] = frozenset()
+    # Deleted by the fault: the topic itself may be gone when it is asked for what it holds.
+    expired: frozenset[Expired] = frozenset()
 
 
 class Field(Protocol):

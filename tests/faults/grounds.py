@@ -132,6 +132,7 @@ class Site:
         # What the faults of this stack did (see fault.Told).
         self.revoked: frozenset[Any] = frozenset()
         self.restored: frozenset[Any] = frozenset()
+        self.expired: frozenset[Any] = frozenset()
         self.judged: Evidence | None = None  # by the last verdict
 
     def field(self, name: str) -> StackField:

@@ -5,8 +5,8 @@ Excused is what the design lets be produced again out of its turn, and each from
 - *parked*: the log has the recipient's `parked` event of the message that came late;
 - *lost with a broker*: the pair's topic has more than one id in log and topics, and the late one
   was answered before the newest of them had its first record, and was received from that one;
-- *expired*: the late one lies in the log at an offset that its topic no longer holds, and was
-  received from another.
+- *expired*: the late one lies in the log at an offset that its topic no longer holds, or that a
+  fault deleted from it, and was received from another.
 What is excused may have arrived late, and is shown as it arrived. Only of what a store that was put
 back had forgotten to have received, its order does not say how it was shown before.
 """
@@ -84,6 +84,7 @@ class _Excuse:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._start: dict[str, int] = {}  # topic id → first offset that is there
+        self._gone = {each.topic_id: each.end for each in sorted(facts.evidence.expired)}
         self._began: dict[str, float] = {}  # topic → when its newest id had its first record
         self._ids: dict[str, set[str]] = defaultdict(set)
         self._there: set[tuple[str, int, str | None]] = set()  # what the newest topics have
@@ -117,6 +118,7 @@ class _Excuse:
         places = self._facts.logged.get(late.row.digest, [])
         return any(
             place.offset != late.arrived.offset
-            and place.offset < self._start.get(place.topic_id, 0)
+            and place.offset
+            < max(self._start.get(place.topic_id, 0), self._gone.get(place.topic_id, 0))
             for place in places
         )

@@ -36,6 +36,7 @@ def verdict(site: Site, patience: float) -> list[Finding]:
                 site.directory / "log",
                 revoked=site.revoked,
                 restored=site.restored,
+                expired=site.expired,
             )
         except _TROUBLE:
             if late:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import TopicPartition  # noqa: TID251 - a fault, by the super user
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - a fault, by the super user
 
+from faults.evidence import Expired
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import agency_of, partner_of, send
@@ -42,9 +43,13 @@ class OffPastRetention:
             field.say("expire", agency=agency, unread=unread)
             demand(unread > 0, "something was written to it while it was away")
             _expire(connection, {place: end for place, (_, end) in ends.items()})
+            ids = asyncio.run(_ids(connection, {topic for topic, _ in ends}))
             now = asyncio.run(_inboxes(connection, f"inbox.{agency}."))
             demand(all(now[place][0] >= end for place, (_, end) in ends.items()), "it expired")
-        return Told(what=f"{process} away, {unread} records that it had not read expired")
+        return Told(
+            what=f"{process} away, {unread} records that it had not read expired",
+            expired=frozenset(Expired(ids[topic], end) for (topic, _), (_, end) in ends.items()),
+        )
 
 
 async def _inboxes(connection: Connection, prefix: str) -> dict[Place, tuple[int, int]]:
@@ -52,6 +57,14 @@ async def _inboxes(connection: Connection, prefix: str) -> dict[Place, tuple[int
     try:
         names = [name for name in await admin.topics() if name.startswith(prefix)]
         return await admin.offsets(names)
+    finally:
+        await admin.close()
+
+
+async def _ids(connection: Connection, names: set[str]) -> dict[str, str]:
+    admin = Admin(connection)
+    try:
+        return {name: str(each) for name, each in (await admin.topic_ids(names)).items()}
     finally:
         await admin.close()
 

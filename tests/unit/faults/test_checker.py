@@ -10,6 +10,7 @@ from faults.checker import judge
 from faults.evidence import (
     Aside,
     Entry,
+    Expired,
     Finding,
     Kind,
     OutRow,
@@ -619,6 +620,22 @@ def test_out_of_order_is_excused_by_a_lost_broker_for_what_was_received_from_the
     assert only(swapped(before), Kind.DISORDERED)
     again = Run([Said(lost=True), Said(), Said()], broker_lost=2).evidence()
     assert judge(again) == []
+
+
+def test_out_of_order_is_excused_by_what_a_fault_deleted_from_a_topic_that_is_gone_by_now(legal):
+    rows = legal.stores[WEST].received
+    swapped = {rows[0].seq: rows[1].seq, rows[1].seq: rows[0].seq}
+    planted = with_store(
+        legal,
+        WEST,
+        received=lambda rows: [replace(r, seq=swapped.get(r.seq, r.seq)) for r in rows],
+    )
+    first = next(seen for seen in legal.log if seen.id == "id-0" and seen.kind == "message")
+    before = replace(first, topic="gone", topic_id="gone", offset=77, leaf="gone")
+    twice = replace(planted, log=(*legal.log, before))
+    for deleted in (set(), {Expired("gone", 77)}, {Expired("another", 90)}):
+        assert only(replace(twice, expired=frozenset(deleted)), Kind.DISORDERED)
+    assert judge(replace(twice, expired=frozenset({Expired("gone", 78)}))) == []
 
 
 # -- linked copies --------------------------------------------------------------------------------
