@@ -37,6 +37,7 @@ from meldeweg.kernel.schemas import examples
 from meldeweg.local import Options, Stack
 from meldeweg.local.district import DistrictPlan
 from meldeweg.local.probes import kafka_answers
+from meldeweg.local.progress import Silent
 
 POLICE = AgencyId("polizei-viersen")
 KREIS = AgencyId("jugendamt-kreis-viersen")
@@ -124,6 +125,16 @@ def _read(parse, token):
         return None
 
 
+class _Told(Silent):
+    """Keeps the lines that a person at the terminal would read."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
 class District:
     """The running stack, and a client for each of its gateways.
 
@@ -149,7 +160,9 @@ class District:
         for name, environment in self._extra.items():
             extra[name] = extra.get(name, {}) | dict(environment)
         options = Options(directory=self.directory, brokers=self._brokers, extra=extra)
-        self.stack = Stack(options, DistrictPlan(self._plan)).start()
+        progress = _Told()
+        self.stack = Stack(options, DistrictPlan(self._plan), progress=progress).start()
+        self.told = progress.lines
         self.described = self.stack.description()
 
     def stop(self):

@@ -1,10 +1,15 @@
-"""`up` a second time on the same directory: everything that was there goes on."""
+"""`up` a second time on the same directory: everything that was there goes on.
+
+Meanwhile an agency was suspended, and one more enrolled whose gateway runs elsewhere, or nowhere.
+"""
 
 import pytest
 
-from e2e.stage import KREIS, PLACES, POLICE
+from e2e.stage import KREIS, NETTETAL, PLACES, POLICE, eventually, status_of
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
+from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.local import status
 
 
 def _state(district):
@@ -26,9 +31,24 @@ def twice(district, tmp_path_factory):
     district.logged(district.police.sent(last.id).digest)
     state, tokens = _state(district), {a: e.token for a, e in district.described.agencies.items()}
     district.log(place / "log")
+    _enrol_one_more(district, place)
+    district.cli("registry", "suspend", NETTETAL, "--reason", "Übung", "--dir", district.directory)
     district.stop()
     district.start()
     return last, state, tokens, place / "log"
+
+
+def _enrol_one_more(district, place):
+    key, public, made = place / "id.jwk", place / "id.pub.jwk", place / "enrolment"
+    district.cli("agency", "new-key", key)
+    order = ("--name", "Jugendamt Neu (erfunden)", "--kind", "youth-office", "--identity", public)
+    anchor = ("--anchor", district.places.offline("anchor.jwk"), "--out", made)
+    district.cli("agency", "enrol", "jugendamt-neu", *order, *anchor)
+    district.cli("agency", "submit", made, "--dir", district.directory)
+
+
+def _not_well(district):
+    return {each.name for each in status(district.directory).states if each.problem}
 
 
 def test_inboxes_states_tokens_and_quarantine_are_as_before(district, twice):
@@ -38,6 +58,24 @@ def test_inboxes_states_tokens_and_quarantine_are_as_before(district, twice):
     assert district.police.sent(last.id).state == "delivered"
     with district.desk() as desk:
         assert not any(desk.plan().values())
+
+
+def test_a_suspended_agency_hinders_nobody_is_named_and_is_ready_once_resumed(district, twice):
+    gateway = f"gateway-{NETTETAL}"
+    assert "register: agency-suspended" in district.told[0]
+    assert [line for line in district.told if "nicht bereit" in line] == district.told[:1]
+    assert district.told[0].startswith(gateway)
+    assert "meldeweg registry resume" in district.told[1]
+    assert not district.is_ready(gateway)
+    eventually(lambda: _not_well(district) == {gateway})
+    assert "agency-suspended" in str(status(district.directory).states)
+    waits = district.report(to=NETTETAL)
+    assert [warning.code for warning in waits.warnings] == ["recipient-suspended"]
+    district.cli("registry", "resume", NETTETAL, "--reason", "geklärt", "--dir", district.directory)
+    eventually(lambda: district.is_ready(gateway))
+    assert status(district.directory).exit_code == 0
+    district.becomes(waits.id, "delivered")
+    assert status_of(district, NETTETAL, POLICE) == AgencyStatus.ACTIVE
 
 
 def test_messages_go_on_in_order_and_none_comes_again(district, twice):

@@ -172,6 +172,7 @@ async def _bus(subject: Subject, clock: Clock, report: Report, *, known: bool) -
             report.checked.append(f"{name}: rights")
             anchor = keyfile.read_public_key(subject.anchor)
             tried = await gather_bus.rights(connection, subject.agency, anchor, clock)
+            report.findings = judging.unexplained(name, report.findings, tried)
             report.findings += judging.rights(name, tried)
     except Unavailable as exc:
         report.findings.append(Finding(name, "broker-unreachable", exc.code))

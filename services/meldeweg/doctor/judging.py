@@ -1,6 +1,6 @@
 """From facts to findings: pure, every limit in one place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -158,6 +158,12 @@ def rights(who: str, facts: RightsFacts) -> Iterator[Finding]:
         yield Finding(who, "acl-missing", f"READ {topic}")
     for topic in facts.refused_writes:
         yield Finding(who, "acl-missing", f"WRITE {topic}")
+
+
+def unexplained(who: str, found: Iterable[Finding], facts: RightsFacts) -> list[Finding]:
+    """Return what was found without what follows from a revocation: it may not read snapshots."""
+    follows = Finding(who, "snapshot-missing") if facts.status == "revoked" else None
+    return [each for each in found if each != follows]
 
 
 def service(who: str, facts: ServiceFacts) -> Iterator[Finding]:

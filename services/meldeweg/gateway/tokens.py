@@ -16,7 +16,7 @@ from meldeweg.gateway.api import auth
 from meldeweg.gateway.api.ports import Scope, Token
 from meldeweg.gateway.store import Store, connection
 from meldeweg.gateway.store import tokens as rows
-from meldeweg.gateway.store.database import FILE, migrate
+from meldeweg.gateway.store.database import FILE, migrate, version
 from meldeweg.gateway.store.lock import Lock
 from meldeweg.kernel.errors import Refused, Unavailable
 
@@ -85,7 +85,7 @@ def _file(directory: Path) -> Path:
 def _migrated(directory: Path) -> None:
     """Make the store if there is none; a running gateway has done so and holds the lock."""
     path = directory.resolve() / FILE
-    if path.exists():
+    if version(path) is not None:  # an empty file is what somebody left who was killed
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(path.parent / "gateway.lock")

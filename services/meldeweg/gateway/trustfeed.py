@@ -37,6 +37,10 @@ from meldeweg.kernel.trust.register import Register
 _SNAPSHOTS = topics.REGISTRY_SNAPSHOTS
 _REGISTRY = AgencyId("registry")  # whose topics `registry.*` are, in the list of quarantine
 _COUNTS = (AgreementStatus.IN_FORCE, AgreementStatus.RUN_OFF)
+_BRAKED = {
+    AgencyStatus.SUSPENDED: "agency-suspended",
+    AgencyStatus.REVOKED: "agency-revoked",
+}
 _UNTOLD_MAX = 100
 _SETTLED = 2.0  # seconds in which a few records are read; publishing twice is no harm
 _refused = counter("trust_refused", "Records of trust refused by this gateway", "code")
@@ -166,8 +170,8 @@ class TrustFeed:
         """Say for `/readyz` what this agency lacks to send and to receive."""
         if self._me not in self.register.agencies():
             return "not-enrolled"
-        if self.register.status(self._me) is AgencyStatus.REVOKED:
-            return "agency-revoked"
+        if (code := _BRAKED.get(self.register.status(self._me))) is not None:
+            return code  # first: what else is missing may only follow from it
         try:
             self._signer()
         except Unavailable as exc:

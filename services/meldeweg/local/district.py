@@ -5,21 +5,22 @@ offline keys of everybody lie in one directory here, which no real district woul
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from meldeweg.ceremony import district as ceremony
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
-from meldeweg.client import Gateway
-from meldeweg.gateway import tokens
-from meldeweg.gateway.api.ports import Scope
+from meldeweg.client import Agency, Gateway
 from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.clock import Clock, SystemClock
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.local import plan
+from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.local import case_token, held, plan
 from meldeweg.local.backbone import Backbone
 from meldeweg.local.files import private_directory, secret, write_private
 from meldeweg.local.pki import ServiceName
@@ -66,8 +67,10 @@ class DistrictPlan:
                 *(self._gateway(backbone, places, agency) for agency in self._agencies),
             ),
         )
-        for place in self._agencies.values():
-            _wait_until_all_are_known(place)
+        with Desk(registry.url, registry.token) as desk:
+            active = _active(desk) & self._agencies.keys()
+        for agency in active:
+            _wait_until_all_are_known(self._agencies[agency], active)
 
     def _registry(self, backbone: Backbone, places: Places, tokens_of: Path) -> ProcessSpec:
         return plan.registry(
@@ -81,27 +84,22 @@ class DistrictPlan:
         """Describe a gateway; its case system's token is made in its store before it runs."""
         process = f"gateway-{agency}"
         store = private_directory(backbone.directory / "gateways" / agency) / "store"
-        kept = tokens_of / process
-        if not kept.exists():
-            write_private(
-                kept,
-                tokens.create(store, "fallverfahren", Scope, self._clock.now()).encode(),
-            )
         return AgencyPlace(
             process,
             plan.url_of(backbone, process),
             backbone.pki.gateway(agency),
-            kept.read_text(encoding="ascii"),
+            case_token.kept(store, tokens_of / process, self._clock.now()),
             store,
         )
 
     def _gateway(self, backbone: Backbone, places: Places, agency: AgencyId) -> ProcessSpec:
-        return plan.gateway(
-            backbone,
-            agency,
-            store=self._agencies[agency].store,
-            keys=places.keys(agency),
-            anchor=places.anchor,
+        registry, own = self._services["registry"], self._agencies[agency]
+        spec = plan.gateway(
+            backbone, agency, store=own.store, keys=places.keys(agency), anchor=places.anchor
+        )
+        return replace(
+            spec,
+            ready=partial(held.gateway_answers, f"{own.url}/readyz", agency, registry),
         )
 
     def agencies(self) -> Mapping[AgencyId, AgencyPlace]:
@@ -117,14 +115,33 @@ def _service(backbone: Backbone, name: ServiceName, tokens_of: Path) -> ServiceP
     )
 
 
-def _wait_until_all_are_known(place: AgencyPlace) -> None:
-    """Return once a gateway knows what each partner reads: before, it could not send to it."""
+def unannounced(known: Iterable[Agency], partners: Collection[AgencyId]) -> list[AgencyId]:
+    """Return those of `partners` of whom a gateway that knows `known` does not know what they read.
+
+    Who else is enrolled does not count: it has no gateway here that could announce anything.
+    """
+    return sorted(set(partners) - {agency.id for agency in known if agency.reads})
+
+
+def _wait_until_all_are_known(place: AgencyPlace, partners: Collection[AgencyId]) -> None:
+    """Return once a gateway knows what each of `partners` reads: before, it can't send to it."""
     end = time.monotonic() + _PROVISIONED
     with Gateway(place.url, place.token) as gateway:
-        while not all(agency.reads for agency in gateway.agencies()):
+        while lacking := unannounced(gateway.agencies(), partners):
             if time.monotonic() > end:
-                raise Unavailable("partners-not-announced", place.process)
+                raise Unavailable(
+                    "partners-not-announced", f"{place.process}: {', '.join(lacking)}"
+                )
             time.sleep(0.1)
+
+
+def _active(desk: Desk) -> set[AgencyId]:
+    """Return who may exchange: the others' gateways can announce nothing."""
+    return {
+        AgencyId(each["agency"])
+        for each in desk.agencies()
+        if each["status"] == AgencyStatus.ACTIVE
+    }
 
 
 def _auditors(tokens_of: Path) -> Path:

@@ -16,6 +16,8 @@ from meldeweg.local.pki import Credential
 from meldeweg.local.ports import LOOPBACK
 
 _TIMEOUT = 2.0  # seconds
+_READ = 8192  # bytes of an answer
+_SHOWN = 400
 # ApiVersions, version 0, correlation 7, client "probe" (Kafka protocol guide). The answer comes
 # only when the handshake with our certificate went through and the broker handles requests.
 _API_VERSIONS = struct.pack(">ihhih5s", 15, 18, 0, 7, 5, b"probe")
@@ -23,18 +25,28 @@ _API_VERSIONS = struct.pack(">ihhih5s", 15, 18, 0, 7, 5, b"probe")
 
 def http_answers(url: str) -> None:
     """Return when `GET url` gives 200."""
+    demand_ok(url, *http_get(url))
+
+
+def demand_ok(url: str, status: int, body: bytes) -> None:
+    """Raise `Unavailable(not-ready)`, saying what was answered, unless that was 200."""
+    if status != http.client.OK:
+        shown = body[:_SHOWN].decode(errors="replace")
+        raise Unavailable("not-ready", f"{url}: {status} {shown}")
+
+
+def http_get(url: str) -> tuple[int, bytes]:
+    """Return status and body of `GET url`; `Unavailable(not-ready)` where nothing answers."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
     try:
         connection.request("GET", parts.path)
         response = connection.getresponse()
-        body = response.read(400)
+        return response.status, response.read(_READ)
     except (OSError, http.client.HTTPException) as exc:
         raise Unavailable("not-ready", f"{url}: {exc}") from exc
     finally:
         connection.close()
-    if response.status != http.client.OK:
-        raise Unavailable("not-ready", f"{url}: {response.status} {body.decode(errors='replace')}")
 
 
 def kafka_answers(port: int, credential: Credential) -> None:

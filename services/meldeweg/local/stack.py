@@ -1,8 +1,9 @@
 """The whole backbone of one directory, from nothing to ready and back to nothing.
 
-Guarantees: one stack per directory; `stack.json` is there exactly while everything is ready, and
-tells the process ids of the moment; whatever goes wrong while it starts, nothing is left running.
-A second start goes on with the state of the first. Trusts the plan to describe what it starts.
+Guarantees: one stack per directory; `stack.json` is there exactly while everything is ready (or
+held back by the register's brake, which is told), and tells the process ids of the moment; whatever
+goes wrong while it starts, nothing is left running. A second start goes on with the state of the
+first. Trusts the plan to describe what it starts.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from meldeweg.kernel.errors import Fatal, Refused
-from meldeweg.local import description, roster
+from meldeweg.local import description, held, roster
 from meldeweg.local.backbone import Backbone
 from meldeweg.local.broker import Nodes
 from meldeweg.local.description import (
@@ -189,6 +190,10 @@ class Stack:
         ]
         with self._phase(stage.title):
             self.timings.ready_after |= self._supervisor.start_stage(specs, self._interrupted)
+        for spec in specs:
+            if spec.name in self._supervisor.held:
+                for line in held.told(spec.name, self._supervisor.held[spec.name]):
+                    self._progress.say(line)
 
     @contextmanager
     def _phase(self, title: str) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """Starts processes in order of need, starts again what ends, stops all in reverse.
 
-Guarantees: a stage starts only when the one before it is ready; when a start fails, everything is
-stopped again; a process that ends is started again with backoff, or left alone when told so; after
-`stop` nothing runs. Trusts the keeper for the case that this process is killed.
+Guarantees: a stage starts only when the one before it is ready, or held back (`Held`); when a start
+fails, everything is stopped again; a process that ends is started again with backoff, or left alone
+when told so; after `stop` nothing runs. Trusts the keeper for the case that this process is
+killed.
 Not for several threads at once: `start` and `stop` belong to the caller, tending to one thread in
 between, which `stop` ends first.
 """
@@ -20,7 +21,7 @@ from meldeweg.local import roster
 from meldeweg.local.backoff import delay, ends_that_count
 from meldeweg.local.journal import Journal
 from meldeweg.local.keeper import Keeper
-from meldeweg.local.processes import Child, ProcessSpec
+from meldeweg.local.processes import Child, Held, ProcessSpec
 
 _LOOK_EVERY = 0.2  # seconds between looks at all processes
 
@@ -61,6 +62,7 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._journal = Journal(self._logs, self._clock)
         self._charges: dict[str, _Charge] = {}
+        self.held: dict[str, Held] = {}  # what was not ready at its start, and why that is fine
         self._stages = 0
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,6 +78,7 @@ class Supervisor:
     ) -> dict[str, float]:
         """Start all of `specs`, wait until all are ready; return the seconds each one took.
 
+        One that is held back is not waited for: it is in `held`, and is tended like the others.
         Raises `Fatal(process-ended)`, `Unavailable(process-not-ready)`, or `Interrupted` as soon as
         `interrupted` says so; what runs by then is for `stop`.
         """
@@ -92,9 +95,9 @@ class Supervisor:
             if interrupted():
                 raise Interrupted
             self._look_after_all(below=self._stages - 1)
-            waiting = [spec for spec in waiting if not self._is_ready(spec, begun)]
+            waiting = [spec for spec in waiting if not self._is_settled(spec, begun)]
             for spec in specs:
-                if spec not in waiting and spec.name not in took:
+                if spec not in waiting and spec.name not in took and spec.name not in self.held:
                     took[spec.name] = time.monotonic() - begun
             if waiting:
                 time.sleep(_LOOK_EVERY / 2)
@@ -122,10 +125,15 @@ class Supervisor:
         self._keeper.close()
         roster.path_in(self._directory).unlink(missing_ok=True)
 
-    def _is_ready(self, spec: ProcessSpec, begun: float) -> bool:
+    def _is_settled(self, spec: ProcessSpec, begun: float) -> bool:
+        """Say whether it is ready or held back; raise when it ended, or takes too long."""
         child = self._charges[spec.name].child
         try:
             spec.ready()
+        except Held as exc:
+            self.held[spec.name] = exc
+            self._journal.write("process_held", process=spec.name, why=str(exc))
+            return True
         except Unavailable as exc:
             reason = str(exc)
         else:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ from meldeweg.local import keeper_process, roster
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.output import log_path
 from meldeweg.local.ports import Ports
-from meldeweg.local.processes import Child
+from meldeweg.local.processes import Child, Held
 from meldeweg.local.supervisor import Supervisor
 
 
@@ -188,6 +189,25 @@ def test_one_that_never_gets_ready_is_named_with_what_is_missing(directory, port
     assert failed.value.code == "process-not-ready"
     assert "slow" in failed.value.detail
     assert "503" in failed.value.detail
+
+
+def test_one_that_is_held_back_is_not_waited_for_but_tended(directory, port):
+    def ready():
+        raise Held("agency-suspended", "invented")
+
+    with Running(directory) as it:
+        waits = replace(spec("waits", port("waits")), ready=ready)
+        took = it.supervisor.start_stage([waits, spec("well", port("well"))])
+        assert took.keys() == {"well"}
+        assert {name: why.detail for name, why in it.supervisor.held.items()} == {
+            "waits": "invented"
+        }
+        it.supervisor.tend()
+        before = it.supervisor.pids["waits"]
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: it.supervisor.pids["waits"] != before)
+    held = [e for e in events(directory) if e["event"] == "process_held"]
+    assert [(e["process"], e["why"]) for e in held] == [("waits", "agency-suspended: invented")]
 
 
 def test_foreign_output_becomes_json_lines_and_json_lines_stay(directory, port):

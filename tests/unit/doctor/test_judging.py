@@ -38,6 +38,14 @@ def codes(found):
     return [each.code for each in found]
 
 
+def test_a_revoked_agency_is_not_blamed_for_the_snapshots_it_may_not_read():
+    lacking = list(judging.snapshot(WHO, SnapshotFacts(None), NOW))
+    others = [Finding(WHO, "acl-missing", "READ x"), Finding("other", "snapshot-missing")]
+    for status, found in (("revoked", others), ("suspended", [*lacking, *others])):
+        facts = RightsFacts(status, (), ())
+        assert judging.unexplained(WHO, [*lacking, *others], facts) == found
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -318,6 +318,13 @@ async def test_held_topics_follow_the_status(world, feed):
     assert feed.lost() == {topics.inbox(KREIS, POLICE): "recipient-revoked"}
 
 
+async def test_a_suspended_agency_says_so_until_it_is_resumed(world, feed):
+    for n, status, said in ((1, "suspended", "agency-suspended"), (2, "active", None)):
+        token = issue.change_status(world.anchor, POLICE, AgencyStatus(status), n, "Probe", NOW)
+        await feed.handle([feed.topics.add(topics.REGISTRY_AGENCIES, token)])
+        assert feed.missing() == said
+
+
 async def test_a_revoked_agency_says_so_and_nothing_of_its_own_arrives_anywhere(world, feed):
     token = issue.change_status(world.anchor, POLICE, AgencyStatus.REVOKED, 1, "Probe", NOW)
     await feed.handle([feed.topics.add(topics.REGISTRY_AGENCIES, token)])

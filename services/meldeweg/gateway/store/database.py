@@ -126,11 +126,11 @@ class Store:
 
 def migrate(path: Path) -> None:
     """Bring the store to HEAD in a process of its own; the caller holds the lock."""
-    version = _version(path)
-    if version == HEAD:
+    found = version(path)
+    if found == HEAD:
         return
-    if version is not None and version > HEAD:
-        raise Fatal("store-newer", f"version {version}; this software reads {HEAD}")
+    if found is not None and found > HEAD:
+        raise Fatal("store-newer", f"version {found}; this software reads {HEAD}")
     log.info("store_migrating", version=HEAD)
     connection.open_writer(path).close()
     done = subprocess.run(  # noqa: S603 - our own module
@@ -142,10 +142,11 @@ def migrate(path: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise Fatal("store-migration-failed", f"{version} to {HEAD}: exit {done.returncode}")
+        raise Fatal("store-migration-failed", f"{found} to {HEAD}: exit {done.returncode}")
 
 
-def _version(path: Path) -> str | None:
+def version(path: Path) -> str | None:
+    """Return the migration that a store has reached; None: there is none, or an empty one."""
     if not path.exists() or path.stat().st_size == 0:
         return None
     db = connection.open_writer(path)
