@@ -1,6 +1,10 @@
 """A gateway is held back by the brake and by nothing else; every other reason stays one."""
 
 import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,3 +101,46 @@ def test_what_is_no_answer_of_a_gateway_holds_nothing_back(ask, body):
     with pytest.raises(Unavailable) as found:
         ask((503, body))
     assert not isinstance(found.value, Held)
+
+
+@contextmanager
+def answering(pages):
+    """Run a server that answers each path of `pages` with its (status, body)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = pages[self.path]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_gateway_and_registry_are_asked_over_http():
+    pages = {"/readyz": answer(SUSPENDED)}
+    with answering(pages) as url:
+        registry = SimpleNamespace(url=url, token="invented")
+        for status, expected in (("suspended", Held), ("active", Unavailable)):
+            listed = [{"agency": "x", "status": "active"}, {"agency": KEMPEN, "status": status}]
+            pages["/v1/agencies"] = (200, json.dumps(listed).encode())
+            with pytest.raises(Unavailable) as found:
+                held.gateway_answers(f"{url}/readyz", KEMPEN, registry)
+            assert type(found.value) is expected
+        pages["/v1/agencies"] = (503, b"{}")
+        with pytest.raises(Unavailable) as found:
+            held.gateway_answers(f"{url}/readyz", KEMPEN, registry)
+        assert type(found.value) is Unavailable
+        pages["/readyz"] = answer({}, 200)
+        held.gateway_answers(f"{url}/readyz", KEMPEN, registry)
