@@ -1,4 +1,6 @@
-"""Administers in a process of its own, for some seconds: prints how often each look ended how."""
+"""Administers in a process of its own until each look went well and one did not, and some seconds
+longer; at most for a time. Prints how often each look ended how.
+"""
 
 import asyncio
 import json
@@ -11,6 +13,8 @@ from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.errors import Unavailable
 
+_LONGER = 3.0  # seconds
+
 
 async def main(seconds, bootstrap, ca, cert, key):
     admin = Admin(Connection(bootstrap, Path(ca), Path(cert), Path(key), "looker"), timeout=2)
@@ -20,8 +24,10 @@ async def main(seconds, bootstrap, ca, cert, key):
         "configs": lambda: admin.configs(["registry.agencies"]),
         "topic_ids": lambda: admin.topic_ids(["registry.agencies"]),
     }
-    found, until = Counter(), time.monotonic() + float(seconds)
+    found, until, seen = Counter(), time.monotonic() + float(seconds), False
     while time.monotonic() < until:
+        if not seen and all(found[name] for name in (*looks, "topics unavailable")):
+            seen, until = True, min(until, time.monotonic() + _LONGER)
         for name, look in looks.items():
             try:
                 await look()

@@ -170,19 +170,18 @@ async def test_a_broker_that_fenced_itself_ends_nobody_who_administers(fencing):
     right = Acl(Resource.TOPIC, Pattern.LITERAL, "x", "gw-x", Operation.READ)
     await until_done(lambda: setup.create_acls([right]))
     looker = await asyncio.create_subprocess_exec(
-        sys.executable, Path(__file__).parent / "looker.py", "6",
+        sys.executable, Path(__file__).parent / "looker.py", "90",
         *map(str, (fencing.bootstrap, me.ca, me.cert, me.key)),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await looker.communicate()
     assert looker.returncode == 0, err.decode()
     found = json.loads(out)
-    assert found["topics unavailable"]  # it was fenced meanwhile
-    assert found["acls"]
-    assert found["configs"]
+    assert found.get("topics unavailable")  # it was fenced meanwhile
+    assert {"acls", "configs", "topic_ids"} <= found.keys()
 
 
-async def until_done(call, seconds=30):
+async def until_done(call, seconds=90):
     """Try until the broker takes it: fenced, it names no controller."""
     until = time.monotonic() + seconds
     while True:
