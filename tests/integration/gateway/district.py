@@ -28,9 +28,11 @@ from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.trust.register import Register
+from meldeweg.local.bootstrap import registry_rights
 from meldeweg.local.broker import Broker
 from meldeweg.registry.apply import Provisioner
 
@@ -45,6 +47,14 @@ FAST = {
     "MELDEWEG_OUTBOX__LOOK_EVERY": "0.5",
     "MELDEWEG_OUTBOX__FREE_MIN": "0",
 }
+
+
+async def _sees_rights(admin):
+    """Say whether the first right is in force: none at all looks as if one might not look."""
+    try:
+        return bool(await admin.acls())
+    except Refused:
+        return False
 
 
 class District:
@@ -85,6 +95,10 @@ class District:
         admin = Admin(self.connection())
         provisioner = Provisioner(self.register, admin, self.clock, replication=1, period=60)
         try:
+            await admin.create_acls(registry_rights("service-registry"))
+            async with asyncio.timeout(60):
+                while not await _sees_rights(admin):  # noqa: ASYNC110 - the broker tells nobody
+                    await asyncio.sleep(0.1)
             await provisioner.reconcile()
         finally:
             await admin.close()

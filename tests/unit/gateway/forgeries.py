@@ -450,8 +450,8 @@ def _signature_forged(world):
     return Case(message(world), without=(good,), more=((topics.REGISTRY_AGREEMENTS, forged),))
 
 
-@_forged("made before the agreement's term", "agreement-not-begun", End.REFUSED)
-def _before_the_term(world):
+@_forged("made long before its agreement was signed", "agreement-unsigned", End.PARKED_REFUSED)
+def _before_it_was_signed(world):
     return Case(message(world, context_changes={"created": NOW.replace(year=2021)}))
 
 

@@ -243,7 +243,7 @@ class TestStep9:
         record = world.message(context_changes={"agreement": Digest.of(b"something else")})
         assert code(world, record) == ("agreement-unknown", True)
 
-    def test_a_message_made_before_the_term(self, world):
+    def test_a_message_made_before_its_agreement_was_signed(self, world):
         record = world.message()
         told = statements.parse(record.header("statement"))
         text = told.context_bytes.replace(b'"created":"2026', b'"created":"2021')
@@ -253,7 +253,7 @@ class TestStep9:
         # the sealed parts belong to the old context; so the term is judged on an honest draft
         assert code(world, moved)[0] == "envelope-aad-mismatch"
         early = world.message(context_changes={"created": NOW.replace(year=2021)})
-        assert code(world, early) == ("agreement-not-begun", False)
+        assert code(world, early) == ("agreement-unsigned", True)
 
     @pytest.mark.parametrize(
         ("changes", "wanted"),
