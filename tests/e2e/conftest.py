@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from e2e.stage import District
-from meldeweg.local.jars import broker_jars
+from javas import archived
 
 _HERE = Path(__file__).parent
 _LAST = ("test_goes_on", "test_nothing_readable", "test_revoked")
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")  # it ends with the last file here, and costs the others nothing
 def district(tmp_path_factory):
-    broker_jars()  # fetched once on a fresh machine, and no part of how long a start takes
+    archived(tmp_path_factory.mktemp("java"))  # as the jars: once, and no part of a start's time
     running = District(tmp_path_factory.mktemp("district"))
     running.start()
     try:

@@ -2,7 +2,13 @@
 
 import pytest
 
+from javas import archived
 from meldeweg.local.broker import Broker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def archive(tmp_path_factory):
+    return archived(tmp_path_factory.mktemp("java"))
 
 
 @pytest.fixture(scope="package")

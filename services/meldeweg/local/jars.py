@@ -38,7 +38,7 @@ def broker_jars(cache: Path | None = None, manifest: Path | None = None) -> list
     expected = read_manifest(manifest or deployed("broker", "jars.sha256"))
     directory = (cache or cache_directory()) / f"kafka-{KAFKA}"
     if not directory.is_dir():
-        with _locked(directory.with_suffix(".lock")):
+        with locked(directory.with_suffix(".lock")):
             if not directory.is_dir():
                 _resolve_into(directory, expected)
     if wrong := differing(directory, expected):
@@ -63,12 +63,13 @@ def differing(directory: Path, expected: dict[str, str]) -> list[str]:
     """Return the names of what is there but not on the list, on it but not there, or changed."""
     found = {path.name: path for path in directory.iterdir()}
     changed = [
-        name for name in found.keys() & expected.keys() if _sha256(found[name]) != expected[name]
+        name for name in found.keys() & expected.keys() if sha256(found[name]) != expected[name]
     ]
     return sorted({*changed, *(found.keys() ^ expected.keys())})
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the digest of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -101,7 +102,7 @@ def _wrong_at_its_origin(wrong: list[str], expected: dict[str, str], repository:
         str(path)
         for name in wrong
         for path in sorted(repository.rglob(name))
-        if path.is_file() and _sha256(path) != expected.get(name)
+        if path.is_file() and sha256(path) != expected.get(name)
     ]
     advice = (
         f"they lie in the Maven cache; remove {', '.join(there)} to have them fetched again"
@@ -113,8 +114,8 @@ def _wrong_at_its_origin(wrong: list[str], expected: dict[str, str], repository:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let two stacks that start at once resolve only once."""
+def locked(path: Path) -> Iterator[None]:
+    """Let two stacks that start at once make only once what both need."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,5 +1,8 @@
 """Administers in a process of its own until each look went well and one did not, and some seconds
 longer; at most for a time. Prints how often each look ended how.
+
+The looks go side by side: one after the other they keep step with the broker's fencing, and one of
+them may then never meet a broker that answers.
 """
 
 import asyncio
@@ -25,16 +28,20 @@ async def main(seconds, bootstrap, ca, cert, key):
         "topic_ids": lambda: admin.topic_ids(["registry.agencies"]),
     }
     found, until, seen = Counter(), time.monotonic() + float(seconds), False
-    while time.monotonic() < until:
-        if not seen and all(found[name] for name in (*looks, "topics unavailable")):
-            seen, until = True, min(until, time.monotonic() + _LONGER)
-        for name, look in looks.items():
+
+    async def look_on(name, look):
+        nonlocal until, seen
+        while time.monotonic() < until:
             try:
                 await look()
                 found[name] += 1
             except Unavailable:
                 found[f"{name} unavailable"] += 1
-        await asyncio.sleep(0.02)
+            if not seen and all(found[each] for each in (*looks, "topics unavailable")):
+                seen, until = True, min(until, time.monotonic() + _LONGER)
+            await asyncio.sleep(0.02)
+
+    await asyncio.gather(*(look_on(*each) for each in looks.items()))
     sys.stdout.write(json.dumps(found))
 
 

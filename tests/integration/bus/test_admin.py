@@ -156,7 +156,7 @@ def fencing(tmp_path, monkeypatch):
 
     def slow(*args, **more):
         text = usual(*args, **more)
-        return f"{text}broker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=2500\n"
+        return f"{text}broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=2500\n"
 
     monkeypatch.setattr(local_broker, "server_properties", slow)
     with Broker(tmp_path) as broker:
