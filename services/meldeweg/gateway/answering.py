@@ -22,7 +22,7 @@ from meldeweg.gateway.store.receipt_out import ReceiptOut
 from meldeweg.gateway.store.received import Received
 from meldeweg.kernel import failpoints, strictjson
 from meldeweg.kernel.errors import Refused
-from meldeweg.kernel.ids import MessageId
+from meldeweg.kernel.ids import AgencyId, MessageId
 from meldeweg.kernel.statement import ReceiptKind
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
 from meldeweg.kernel.trust.view import View
@@ -35,7 +35,7 @@ async def give(
     store: Store, desk: Desk, row: Received, order: ReceiptOrder
 ) -> tuple[ReceiptAnswer, bool]:
     """Carry out an order; return the answer and whether the receipt is new."""
-    check_order(order, desk.view)
+    check_order(order, desk.view, {desk.me, row.sender})
     for before in store.peek(lambda db: receipt_out.of(db, row.seq)):
         if before.kind is order.kind and reopening.said(desk, row, before) == _said(order):
             return _answer(row.state, before), False
@@ -47,8 +47,8 @@ async def give(
     return _answer(state, given), True
 
 
-def check_order(order: ReceiptOrder, view: View) -> None:
-    """Which members go together; what the state allows comes later."""
+def check_order(order: ReceiptOrder, view: View, parties: set[AgencyId]) -> None:
+    """Which members go together; what the state allows comes later. `parties`: of the message."""
     if order.kind is ReceiptKind.DELIVERED:
         raise Refused("receipt-not-allowed", "the gateway's own")
     if (order.kind is ReceiptKind.REFUSED) is not (order.code is not None):
@@ -59,6 +59,8 @@ def check_order(order: ReceiptOrder, view: View) -> None:
         raise Refused("receipt-incomplete", "who is responsible belongs to not-responsible")
     if order.responsible is not None:
         view.agency(order.responsible)
+        if order.responsible in parties:
+            raise Refused("receipt-incomplete", "who is responsible is neither of us two")
 
 
 def _actor(store: Store, desk: Desk, row: Received, order: ReceiptOrder) -> str:

@@ -22,7 +22,12 @@ from meldeweg.registry.apply import Provisioner
 from meldeweg.registry.provisioning import Difference
 from meldeweg.registry.submit import Desk
 
-_STATUS = {"agency-unknown": 404, "agency-revoked": 409, "status-superseded": 409}
+_STATUS = {
+    "agency-unknown": 404,
+    "agency-revoked": 409,
+    "record-superseded": 409,
+    "status-superseded": 409,
+}
 
 
 class StatusChange(Frozen):

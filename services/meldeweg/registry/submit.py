@@ -68,8 +68,10 @@ class Desk:
 
     async def _keep(self, value: bytes) -> str:
         topic = topic_of(value)
-        self._register.trial().admit(topic, value)
+        trial = self._register.trial()
+        trial.admit(topic, value)
         _check_counts(self._register, value)
+        await self._check_changes(trial, topic, value)
         await self._book.keep([(topic, value)])
         # From here a crash loses nothing.
         self._register.apply(topic, value)
@@ -77,6 +79,19 @@ class Desk:
         self._lacking.set()
         await failpoints.reach("registry.kept")
         return topic
+
+    async def _check_changes(self, trial: View, topic: str, value: bytes) -> None:
+        """Refuse what the anchor signed and what is older than what counts: nobody takes a 201
+        for a name, a principal or a key that changed. The same bytes again are fine.
+        """
+        if topic != topics.REGISTRY_AGENCIES or signing.typ_of(value) is Typ.STATUS:
+            return
+        if trial.of_the_anchor() != self._register.of_the_anchor():
+            return
+        if Digest.of(value) not in self._feed.seen[topic] and value not in await self._book.of(
+            topic
+        ):
+            raise Refused("record-superseded", "what counts is as new or newer")
 
     async def set_status(
         self, agency: AgencyId, status: AgencyStatus, reason: str, now: datetime

@@ -1,16 +1,18 @@
 """What operators must know, from statements, receipts and heartbeats alone: pure, no content.
 
 Guarantees: a message counts as open until a verified receipt, or its sender's retraction, ends
-it, whatever order the topics are read in; a record that comes again changes nothing. Bounded: of an
-open message only what is shown is kept, of one that has ended its digest, and from `delete_after`
-on it is forgotten, ended or not; an open message for which there is no room is told
-(`open-too-many`), never passed over in silence.
+it, whatever order the topics are read in; a record that comes again changes nothing. What a gateway
+refused of itself is not open, and is so again if it was produced once more and then delivered, as
+its sender's gateway counts it. Bounded: of an open or a refused message only what is shown is kept,
+of one that has ended its digest, and from `delete_after` on it is forgotten, ended or not; an open
+message for which there is no room is told (`open-too-many`), never passed over in silence.
 Trusts: the caller has verified every signature.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import TypeVar, cast
 
 from meldeweg.kernel.errors import Refused
@@ -18,15 +20,21 @@ from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, MessageId
 from meldeweg.kernel.statement import Context, ReceiptKind, Statement, Urgency
 
-# Some 560 bytes for each open message and 250 for each other: 250 MiB at most, with all full. A
+# Some 560 bytes for each open or refused message and 250 for each other: 360 MiB, with all full. A
 # district sends a few thousand messages a year.
 _OPEN_MAX = 200_000
 _REMEMBERED_MAX = 200_000  # ended digests, so that a message produced again stays ended
 _WORDS_MAX = 10_000
-# Erased is only what was taken, refused or taken back: nobody waits for it any more.
-_ENDING = (ReceiptKind.ACKNOWLEDGED, ReceiptKind.REFUSED, ReceiptKind.ERASED)
 
 _Word = TypeVar("_Word", bound=str)
+
+
+class _Said(IntEnum):
+    """What a recipient said of a message; of two words, in whatever order, the higher counts."""
+
+    REFUSED = 1  # by its gateway: produced again, it may be delivered
+    DELIVERED = 2
+    ENDED = 3  # by a person. Erased is only what was taken, refused or taken back: nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,8 @@ class Ledger:
     events: Counter[tuple[AgencyId, EventKind]] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)  # reason code -> records not understood
     _ended: dict[Digest, None] = field(default_factory=dict)
-    _early: dict[tuple[Digest, AgencyId], ReceiptKind] = field(default_factory=dict)
+    _refused: dict[Digest, Open] = field(default_factory=dict)  # by a gateway, not by a person
+    _early: dict[tuple[Digest, AgencyId], _Said] = field(default_factory=dict)
     _retracted: dict[tuple[Digest, AgencyId], None] = field(default_factory=dict)
     _told: dict[tuple[AgencyId, MessageId], None] = field(default_factory=dict)
     _words: dict[str, str] = field(default_factory=dict)  # one object for all that are equal
@@ -96,22 +105,32 @@ class Ledger:
         `Refused("open-too-many")` when there is no room for one more that is open.
         """
         digest, context = statement.digest, statement.context
-        if digest in self._ended or digest in self.open:
+        if digest in self._ended or self._known(digest):
             return
         early = self._early.pop((digest, context.to), None)
-        taken_back = (digest, context.sender) in self._retracted
-        if taken_back or early in _ENDING:
+        if (digest, context.sender) in self._retracted or early is _Said.ENDED:
             _remember(self._ended, digest, None)
-        else:
-            if len(self.open) >= _OPEN_MAX:
-                raise Refused("open-too-many", "messages that nobody took")
-            self.open[digest] = self._opened(
-                digest, context, since, delivered=early is ReceiptKind.DELIVERED
-            )
+            return
+        message = self._opened(digest, context, since)
+        self._wait(message)
+        if early is not None:
+            self._apply(message, early)
 
-    def _opened(
-        self, digest: Digest, context: Context, since: datetime, *, delivered: bool
-    ) -> Open:
+    def _known(self, digest: Digest) -> Open | None:
+        return self.open.get(digest) or self._refused.get(digest)
+
+    def _wait(self, message: Open) -> None:
+        if message.digest not in self.open and len(self.open) >= _OPEN_MAX:
+            raise Refused("open-too-many", "messages that nobody took")
+        self._refused.pop(message.digest, None)
+        self.open[message.digest] = message
+
+    def _end(self, digest: Digest) -> None:
+        self.open.pop(digest, None)
+        self._refused.pop(digest, None)
+        _remember(self._ended, digest, None)
+
+    def _opened(self, digest: Digest, context: Context, since: datetime) -> Open:
         assert context.urgency is not None, "kind == message"
         assert context.ack_by is not None, "kind == message"
         return Open(
@@ -123,7 +142,6 @@ class Ledger:
             ack_by=context.ack_by,
             delete_after=self._same(context.delete_after),
             since=since,
-            delivered=delivered,
         )
 
     def _same(self, word: _Word) -> _Word:
@@ -136,21 +154,24 @@ class Ledger:
         """Take in a receipt; only the recipient can speak for a message, else `Refused`."""
         about = context.receipt
         assert about is not None
-        known = self.open.get(about.of)
+        known = self._known(about.of)
         if known is None:
             if about.of not in self._ended:
-                self._early_receipt(about.of, context.sender, about.kind)
+                key, said = (about.of, context.sender), _said(context)
+                _remember(self._early, key, max(said, self._early.get(key, said)))
         elif known.to != context.sender:
             raise Refused("receipt-foreign", "not the recipient of the message it speaks of")
-        elif about.kind in _ENDING:
-            del self.open[about.of]
-            _remember(self._ended, about.of, None)
         else:
-            self.open[about.of] = replace(known, delivered=True)
+            self._apply(known, _said(context))
 
-    def _early_receipt(self, digest: Digest, speaker: AgencyId, kind: ReceiptKind) -> None:
-        if self._early.get((digest, speaker)) not in _ENDING:
-            _remember(self._early, (digest, speaker), kind)
+    def _apply(self, message: Open, said: _Said) -> None:
+        if said is _Said.ENDED:
+            self._end(message.digest)
+        elif said is _Said.DELIVERED:
+            self._wait(replace(message, delivered=True))
+        elif not message.delivered:  # else an old word, again: a gateway refuses nothing it has
+            self.open.pop(message.digest, None)
+            _remember(self._refused, message.digest, message)
 
     def heartbeat(self, body: Heartbeat, at: datetime) -> None:
         known = self.pulses.get(body.agency)
@@ -167,20 +188,19 @@ class Ledger:
 
     def _take_back(self, digest: Digest, speaker: AgencyId) -> None:
         """End what its sender retracted, perhaps before the message itself is read."""
-        known = self.open.get(digest)
+        known = self._known(digest)
         if known is None:
             _remember(self._retracted, (digest, speaker), None)
         elif known.sender == speaker:
-            del self.open[digest]
-            _remember(self._ended, digest, None)
+            self._end(digest)
 
     def forget(self, now: datetime) -> int:
         """Drop what is past its `delete_after` (I9); return how many were still open."""
         today = now.date().isoformat()  # days as text sort as they count
         past = [each.digest for each in self.open.values() if each.delete_after <= today]
-        for digest in past:
-            del self.open[digest]
-            _remember(self._ended, digest, None)
+        gone = [each.digest for each in self._refused.values() if each.delete_after <= today]
+        for digest in (*past, *gone):
+            self._end(digest)
         return len(past)
 
     # -- what is asked -----------------------------------------------------------------------
@@ -200,6 +220,16 @@ class Ledger:
     def by_urgency(self, found: list[Open]) -> dict[tuple[Urgency, bool], int]:
         """Count by urgency and exercise: exercises must not wake anyone."""
         return Counter((each.urgency, each.exercise) for each in found)
+
+
+def _said(context: Context) -> _Said:
+    about = context.receipt
+    assert about is not None, "kind == receipt"
+    if about.kind is ReceiptKind.DELIVERED:
+        return _Said.DELIVERED
+    # Only what a person gives has something sealed (docs/spec/message.md, section 8).
+    by_gateway = about.kind is ReceiptKind.REFUSED and context.record_sha256 is None
+    return _Said.REFUSED if by_gateway else _Said.ENDED
 
 
 _K = TypeVar("_K")

@@ -21,6 +21,7 @@ import meldeweg
 from meldeweg.ceremony import district as ceremony
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
+from meldeweg.kernel import signing
 from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import client_options
@@ -31,6 +32,8 @@ from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
+from meldeweg.kernel.signing import Typ
+from meldeweg.kernel.trust.objects import Enrolment
 from meldeweg.local.bootstrap import bootstrap, connection, registry_rights
 from meldeweg.local.ports import Ports
 
@@ -192,6 +195,11 @@ class Stage:
             while any(desk.plan().values()):
                 assert time.monotonic() < end, desk.plan()
                 time.sleep(0.05)
+
+    def enrolment(self, agency):
+        """Return what the anchor last signed of an agency."""
+        value = self.places.issued(f"2-{agency}").read_bytes()
+        return Enrolment.read_signed(signing.parse(value, Typ.ENROLMENT).payload, "made-here")
 
     # -- what a gateway finds at the broker -----------------------------------------------------
 

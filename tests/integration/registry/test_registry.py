@@ -14,9 +14,10 @@ from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.signing import Typ
-from meldeweg.kernel.trust.issue import change_status
-from meldeweg.kernel.trust.objects import AgencyStatus
+from meldeweg.kernel.trust.issue import change_status, signed
+from meldeweg.kernel.trust.objects import AgencyStatus, ServiceKey
 from meldeweg.registry.provisioning import trust_group
 
 INBOX = topics.inbox(OFFICE, POLICE)
@@ -87,6 +88,39 @@ async def test_a_revoked_agency_can_only_learn_it_when_the_desk_answers(stage):
             desk.set_status(OFFICE, AgencyStatus.ACTIVE, "zurück")
 
 
+def test_an_enrolment_or_a_services_key_that_changes_nothing_is_refused(stage):
+    stage.start()
+    stage.hand_in_all()
+    anchor = keyfile.read_signing_key(stage.places.offline("anchor.jwk"))
+    now = SystemClock().now()
+    jwk = SigningKey.generate().public.public_jwk()
+    before = stage.enrolment(OFFICE)
+
+    def renamed(name, at):
+        return signed(before.model_copy(update={"name": name, "at": at}), anchor)
+
+    def certified(verify_until, at):
+        body = ServiceKey(
+            v=1, service="audit", key=jwk, not_before=now, verify_until=verify_until, at=at
+        )
+        return signed(body, anchor)
+
+    with stage.desk() as desk:
+        newer, older = renamed("Neu", now), renamed("Alt", now - timedelta(days=400))
+        desk.submit(newer)
+        desk.submit(newer)  # the same again is the same
+        with pytest.raises(Refused, match="record-superseded"):
+            desk.submit(older)
+        (name,) = (each["name"] for each in desk.agencies() if each["agency"] == OFFICE)
+        assert name == "Neu"
+        long, short = now + timedelta(days=90), now + timedelta(days=60)
+        desk.submit(certified(long, now))
+        with pytest.raises(Refused, match="record-superseded"):
+            desk.submit(certified(short, now - timedelta(seconds=1)))
+        desk.submit(certified(short, now + timedelta(seconds=1)))
+        desk.submit(certified(long, now))  # known: nothing is asked of it
+
+
 def test_a_change_of_status_that_changes_nothing_is_refused(stage):
     stage.start()
     stage.hand_in_all()
@@ -105,6 +139,8 @@ def test_a_change_of_status_that_changes_nothing_is_refused(stage):
                 desk.submit(change(AgencyStatus.ACTIVE, n))
         with pytest.raises(Refused, match="status-number-jumps"):
             desk.submit(change(AgencyStatus.ACTIVE, 2**53 - 1))  # none could ever follow it
+        with pytest.raises(Refused, match="reason-malformed"):
+            desk.set_status(OFFICE, AgencyStatus.ACTIVE, "zurück\0")
         assert desk.status_number(OFFICE) == 4
         desk.submit(change(AgencyStatus.ACTIVE, 5))
         desk.submit(change(AgencyStatus.REVOKED, 1))  # counts with any number

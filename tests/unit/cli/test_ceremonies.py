@@ -306,6 +306,8 @@ def hand(run, tmp_path):
          "enrolment-malformed", 1),
         (("agency", "enrol", "a", "--name", "\udc80", "--identity", "@police.pub.jwk", "ENROL"),
          "enrolment-malformed", 1),
+        (("agency", "enrol", "a", "--name", "A\x1b[2J", "--identity", "@police.pub.jwk", "ENROL"),
+         "enrolment-malformed", 1),
         (("agency", "enrol", "LONG-ID", "--name", "A", "--identity", "@police.pub.jwk", "ENROL"),
          "enrolment-malformed", 1),
         (("agency", "enrol", "a", "--name", "A", "--identity", "@anchor.pub.jwk", "ENROL"),
@@ -317,6 +319,8 @@ def hand(run, tmp_path):
         (("keys", "revoke", "KID", "OWN", "--keys", "@keys", "--unseen", "--reason", ""),
          "reason-malformed", 1),
         (("keys", "revoke", "KID", "OWN", "--keys", "@keys", "--unseen", "--reason", "LONG"),
+         "reason-malformed", 1),
+        (("keys", "revoke", "KID", "OWN", "--keys", "@keys", "--unseen", "--reason", "a\nb"),
          "reason-malformed", 1),
         (("keys", "revoke", "KID", "OWN", "--keys", "@gone", "--unseen", "--reason", "x"),
          "directory-unusable", 2),
@@ -354,7 +358,7 @@ def test_bad_input_to_a_ceremony_is_refused_by_code_and_in_both_languages(
     assert not list((tmp_path / "keys").iterdir())
 
 
-@pytest.mark.parametrize("reason", ["", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b", "a\u202eb", "a\nb"])
 def test_a_revocation_of_an_agency_needs_a_reason_that_readers_take(reason):
     with pytest.raises(Refused) as refused:
         change_status(SigningKey.generate(), AgencyId("a"), AgencyStatus.REVOKED, 1, reason, NOW)

@@ -254,6 +254,14 @@ class TestRefuse:
                 {"kind": "refused", "code": "not-responsible", "responsible": "nirgends"},
                 "agency-unknown",
             ),
+            (
+                {"kind": "refused", "code": "not-responsible", "responsible": KREIS},
+                "receipt-incomplete",
+            ),
+            (
+                {"kind": "refused", "code": "not-responsible", "responsible": POLICE},
+                "receipt-incomplete",
+            ),
         ],
         ids=str,
     )

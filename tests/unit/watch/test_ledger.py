@@ -1,6 +1,7 @@
 """What operators are told follows from statements, receipts and heartbeats, in whatever order."""
 
 import contextlib
+import copy
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +46,7 @@ def signed(ack_by=NOW + timedelta(minutes=30)):
     return statement.sign(context.bytes(), b"{}", KEY)
 
 
-def receipt(about, kind, sender=OFFICE):
+def receipt(about, kind, sender=OFFICE, *, by_gateway=False):
     return Context(
         v=1,
         id=new_message_id(),
@@ -57,6 +58,7 @@ def receipt(about, kind, sender=OFFICE):
         agreement=Digest.of(b"agreement"),
         seq=Seq(outbox="0" * 16, n=1),
         delete_after="2027-03-01",
+        record_sha256=None if by_gateway else Digest.of(b"a person's word"),
         receipt=ReceiptFor(
             of=about.digest,
             kind=kind,
@@ -145,6 +147,52 @@ def test_an_early_delivery_does_not_end_a_message():
     ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
     ledger.message(sent, NOW)
     assert ledger.open[sent.digest].delivered
+
+
+REFUSED_BY_GATEWAY = (ReceiptKind.REFUSED, True)
+DELIVERED, TAKEN = (ReceiptKind.DELIVERED, True), (ReceiptKind.ACKNOWLEDGED, False)
+
+
+@pytest.mark.parametrize("read", ["before", "after", "between"])
+@pytest.mark.parametrize(
+    ("words", "waits"),
+    [
+        ([REFUSED_BY_GATEWAY], False),
+        ([REFUSED_BY_GATEWAY, DELIVERED], True),
+        ([DELIVERED, REFUSED_BY_GATEWAY], True),  # an old word, again
+        ([REFUSED_BY_GATEWAY, DELIVERED, REFUSED_BY_GATEWAY], True),
+        ([REFUSED_BY_GATEWAY, DELIVERED, (ReceiptKind.REFUSED, False)], False),
+        ([REFUSED_BY_GATEWAY, TAKEN, DELIVERED], False),
+    ],
+)
+def test_what_a_gateway_refused_and_then_had_is_waited_for_again(words, waits, read):
+    ledger, sent = Ledger(SILENT_AFTER), message()
+    place = {"before": 0, "between": 1, "after": len(words)}[read]
+    for n, (kind, by_gateway) in enumerate([*words, (None, None)]):
+        if n == place:
+            ledger.message(sent, NOW)
+        if kind:
+            ledger.receipt(receipt(sent, kind, by_gateway=by_gateway))
+    late = NOW + timedelta(hours=2)
+    assert [each.digest for each in ledger.overdue(late)] == [sent.digest] * waits
+    assert [each.delivered for each in ledger.open.values()] == [True] * waits
+
+
+def test_what_a_gateway_refused_may_be_taken_back_is_forgotten_and_is_nobody_elses():
+    ledger, sent = Ledger(SILENT_AFTER), message()
+    ledger.message(sent, NOW)
+    ledger.receipt(receipt(sent, ReceiptKind.REFUSED, by_gateway=True))
+    with pytest.raises(Refused, match="receipt-foreign"):
+        ledger.receipt(receipt(sent, ReceiptKind.DELIVERED, sender=OTHER))
+    ledger.message(sent, NOW)  # produced again, and still refused
+    assert not ledger.open
+    taken_back = copy.deepcopy(ledger)
+    taken_back.event(retracted(sent))
+    taken_back.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    assert not taken_back.open
+    assert ledger.forget(NOW + timedelta(days=200)) == 0  # it was not open
+    ledger.receipt(receipt(sent, ReceiptKind.DELIVERED))
+    assert not ledger.open
 
 
 def test_a_message_produced_again_stays_ended():

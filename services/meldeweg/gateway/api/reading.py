@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 
 from meldeweg.gateway.api.guard import fields
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.api.problems import declared
-from meldeweg.gateway.api.shapes import Pointer, as_named
+from meldeweg.gateway.api.shapes import Person, Pointer
 from meldeweg.kernel import strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas import invalid
 
 BODY_SECONDS = 20.0
-PERSON_MAX = 200
+_PERSON: TypeAdapter[str] = TypeAdapter(Person)  # one rule with the `by` of a receipt
 _KEY = re.compile(rb"[\x21-\x7e]{8,128}")
 _M = TypeVar("_M", bound=Frozen)
 
@@ -86,9 +86,9 @@ def acting_person(request: Request) -> str:
     if not values or not values[0].strip():
         raise Refused("acting-person-missing")
     try:
-        name = as_named(values[0].decode("utf-8"))
-    except UnicodeDecodeError:
-        raise Refused("acting-person-malformed", "not UTF-8") from None
-    if len(values) > 1 or len(name) > PERSON_MAX or not name.isprintable():
-        raise Refused("acting-person-malformed")
+        name = _PERSON.validate_python(values[0].decode("utf-8"))
+    except ValueError:  # not UTF-8, or no name: pydantic's error would hold it
+        raise Refused("acting-person-malformed") from None
+    if len(values) > 1:
+        raise Refused("acting-person-malformed", "more than one")
     return name

@@ -3,12 +3,15 @@
 Pure: keys and times come in, a compact JWS (ASCII bytes, the value of one record) comes out.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from meldeweg.kernel import signing
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, KeyId
 from meldeweg.kernel.jwk import SealKey, SignatureKey, SigningKey
 from meldeweg.kernel.model import Frozen
+from meldeweg.kernel.schemas.values import LINE_PATTERN
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.objects import (
     AgencyStatus,
@@ -23,6 +26,7 @@ from meldeweg.kernel.trust.objects import (
     Status,
 )
 
+_LINE = re.compile(LINE_PATTERN)
 LONGEST_STAY = timedelta(days=60)  # outbox, 30 days of topic, parking, and a holiday in between
 KEY_LIFE = timedelta(days=365)
 _TYP: dict[type[Frozen], Typ] = {
@@ -40,6 +44,16 @@ _TYP: dict[type[Frozen], Typ] = {
 def signed(body: Frozen, key: SigningKey) -> bytes:
     """Return the compact JWS over `body` under the `typ` of its kind."""
     return signing.sign(key, _TYP[type(body)], body.bytes()).encode()
+
+
+def line(text: str, code: str) -> str:
+    """Return a name or reason that people will read, or `Refused(code)` if it is not one line.
+
+    Asked where something is signed: what was signed before this was asked is still read.
+    """
+    if not _LINE.fullmatch(text):
+        raise Refused(code, "one line without control characters")
+    return text
 
 
 def certify(
@@ -68,6 +82,7 @@ def revoke_key(
     identity: SigningKey, agency: AgencyId, kid: KeyId, reason: str, now: datetime
 ) -> bytes:
     """Revoke one key of the agency by its identity key; `Refused("reason-malformed")`."""
+    reason = line(reason, "reason-malformed")
     body = KeyRevoked.made("reason-malformed", v=1, agency=agency, kid=kid, reason=reason, at=now)
     return signed(body, identity)
 
@@ -79,6 +94,7 @@ def change_status(
 
     `Refused("reason-malformed")` for a reason that no reader would take.
     """
+    reason = line(reason, "reason-malformed")
     body = Status.made(
         "reason-malformed", v=1, agency=agency, status=status, n=n, reason=reason, at=now
     )

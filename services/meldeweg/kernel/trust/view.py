@@ -95,6 +95,10 @@ class View:
         known = self._status.get(agency)
         return known.status if known else AgencyStatus.ACTIVE
 
+    def of_the_anchor(self) -> object:
+        """Return all that the anchor vouches for, to be compared with another view's."""
+        return self._enrolled, self._service_keys, self._withdrawn
+
     def last_status(self, agency: AgencyId) -> Status | None:
         """Return the change of status that counts, None if there was none."""
         return self._status.get(agency)

@@ -7,12 +7,13 @@ import re
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
 from meldeweg.gateway.api import describe, problems, reading
 from meldeweg.gateway.api.openapi import problem_schema
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import Pointer
+from meldeweg.gateway.api.shapes import Person, Pointer
 from meldeweg.kernel.errors import Early, Fatal, Refused, Unavailable
 from meldeweg.kernel.policy import Rule
 from meldeweg.kernel.service import problem
@@ -402,6 +403,15 @@ async def test_a_person_has_a_name_that_can_be_shown(name, problem_code):
     async with client(Selective()) as http:
         answer = await http.get(OPEN[1], headers=bearer() | {"Acting-Person": name})
     checked(answer, problem_code)
+
+
+@pytest.mark.parametrize("name", ["Vera\u00a0Beispiel", "م\u200cن", "क्\u200dष", "Zoë"])
+async def test_a_name_that_a_receipt_takes_is_taken_here(name):
+    assert TypeAdapter(Person).validate_python(name) == name
+    flows = Selective()
+    async with client(flows) as http:
+        sent = bearer() | {"Acting-Person": name.encode()}
+        assert (await http.get(OPEN[1], headers=sent)).status_code == 200
 
 
 async def test_two_persons_in_one_request_are_none():
