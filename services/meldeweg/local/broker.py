@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from meldeweg.kernel.errors import Fatal
-from meldeweg.local.archive import class_archive
+from meldeweg.local.archive import class_archive, java_options
 from meldeweg.local.broker_config import Node, log4j_properties, server_properties
 from meldeweg.local.description import NodeEntry
 from meldeweg.local.files import private_directory, write_private
@@ -184,7 +184,7 @@ class Broker:
         return ProcessSpec(
             name=f"broker-{node.id}",
             argv=(
-                *_java(jars, *memory, "-XX:+ExitOnOutOfMemoryError"),
+                *_java(jars, *memory, "-XX:+ExitOnOutOfMemoryError", *java_options()),
                 f"-Dlog4j2.configurationFile={logging}",
                 "kafka.Kafka",
                 str(node.properties),

