@@ -14,7 +14,7 @@ from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Ags, Digest
 from meldeweg.kernel.jwk import SigningKey
-from meldeweg.kernel.trust.issue import line, signed
+from meldeweg.kernel.trust.issue import signed
 from meldeweg.kernel.trust.objects import AgencyKind, Enrolment
 
 app = typer.Typer(no_args_is_help=True, help="Behörden anmelden / enrol agencies")
@@ -58,7 +58,7 @@ def enrol(
         "enrolment-malformed",
         v=1,
         agency=AgencyId(agency),
-        name=line(name, "enrolment-malformed"),
+        name=name,
         kind=kind,
         municipalities=tuple(Ags(each) for each in municipality or ()),
         identity=own.public_jwk(),

@@ -9,7 +9,7 @@ import typer
 from meldeweg.ceremony.desk import Desk
 from meldeweg.cli import files
 from meldeweg.cli.handing import at_desk, hand_in, said
-from meldeweg.cli.showing import Json, echo_json
+from meldeweg.cli.showing import Json, echo_json, safe
 from meldeweg.kernel import agreement as agreements
 from meldeweg.kernel import keyfile, strictjson
 from meldeweg.kernel.clock import SystemClock
@@ -100,5 +100,5 @@ def list_(desk: Desk, as_json: Json = False) -> None:
         echo_json(found)
         return
     for each in found:
-        typer.echo(f"{each['agreement'][:16]} {each['status']}: {each['title']}")
+        typer.echo(safe(f"{each['agreement'][:16]} {each['status']}: {each['title']}"))
         typer.echo(f"  {json.dumps(each['signed_by'])}")

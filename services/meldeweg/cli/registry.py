@@ -8,7 +8,7 @@ import typer
 from meldeweg.ceremony.desk import Desk
 from meldeweg.cli import register_file
 from meldeweg.cli.handing import at_desk
-from meldeweg.cli.showing import Json, echo_json
+from meldeweg.cli.showing import Json, echo_json, safe
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId
@@ -100,7 +100,7 @@ def plan(desk: Desk, as_json: Json = False) -> None:
         return
     for what, lines in todo.items():
         for line in lines:
-            typer.echo(f"{what}: {line}")
+            typer.echo(safe(f"{what}: {line}"))
     if not any(todo.values()):
         typer.echo("Nichts zu tun / nothing to do")
 
@@ -116,4 +116,4 @@ def _say(agency: str, status: AgencyStatus, reason: str, *, as_json: bool) -> No
     if as_json:
         echo_json({"agency": agency, "status": status.value, "reason": reason})
     else:
-        typer.echo(f"{agency}: {_GERMAN[status]} ({status.value}); {reason}")
+        typer.echo(f"{agency}: {_GERMAN[status]} ({status.value}); {safe(reason)}")

@@ -15,9 +15,10 @@ from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.signing import Typ
-from meldeweg.kernel.trust.issue import change_status
-from meldeweg.kernel.trust.objects import AgencyStatus, Status
+from meldeweg.kernel.trust.issue import change_status, check_lines
+from meldeweg.kernel.trust.objects import AgencyStatus, Enrolment, Status
 from meldeweg.kernel.trust.register import Register
 from meldeweg.kernel.trust.view import View
 from meldeweg.registry.apply import Provisioner
@@ -71,7 +72,7 @@ class Desk:
         trial = self._register.trial()
         trial.admit(topic, value)
         _check_counts(self._register, value)
-        await self._check_changes(trial, topic, value)
+        await self._check_new(trial, topic, value)
         await self._book.keep([(topic, value)])
         # From here a crash loses nothing.
         self._register.apply(topic, value)
@@ -80,18 +81,19 @@ class Desk:
         await failpoints.reach("registry.kept")
         return topic
 
-    async def _check_changes(self, trial: View, topic: str, value: bytes) -> None:
-        """Refuse what the anchor signed and what is older than what counts: nobody takes a 201
-        for a name, a principal or a key that changed. The same bytes again are fine.
-        """
-        if topic != topics.REGISTRY_AGENCIES or signing.typ_of(value) is Typ.STATUS:
+    async def _check_new(self, trial: View, topic: str, value: bytes) -> None:
+        """Refuse what no desk should put on a topic for good; the same bytes again are fine."""
+        if topic != topics.REGISTRY_AGENCIES:
             return
-        if trial.of_the_anchor() != self._register.of_the_anchor():
-            return
-        if Digest.of(value) not in self._feed.seen[topic] and value not in await self._book.of(
-            topic
-        ):
-            raise Refused("record-superseded", "what counts is as new or newer")
+        try:
+            _check_lines(value)
+            _check_changes(self._register, trial, value)
+        except Refused:
+            if not await self._knows(topic, value):
+                raise
+
+    async def _knows(self, topic: str, value: bytes) -> bool:
+        return Digest.of(value) in self._feed.seen[topic] or value in await self._book.of(topic)
 
     async def set_status(
         self, agency: AgencyId, status: AgencyStatus, reason: str, now: datetime
@@ -163,6 +165,23 @@ def _check_counts(view: View, value: bytes) -> None:
         raise Refused("agency-revoked", "for good")
     if body.n <= known.n and body.status is not AgencyStatus.REVOKED:
         raise Refused("status-superseded", f"number {body.n}; {known.n} counts")
+
+
+def _check_changes(view: View, trial: View, value: bytes) -> None:
+    """Refuse what the anchor signed and what is older than what counts: nobody takes a 201 for a
+    name, a principal or a key that changed.
+    """
+    if signing.typ_of(value) is not Typ.STATUS and trial.of_the_anchor() == view.of_the_anchor():
+        raise Refused("record-superseded", "what counts is as new or newer")
+
+
+def _check_lines(value: bytes) -> None:
+    """Refuse a name or a reason that is not one line: nobody can take it off a topic again."""
+    models: dict[Typ, type[Frozen]] = {Typ.ENROLMENT: Enrolment, Typ.STATUS: Status}
+    typ = signing.typ_of(value)
+    if typ in models:
+        payload = signing.parse(value, typ).payload
+        check_lines(models[typ].read_signed(payload, "trust-record-malformed"))
 
 
 def topic_of(value: bytes) -> str:

@@ -92,3 +92,27 @@ def test_a_file_of_identities_that_pins_nothing_is_refused(data):
 @pytest.mark.parametrize("header", [None, "", "x", "Mon, 01 Jan 99999999999 00:00:00 GMT"])
 def test_a_date_that_is_none_says_nothing_of_a_clock(header):
     assert gather_net.date("http://localhost", header, FixedClock(NOW)) is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "command", "answer"),
+    [
+        ("agreements", ("agreement", "list"), [{"agreement": "ab" * 32, "status": "in-force"}]),
+        ("agencies", ("agency", "list"), [{"agency": "a", "status": "active", "keys": []}]),
+        ("plan", ("registry", "plan"), None),
+        ("set_status", ("registry", "suspend", "jugendamt-kempen", "--reason", "a\x9b2J"), None),
+    ],
+)
+def test_nothing_that_a_registry_has_steers_a_terminal(
+    ask, command, answer, run, stack, monkeypatch
+):
+    steering = "Kreis\x1b[2J\u202e\0"
+    for each in answer or ():
+        each |= {"title": steering, "name": steering, "signed_by": [steering]}
+    said = answer or {"create_topics": [steering]}
+    monkeypatch.setattr(desk.Desk, ask, lambda *_: said)
+    where = ["--url", "http://127.0.0.1:1", "--token-file", str(stack / "token")]
+    code, out, _ = run(*command, *where, at=None)
+    assert code == 0
+    assert "\N{REPLACEMENT CHARACTER}" in out
+    assert all(one.isprintable() or one in "\t\n" for one in out)

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from meldeweg.ceremony import services
-from meldeweg.kernel import keyfile, strictjson, topics
+from meldeweg.kernel import keyfile, signing, strictjson, topics
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.jwk import OpenKey, SealKey, SigningKey
+from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust import register as trust_register
 from meldeweg.kernel.trust.chain import Chains
@@ -20,9 +21,11 @@ from meldeweg.kernel.trust.objects import (
     AgencyStatus,
     AgreementSignature,
     Enrolment,
+    KeyRevoked,
     KeyUse,
     Reads,
     Snapshot,
+    Status,
 )
 from meldeweg.kernel.trust.register import Register
 
@@ -116,6 +119,26 @@ def test_nonsense_is_refused_with_a_code(register, value):
         with pytest.raises(Refused) as caught:
             register.apply(topic, value)
         assert code(caught)
+
+
+def test_a_name_and_reasons_that_are_not_one_line_are_read_and_not_signed(register, places):
+    anchor, own = keyfile.read_signing_key(places.offline("anchor.jwk")), identity(places, KEMPEN)
+    key = register.key_for(KEMPEN, KeyUse.SEAL, NOW).kid
+    enrolment = register.agency(KEMPEN).model_copy(update={"name": "Alt\0", "at": NOW})
+    why = {"v": 1, "agency": KEMPEN, "reason": "\x1b[2J", "at": NOW}
+    stop = Status(status=AgencyStatus.SUSPENDED, n=1, **why)
+    lost = KeyRevoked(kid=key, **why)
+    for topic, typ, body, signer in (
+        (topics.REGISTRY_AGENCIES, Typ.ENROLMENT, enrolment, anchor),
+        (topics.REGISTRY_AGENCIES, Typ.STATUS, stop, anchor),
+        (topics.keys(KEMPEN), Typ.KEY_REVOKED, lost, own),
+    ):
+        register.apply(topic, signing.sign(signer, typ, body.bytes()).encode())
+        with pytest.raises(Refused, match=r"(enrolment|reason)-malformed"):
+            issue.signed(body, signer)
+    assert register.agency(KEMPEN).name == "Alt\0"
+    assert register.status(KEMPEN) is AgencyStatus.SUSPENDED
+    assert register.is_revoked(KEMPEN, key)
 
 
 def test_a_revoked_key_verifies_nothing_any_more(register, places):

@@ -42,18 +42,26 @@ _TYP: dict[type[Frozen], Typ] = {
 
 
 def signed(body: Frozen, key: SigningKey) -> bytes:
-    """Return the compact JWS over `body` under the `typ` of its kind."""
+    """Return the compact JWS over `body` under the `typ` of its kind; refuses as `check_lines`."""
+    check_lines(body)
     return signing.sign(key, _TYP[type(body)], body.bytes()).encode()
 
 
-def line(text: str, code: str) -> str:
-    """Return a name or reason that people will read, or `Refused(code)` if it is not one line.
+def check_lines(body: Frozen) -> None:
+    """Refuse a name or a reason that people will read and that is not one line.
 
-    Asked where something is signed: what was signed before this was asked is still read.
+    Raises `Refused("enrolment-malformed" | "reason-malformed")`. Asked where something is signed
+    or handed in; a reader asks nothing: what was signed before this was asked still counts.
     """
+    match body:
+        case Enrolment():
+            text, code = body.name, "enrolment-malformed"
+        case Status() | KeyRevoked():
+            text, code = body.reason, "reason-malformed"
+        case _:
+            return
     if not _LINE.fullmatch(text):
         raise Refused(code, "one line without control characters")
-    return text
 
 
 def certify(
@@ -82,7 +90,6 @@ def revoke_key(
     identity: SigningKey, agency: AgencyId, kid: KeyId, reason: str, now: datetime
 ) -> bytes:
     """Revoke one key of the agency by its identity key; `Refused("reason-malformed")`."""
-    reason = line(reason, "reason-malformed")
     body = KeyRevoked.made("reason-malformed", v=1, agency=agency, kid=kid, reason=reason, at=now)
     return signed(body, identity)
 
@@ -94,7 +101,6 @@ def change_status(
 
     `Refused("reason-malformed")` for a reason that no reader would take.
     """
-    reason = line(reason, "reason-malformed")
     body = Status.made(
         "reason-malformed", v=1, agency=agency, status=status, n=n, reason=reason, at=now
     )
