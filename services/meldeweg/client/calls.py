@@ -132,13 +132,14 @@ def inbox(after: str | None, limit: int) -> Call[InboxPage]:
 
 
 def opened(message: str, acting_person: str, sender: str | None) -> Call[Opened]:
+    # The gateway leaves out the blanks around a name, and a header can't carry them.
     # Each look is on the record: one that may have happened is not repeated silently.
     return Call(
         "GET",
         f"/v1/inbox/{quote(message, safe='')}",
         _one(Opened),
         {"sender": sender},
-        {"Acting-Person": acting_person},
+        {"Acting-Person": acting_person.strip()},
         again=Again.UNSENT,
     )
 

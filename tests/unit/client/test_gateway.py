@@ -126,6 +126,14 @@ def test_a_message_is_opened_by_a_person_with_any_name_and_acknowledged(gateway,
     assert not gateway.acknowledge(ID, "Jürgen Müßig").new
 
 
+@pytest.mark.parametrize("name", [" Vera Beispiel ", "\tVera Beispiel\n", "\u00a0Vera Beispiel"])
+def test_blanks_around_a_name_matter_in_no_call(gateway, flows, name):
+    gateway.open(ID, name)
+    assert flows.asked[-1][2] == "Vera Beispiel"
+    gateway.acknowledge(ID, name)
+    assert flows.asked[-1][2].by == "Vera Beispiel"
+
+
 def test_refusing_and_erasing_carry_their_members(gateway, flows):
     gateway.refuse(ID, "P", "not-responsible", responsible="jugendamt-kempen", reason="Umzug")
     order = flows.asked[-1][2]

@@ -7,7 +7,10 @@ import re
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from meldeweg.gateway.api import describe, problems, reading
@@ -412,6 +415,26 @@ async def test_a_name_that_a_receipt_takes_is_taken_here(name):
     async with client(flows) as http:
         sent = bearer() | {"Acting-Person": name.encode()}
         assert (await http.get(OPEN[1], headers=sent)).status_code == 200
+
+
+_ODD = st.sampled_from(
+    "\u00a0\u200b\u200c\u200d\u200e\u202e\u2028\u3000\u0085\u0000\u007f\t\n e\u0301"
+)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | _ODD, max_size=12), st.integers(1, 201))
+def test_body_and_header_take_the_same_names(name, times):
+    """The header as it arrives: HTTP takes the blanks around it away."""
+    name *= times if len(name) == 1 else 1
+    sent = name.encode().strip(b" \t")
+    request = Request({"type": "http", "headers": [(b"acting-person", sent)]})
+    try:
+        by = TypeAdapter(Person).validate_python(name)
+    except ValueError:
+        with pytest.raises(Refused, match="acting-person"):
+            reading.acting_person(request)
+    else:
+        assert reading.acting_person(request) == by
 
 
 async def test_two_persons_in_one_request_are_none():
