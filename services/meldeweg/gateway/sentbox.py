@@ -52,6 +52,7 @@ class SentBox:
             lambda db: (sent.timeline(db, row.n), receipt_in.of(db, row.n))
         )
         words = {each.kind.value: self._word(each) for each in came}
+        last = {step.kind: step for step in steps}  # a person's word is the last of its kind
         answer = None
         if row.answer is not None:
             told = self._desk.vault.open(row.answer, answer_place(row.id))
@@ -63,7 +64,10 @@ class SentBox:
             legal_basis=answer.legal_basis if answer else None,
             digest=row.digest,
             delete_after=row.delete_after,
-            timeline=tuple(_step(step, words.get(step.kind)) for step in steps),
+            timeline=tuple(
+                _step(step, words.get(step.kind) if step is last[step.kind] else None)
+                for step in steps
+            ),
         )
 
     def _summary(self, row: Sent) -> SentSummary:

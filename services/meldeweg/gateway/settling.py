@@ -137,7 +137,10 @@ class Settlement:
             if message.state is SentState.QUEUED:  # it is there before we noted that it went
                 sent.mark_sent(db, [(answered.digest, self._now)])
                 message = sent.again(db, answered)
-            sent.move(db, message, move, self._now, code)
+            state = sent.move(db, message, move, self._now, code)
+            if state is SentState.DELIVERED and message.overdue_at is not None:
+                # Refused or given up when it was late, and there after all: late it still is.
+                sent.move(db, sent.again(db, message), SentMove.OVERDUE, self._now)
             receipt_in.add(db, came)
             if kind is not ReceiptKind.ERASED:
                 outbox.settle(db, answered.digest, self._now)

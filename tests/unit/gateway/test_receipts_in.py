@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from meldeweg.gateway.states import SentState
+from meldeweg.gateway.receipts import Word
+from meldeweg.gateway.states import SENT_OPEN, SentMove, SentState
 from meldeweg.gateway.store import receipt_in
 from meldeweg.gateway.store import sent as sent_rows
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel import topics
 from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.statement import ReceiptFor, ReceiptKind, Urgency
+from meldeweg.watch.ledger import Ledger
 from unit.gateway.receiving import Gateway
 from unit.gateway.test_judging import person_receipt
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE
@@ -87,6 +89,79 @@ async def test_an_immediate_message_that_comes_back_refused_alarms_at_once(polic
     await police.take(world.receipt(message, "refused", code="schema-invalid"))
     assert ("alarm", "schema-invalid") in police.told()
     assert police.peek(lambda db: sent_rows.by_digest(db, known)).alarmed_at == NOW
+
+
+class TestRefusedThenThere:
+    """What a gateway refused as too early may be produced again, and arrive."""
+
+    async def test_a_persons_refusal_counts_after_that_of_a_gateway(self, police, world):
+        message = world.message()
+        known = await police.sent(message)
+        said = {"code": "not-responsible", "responsible": NETTETAL}
+        word = Word(v=1, by="Erika Beispiel", responsible=NETTETAL)
+        person = person_receipt(world, message, ReceiptKind.REFUSED, word=word, **said)
+        early = world.receipt(message, "refused", code="schema-unknown")
+        for receipt, state in (
+            (early, "refused"),
+            (world.receipt(message, "delivered"), "delivered"),
+            (early, "delivered"),  # an old word, again
+            (person, "refused"),
+            (world.receipt(message, "delivered"), "refused"),
+            (person, "refused"),
+        ):
+            await police.take(receipt)
+            assert police.sent_state(known) == state
+        assert timeline(police, known) == [
+            ("refused", "schema-unknown"),
+            ("delivered", None),
+            ("refused", "not-responsible"),
+        ]
+        assert police.quarantined() == []
+
+    @pytest.mark.parametrize(
+        "words", ["", "R", "D", "RR", "RD", "DD", "DA", "DP", "RDD", "RDA", "RDP", "RDPD", "RDAD"]
+    )
+    async def test_watch_counts_what_the_senders_gateway_counts(self, police, world, words):
+        message, ledger = world.message(), Ledger(timedelta(minutes=5))
+        known = await police.sent(message)
+        ledger.message(statements.parse(message.header("statement")), NOW)
+        said = {"code": "not-responsible", "responsible": NETTETAL}
+        word = Word(v=1, by="Erika Beispiel", responsible=NETTETAL)
+        for each in words:
+            match each:
+                case "R":
+                    receipt = world.receipt(message, "refused", code="schema-unknown")
+                case "D":
+                    receipt = world.receipt(message, "delivered")
+                case "A":
+                    receipt = person_receipt(world, message, ReceiptKind.ACKNOWLEDGED)
+                case _:
+                    receipt = person_receipt(world, message, ReceiptKind.REFUSED, word=word, **said)
+            await police.take(receipt)
+            ledger.receipt(statements.parse(receipt.header("statement")).context)
+        assert police.quarantined() == []
+        assert (police.sent_state(known) in SENT_OPEN) is (known in ledger.open)
+
+    @pytest.mark.parametrize("ended", ["refused", "undeliverable"])
+    async def test_what_was_overdue_and_is_there_after_all_is_still_overdue(
+        self, police, world, ended
+    ):
+        message = world.message()
+        known = await police.sent(message)
+
+        def give_up(db):
+            sent_rows.mark_overdue(db, sent_rows.by_digest(db, known), NOW)
+            row = sent_rows.by_digest(db, known)
+            sent_rows.move(db, row, SentMove(ended), NOW, "schema-unknown")
+
+        await police.store.write(give_up)
+        assert police.sent_state(known) == ended
+        await police.take(world.receipt(message, "delivered"))
+        assert police.sent_state(known) == "overdue"
+        kinds = [kind for kind, _ in timeline(police, known)]
+        assert kinds == ["overdue", ended, "delivered", "overdue"]
+        await police.take(person_receipt(world, message, ReceiptKind.ACKNOWLEDGED))
+        assert police.sent_state(known) == "acknowledged"
 
 
 class TestForgery:

@@ -139,6 +139,34 @@ async def test_a_refusal_shows_its_reason_and_whom_to_phone(both):
     )
 
 
+async def test_a_persons_words_do_not_stand_beside_what_their_gateway_refused_before(both):
+    police, kreis = both
+    message = (await police.intake.accept(order(), "key-0001")).id
+
+    def too_early(db):
+        sent.move(
+            db, sent.by_id(db, message), SentMove.REFUSED, police.clock.now(), "schema-unknown"
+        )
+
+    await police.store.write(too_early)
+    await police.carry(kreis)
+    await kreis.carry(police)
+    refusal = ReceiptOrder(
+        kind=ReceiptKind.REFUSED,
+        by="Erika Beispiel",
+        code="not-responsible",
+        responsible=AgencyId("jugendamt-nettetal"),
+    )
+    await kreis.inbox.receipt(message, refusal, None)
+    await police.carry(kreis)
+    shown = await police.box.get(message)
+    refusals = [step for step in shown.timeline if step.kind == "refused"]
+    assert [(step.code, step.by) for step in refusals] == [
+        ("schema-unknown", None),
+        ("not-responsible", "Erika Beispiel"),
+    ]
+
+
 async def test_a_reply_refers_to_what_was_received(both):
     police, kreis = both
     inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)

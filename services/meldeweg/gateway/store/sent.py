@@ -128,14 +128,17 @@ def move(
     """Take one step of `states.SENT` and note it; `Refused("step-impossible")` otherwise.
 
     `message` is as read in this transaction. Each kind counts once, at its first time: a
-    `delivered` that comes again does not undo a refusal.
+    `delivered` that comes again does not undo a refusal. What a gateway refused before it had the
+    message was not the last word: a person there may refuse it still, and it may be overdue still.
     """
     state = after_sent(message.state, step)
     at = to_rfc3339(when)
     noted = db.execute(
         "INSERT INTO sent_timeline (sent, n, kind, at, code)"
         " SELECT ?1, (SELECT count(*) FROM sent_timeline WHERE sent = ?1), ?2, ?3, ?4"
-        " WHERE NOT EXISTS (SELECT 1 FROM sent_timeline WHERE sent = ?1 AND kind = ?2)",
+        " WHERE NOT EXISTS (SELECT 1 FROM sent_timeline WHERE sent = ?1 AND kind = ?2"
+        " AND (kind NOT IN ('refused', 'overdue') OR n > (SELECT ifnull(max(n), -1)"
+        " FROM sent_timeline WHERE sent = ?1 AND kind = 'delivered')))",
         (message.n, step, at, code),
     )
     if noted.rowcount == 0:
