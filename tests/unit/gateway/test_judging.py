@@ -445,16 +445,17 @@ class TestReceipts:
         assert found.word.by == "Erika Beispiel"
         assert b"Erika" not in receipt.value
 
-    def test_a_refusal_names_who_is_responsible(self, world):
+    @pytest.mark.parametrize("named", [NETTETAL, KREIS, POLICE])
+    def test_a_refusal_names_who_is_responsible_and_is_one_whoever_that_is(self, world, named):
         receipt = person_receipt(
             world,
             world.message(),
             ReceiptKind.REFUSED,
-            word=Word(v=1, by="Erika Beispiel", responsible=NETTETAL),
+            word=Word(v=1, by="Erika Beispiel", responsible=named),
             code="not-responsible",
-            responsible=NETTETAL,
+            responsible=named,
         )
-        assert outcome(world, receipt, me=POLICE).word.responsible == NETTETAL
+        assert outcome(world, receipt, me=POLICE).word.responsible == named
 
     @pytest.mark.parametrize("kind", ["acknowledged", "erased"])
     def test_a_persons_receipt_without_a_person_is_refused(self, world, kind):
