@@ -12,7 +12,9 @@ from faults.evidence import Finding, Kind, Seen, SentRow
 from faults.facts import Facts, Message
 
 SLACK = 30.0  # seconds in which an overdue message must have been noticed
-SILENT = 5.0  # seconds; each gateway of a campaign has it as its `silent_immediate`
+# Seconds; each gateway of a campaign has these as its `silent_immediate` and `heartbeat`.
+SILENT = 5.0
+HEARTBEAT = 5.0
 _CODE = "not-delivered"
 
 
@@ -43,6 +45,14 @@ def _silence(facts: Facts, message: Message) -> str | None:
         "past its deadline, and not overdue at the recipient": late
         and waits
         and not (there and there.overdue),
+        "overdue in the sender's store alone, told to nobody": late
+        and "overdue" in row.steps
+        and not facts.told(sender, "overdue", row.digest),
+        "overdue in the recipient's store alone, told to nobody": late
+        and there is not None
+        and there.overdue
+        and not facts.excused(row.recipient)
+        and not facts.told(row.recipient, "overdue", row.digest),
     }
     return next((why for why, silent in silences.items() if silent), None)
 

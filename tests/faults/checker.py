@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, linked, order
+from faults import alarms, late, linked, order
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -56,6 +56,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_let_go(facts),
         *alarms.silent(facts),
         *alarms.false(facts),
+        *late.unheeded(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
     return sorted(found)

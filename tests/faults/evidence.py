@@ -55,12 +55,16 @@ class SentRow:
     linked_to: str | None = None
     created: float = 0.0  # by its gateway's clock, as is the next
     delivered: float | None = None  # when it first heard so
+    ended: float | None = None  # when nobody had to wait any more: taken, or given or taken back
     steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedRow:
-    """A row of the recipient's store; `seq`: order of arrival; `steps`: its timeline."""
+    """A row of the recipient's store; `seq`: order of arrival; `steps`: its timeline.
+
+    `came` and `ended` are of its gateway's clock, `ack_by` of its sender's.
+    """
 
     seq: int
     id: str
@@ -72,6 +76,8 @@ class ReceivedRow:
     topic: str
     offset: int
     overdue: bool = False
+    came: float = 0.0
+    ended: float | None = None
     steps: tuple[str, ...] = ()
 
 
@@ -119,6 +125,7 @@ class Seen:
     offset: int
     leaf: str  # hex; commits to the record's very bytes
     at: float = 0.0  # the broker's time; the log has none
+    said: float | None = None  # an event's or heartbeat's own time, by its gateway's clock
     kind: str | None = None  # message | receipt | event | heartbeat
     sender: AgencyId | None = None
     to: AgencyId | None = None

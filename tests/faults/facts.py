@@ -8,6 +8,7 @@ from faults.evidence import Entry, Evidence, Phase, ReceivedRow, Seen, SentRow
 from meldeweg.kernel.ids import AgencyId
 
 Name = tuple[AgencyId, str]  # a message: its sender and id
+_STARTED = 1.0  # seconds: a start and the heartbeat that is made with it are not further apart
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ class Facts:
         for seen in evidence.log:
             if seen.kind == "event" and seen.what == "alarm" and seen.digest:
                 self.alarms[seen.digest].append(seen)
+        self.beats = _beats(evidence.log)
         self.calls = _calls(evidence.history)
         self.began = {e.op: e.at for e in evidence.history if e.phase is Phase.INVOKED}
         self.rows = {message.name: message.row for message in self.messages}
@@ -175,6 +177,24 @@ def _refused(history: Iterable[Entry]) -> set[tuple[AgencyId, Name]]:
         elif entry.call == "refuse" and entry.phase is Phase.FAIL:
             del open_[entry.op]
     return set(open_.values())
+
+
+def _beats(log: Iterable[Seen]) -> dict[AgencyId, list[float]]:
+    """Agency → when its gateway went on: its heartbeats, but for the one that each start makes."""
+    at: dict[tuple[AgencyId, bool], list[float]] = defaultdict(list)
+    for seen in log:
+        beat = seen.kind == "heartbeat"
+        if seen.sender and seen.said is not None and (beat or seen.what == "started"):
+            at[seen.sender, beat].append(seen.said)
+    return {
+        agency: [
+            said
+            for said in beats
+            if all(abs(said - start) > _STARTED for start in at.get((agency, False), ()))
+        ]
+        for (agency, beat), beats in at.items()
+        if beat
+    }
 
 
 def _by_digest(seen: Iterable[Seen], kind: str) -> dict[str, list[Seen]]:

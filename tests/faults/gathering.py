@@ -48,6 +48,8 @@ _LAG = 20.0  # seconds that the log may be behind a topic
 _AGAIN = 0.5  # seconds between two exports
 _READ = 90.0  # seconds to read all topics in
 
+Timelines = dict[int, list[tuple[str, float]]]  # number of a message → its steps, each with when
+
 
 def gather(district: District, history: tuple[Entry, ...], into: Path, **told: Any) -> Evidence:
     """Read everything; the export of the log is left in `into`. `told`: what the faults did.
@@ -126,10 +128,9 @@ def store(path: Path) -> StoreDump:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as db:
         db.row_factory = sqlite3.Row
         db.execute("BEGIN")  # one moment for all tables
-        out, back = _steps(db, "sent"), _steps(db, "received")
-        heard = _delivered(db)
+        out, back = _timelines(db, "sent"), _timelines(db, "received")
         return StoreDump(
-            sent=tuple(_sent(r, out, heard) for r in db.execute("SELECT * FROM sent ORDER BY n")),
+            sent=tuple(_sent(r, out) for r in db.execute("SELECT * FROM sent ORDER BY n")),
             received=tuple(
                 _received(r, back) for r in db.execute("SELECT * FROM received ORDER BY seq")
             ),
@@ -139,21 +140,21 @@ def store(path: Path) -> StoreDump:
         )
 
 
-def _steps(db: sqlite3.Connection, table: str) -> dict[int, list[str]]:
+def _timelines(db: sqlite3.Connection, table: str) -> Timelines:
     """Return the timeline of each message in order; `table`: sent or received."""
-    steps: dict[int, list[str]] = {}
-    for name, kind in db.execute(f"SELECT {table}, kind FROM {table}_timeline ORDER BY {table}, n"):
-        steps.setdefault(name, []).append(kind)
-    return steps
+    found: Timelines = {}
+    query = f"SELECT {table}, kind, at FROM {table}_timeline ORDER BY {table}, n"
+    for name, kind, at in db.execute(query):
+        found.setdefault(name, []).append((kind, _seconds(at)))
+    return found
 
 
-def _delivered(db: sqlite3.Connection) -> dict[int, float]:
-    """Return when each sent message was first heard to be delivered."""
-    query = "SELECT sent, min(at) FROM sent_timeline WHERE kind = 'delivered' GROUP BY sent"
-    return {n: _seconds(at) for n, at in db.execute(query)}
+def _first(steps: list[tuple[str, float]], *kinds: str) -> float | None:
+    return min((at for kind, at in steps if kind in kinds), default=None)
 
 
-def _sent(row: sqlite3.Row, steps: dict[int, list[str]], heard: dict[int, float]) -> SentRow:
+def _sent(row: sqlite3.Row, timelines: Timelines) -> SentRow:
+    steps = timelines.get(row["n"], [])
     return SentRow(
         id=row["id"],
         recipient=AgencyId(row["recipient"]),
@@ -163,12 +164,14 @@ def _sent(row: sqlite3.Row, steps: dict[int, list[str]], heard: dict[int, float]
         state=row["state"],
         linked_to=row["linked_to"],
         created=_seconds(row["created"]),
-        delivered=heard.get(row["n"]),
-        steps=tuple(steps.get(row["n"], ())),
+        delivered=_first(steps, "delivered"),
+        ended=_first(steps, "acknowledged", "refused", "retracted", "undeliverable"),
+        steps=tuple(kind for kind, _ in steps),
     )
 
 
-def _received(row: sqlite3.Row, steps: dict[int, list[str]]) -> ReceivedRow:
+def _received(row: sqlite3.Row, timelines: Timelines) -> ReceivedRow:
+    steps = timelines.get(row["seq"], [])
     return ReceivedRow(
         seq=row["seq"],
         id=row["id"],
@@ -180,7 +183,9 @@ def _received(row: sqlite3.Row, steps: dict[int, list[str]]) -> ReceivedRow:
         topic=row["topic"],
         offset=row["topic_offset"],
         overdue=row["overdue_at"] is not None,
-        steps=tuple(steps.get(row["seq"], ())),
+        came=_seconds(row["received_at"]),
+        ended=_first(steps, "acknowledged", "refused", "retracted", "expired"),
+        steps=tuple(kind for kind, _ in steps),
     )
 
 
@@ -270,7 +275,7 @@ def _said(token: bytes | None) -> dict[str, Any]:
     except MeldewegError:  # poison is logged as well
         return {}
     if not isinstance(told, Event):
-        return {"kind": "heartbeat", "sender": told.agency}
+        return {"kind": "heartbeat", "sender": told.agency, "said": told.at.timestamp()}
     return {
         "kind": "event",
         "sender": told.agency,
@@ -278,6 +283,7 @@ def _said(token: bytes | None) -> dict[str, Any]:
         "digest": told.message,
         "what": told.kind.value,
         "code": told.code,
+        "said": told.at.timestamp(),
     }
 
 

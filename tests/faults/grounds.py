@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from e2e.stage import District
-from faults.alarms import SILENT
+from faults.alarms import HEARTBEAT, SILENT
 from faults.evidence import Evidence
 from faults.fault import Ground
 from faults.field import StackField
@@ -37,7 +37,7 @@ _MEMORY = 4 << 30  # bytes that three brokers and the rest must find free
 # Waits that are minutes in earnest. Parking stays longer than any fault: what is only early must
 # not be refused here for want of patience.
 _GATEWAY = {
-    "MELDEWEG_WATCH__HEARTBEAT": "5",
+    "MELDEWEG_WATCH__HEARTBEAT": str(HEARTBEAT),
     "MELDEWEG_WATCH__SILENT_IMMEDIATE": str(SILENT),
     "MELDEWEG_OUTBOX__AGAIN_FIRST": "8",
     "MELDEWEG_OUTBOX__AGAIN_LONGEST": "30",

@@ -11,6 +11,7 @@ POLICE, WEST, EAST = map(AgencyId, ("polizei-probe", "jugendamt-west", "jugendam
 GONE = AgencyId("jugendamt-fort")  # revoked in every run: the one that messages may come back from
 AGENCIES = (POLICE, WEST, EAST, GONE)
 END = 10_000.0  # when the evidence is read
+WORK = 1000  # from then on heartbeats are told, and what is late is late
 FATES = ("delivered", "acknowledged", "refused", "turned-away", "undeliverable", "erased")
 BACK = ("turned-away", "undeliverable")  # by a gateway: legal for what is from or to `GONE` alone
 ANSWERS = ("ok", "again", "late", "unheard", "failed", "never")
@@ -34,6 +35,7 @@ class Said:
     lost: bool = False  # with the broker, and produced again
     twice: bool = False  # on the topic
     overdue: bool = False
+    late: bool = False  # delivered and taken long after its deadline
     foreign: bool = False  # a fault's own: its content is unknown
     copy: AgencyId | None = None  # who gets a linked copy
     main: "Said | None" = None  # of a linked copy: the message
@@ -82,6 +84,8 @@ class Run:
             if each.main is None:
                 self._call(each)
         self._receive()
+        if any(each.late for each in self.said):
+            self._work()
 
     def evidence(self):
         stores = {
@@ -212,6 +216,7 @@ class Run:
                 state = "erased"
             else:
                 state = "received" if m.fate == "delivered" else m.fate
+            self._calls_out(m)
             row = ReceivedRow(
                 seq=len(self._received[m.to]) + 1,
                 id=m.id,
@@ -222,7 +227,9 @@ class Run:
                 state=state,
                 topic=m.topic,
                 offset=self._places[m.n].offset,
-                overdue=m.overdue,
+                overdue=m.overdue or m.late,
+                came=self._heard(m) - 1,
+                ended=None if m.fate == "delivered" else self._ended(m),
             )
             self._received[m.to].append(row)
             self._looks(m, row, pages[m.to])
@@ -245,13 +252,40 @@ class Run:
         if m.fate == "undeliverable":
             self._event(m.sender, "undeliverable", m, "key-expired")
 
+    def _calls_out(self, m):
+        """Both ends tell of a deadline that passes, and the sender of a `delivered` that lacks."""
+        if m.overdue or m.late:
+            for agency in (m.sender, m.to):
+                self._event(agency, "overdue", m)
+        if m.late and m.urgency == "immediate":
+            self._event(m.sender, "alarm", m, "not-delivered")
+
+    def _work(self):
+        """Every gateway makes its heartbeats while somebody is late."""
+        for agency in AGENCIES:
+            for at in range(WORK, WORK + 400, 10):
+                self._record(
+                    f"events.{agency}", 1, END, True, kind="heartbeat", sender=agency, said=at
+                )
+
     def _ack_by(self, m):
+        if m.late:
+            return WORK + m.n
         return END - 100 if m.overdue else END + 100
+
+    def _heard(self, m):
+        return WORK + 100.0 + m.n if m.late else m.sent_at + 2
+
+    def _ended(self, m):
+        return WORK + 200.0 + m.n if m.late else m.sent_at + 4
 
     def _sent(self, m):
         state = {"turned-away": "refused", "erased": "acknowledged"}.get(m.fate, m.fate)
-        if m.overdue and state == "delivered":
+        if (m.overdue or m.late) and state == "delivered":
             state = "overdue"
+        steps = ("sent", "delivered", state) if m.arrives else ("sent", state)
+        if m.late:
+            steps = ("sent", "overdue", *steps[1:])
         return SentRow(
             id=m.id,
             recipient=m.to,
@@ -261,6 +295,7 @@ class Run:
             state=state,
             linked_to=m.main.id if m.main else None,
             created=m.sent_at,
-            delivered=m.sent_at + 2 if m.arrives else None,
-            steps=("sent", "delivered", state) if m.arrives else ("sent", state),
+            delivered=self._heard(m) if m.arrives else None,
+            ended=None if state in ("delivered", "overdue") else self._ended(m),
+            steps=steps,
         )

@@ -15,7 +15,6 @@ from faults.evidence import (
     Kind,
     OutRow,
     Phase,
-    PutBack,
     Seen,
     StoreDump,
     since,
@@ -33,17 +32,16 @@ from unit.faults.legal import (
     Run,
     Said,
 )
-
-
-def kinds(evidence):
-    return {finding.kind for finding in judge(evidence)}
-
-
-def only(evidence, kind):
-    """Judge it; all findings must be of that kind. Returns them."""
-    found = judge(evidence)
-    assert {finding.kind for finding in found} == {kind}, found
-    return found
+from unit.faults.planting import (
+    changed,
+    heard_at,
+    kinds,
+    not_logged,
+    only,
+    put_back,
+    with_store,
+    without,
+)
 
 
 @pytest.fixture
@@ -66,29 +64,6 @@ def legal(run):
     evidence = run.evidence()
     assert judge(evidence) == []
     return evidence
-
-
-def with_store(evidence, agency, **changes):
-    """Return the evidence with another store: each change maps a tuple of rows to another."""
-    store = evidence.stores[agency]
-    changed = {name: tuple(change(getattr(store, name))) for name, change in changes.items()}
-    return replace(evidence, stores={**evidence.stores, agency: replace(store, **changed)})
-
-
-def without(n):
-    return lambda rows: [row for i, row in enumerate(rows) if i != n]
-
-
-def changed(n, **more):
-    return lambda rows: [replace(row, **more) if i == n else row for i, row in enumerate(rows)]
-
-
-def put_back(evidence, agency, copied, back):
-    return replace(evidence, restored=frozenset({PutBack(agency, copied, back)}))
-
-
-def not_logged(evidence, gone):
-    return replace(evidence, log=tuple(seen for seen in evidence.log if not gone(seen)))
 
 
 # -- each violation, planted --------------------------------------------------------------------
@@ -513,12 +488,6 @@ def test_a_restored_sender_may_lack_the_retraction_if_it_lacks_what_arrived(lega
     assert Kind.STUCK in kinds(put_back(lacking, POLICE, 300, 400))
 
 
-def heard_at(evidence, at):
-    """Return the evidence in which every `delivered` reached the broker at that moment."""
-    topics = tuple(replace(s, at=at) if s.what == "delivered" else s for s in evidence.topics)
-    return replace(evidence, topics=topics)
-
-
 @pytest.mark.parametrize(("copied", "back"), [(50, 90), (110, 500)])
 def test_a_restore_excuses_nothing_that_its_copy_has_or_that_came_after(legal, copied, back):
     planted = put_back(with_store(legal, POLICE, sent=without(0)), POLICE, copied, back)
@@ -831,6 +800,7 @@ def messages(draw):
         lost=draw(st.booleans()),
         twice=draw(st.booleans()),
         overdue=draw(st.booleans()) and fate == "delivered",
+        late=fate not in BACK and draw(st.booleans()),
         foreign=(foreign := draw(st.booleans())),
         copy=None if foreign or fate in BACK else draw(st.none() | _others(sender, to)),
     )

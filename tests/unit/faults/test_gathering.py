@@ -4,11 +4,20 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from faults.evidence import Aside, OutRow, StoreDump
-from faults.gathering import _aside, _still_waiting
+from faults.gathering import _aside, _said, _still_waiting, store
+from meldeweg.gateway.states import ReceivedMove, SentMove
+from meldeweg.gateway.store import connection, database, received, sent
 from meldeweg.gateway.store.headers import pack
+from meldeweg.kernel import event
+from meldeweg.kernel.event import Event, EventKind, Heartbeat
+from meldeweg.kernel.ids import new_message_id
+from meldeweg.kernel.jwk import SigningKey
+from unit.gateway import gateway_rows
+from unit.gateway.gateway_rows import NOW, POLICE
 
 WAY = json.loads((Path(__file__).parents[2] / "vectors" / "way.json").read_text())
 
@@ -58,3 +67,58 @@ def test_what_is_put_aside_is_named_by_its_statement_if_it_has_one():
         found = [_aside(row) for row in db.execute("SELECT * FROM quarantine")]
     assert [each.digest for each in found] == [WAY["expected"]["message"], None, None, None]
     assert {(each.topic, each.offset, each.code) for each in found} == {("inbox.a.b", 3, "why")}
+
+
+def test_a_stores_rows_say_when_a_message_was_heard_of_and_when_nobody_had_to_wait(tmp_path):
+    database.migrate(tmp_path / database.FILE)
+
+    def after(minutes):
+        return NOW + timedelta(minutes=minutes)
+
+    with closing(connection.open_writer(tmp_path / database.FILE)) as db, db:
+        new = [(gateway_rows.sent(), gateway_rows.received()) for _ in range(3)]
+        for ours, theirs in new:
+            sent.insert(db, ours)
+            received.insert(db, theirs)
+        rows = [sent.by_digest(db, ours.digest) for ours, _ in new]
+        there = [received.by_digest(db, theirs.digest) for _, theirs in new]
+        for move, at in (
+            (SentMove.OVERDUE, 4),
+            (SentMove.DELIVERED, 6),
+            (SentMove.REFUSED, 8),
+        ):
+            rows[0] = replace(rows[0], state=sent.move(db, rows[0], move, after(at)))
+        sent.move(db, rows[1], SentMove.UNDELIVERABLE, after(9))
+        received.move(db, there[0], ReceivedMove.OPENED, after(5))
+        there[0] = received.by_digest(db, there[0].digest)
+        received.move(db, there[0], ReceivedMove.ACKNOWLEDGED, after(7))
+        received.move(db, there[1], ReceivedMove.RETRACTED, after(3))
+    found = store(tmp_path / database.FILE)
+    told = [(row.created, row.delivered, row.ended, row.steps) for row in found.sent]
+    assert told == [
+        (
+            NOW.timestamp(),
+            after(6).timestamp(),
+            after(8).timestamp(),
+            ("overdue", "delivered", "refused"),
+        ),
+        (NOW.timestamp(), None, after(9).timestamp(), ("undeliverable",)),
+        (NOW.timestamp(), None, None, ()),
+    ]
+    came = [(row.came, row.ended, row.steps) for row in found.received]
+    assert came == [
+        (NOW.timestamp(), after(7).timestamp(), ("opened", "acknowledged")),
+        (NOW.timestamp(), after(3).timestamp(), ("retracted",)),
+        (NOW.timestamp(), None, ()),
+    ]
+
+
+def test_what_a_gateway_tells_is_read_with_its_own_time():
+    about = {"v": 1, "id": new_message_id(), "agency": POLICE, "at": NOW}
+    counts = {"sent": {}, "received": {}, "parked": 0, "quarantined": 0, "waiting": 0}
+    for told, kind in (
+        (Event(**about, kind=EventKind.STARTED), "event"),
+        (Heartbeat(**about, **counts), "heartbeat"),
+    ):
+        said = _said(event.sign(told, SigningKey(bytes(32))))
+        assert (said["kind"], said["sender"], said["said"]) == (kind, POLICE, NOW.timestamp())

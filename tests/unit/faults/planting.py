@@ -1,0 +1,55 @@
+"""Plants what must never be: changes of a legal run's evidence, each of one thing."""
+
+from dataclasses import replace
+
+from faults.checker import judge
+from faults.evidence import PutBack
+from unit.faults.legal import POLICE
+
+
+def kinds(evidence):
+    return {finding.kind for finding in judge(evidence)}
+
+
+def only(evidence, kind):
+    """Judge it; all findings must be of that kind. Returns them."""
+    found = judge(evidence)
+    assert {finding.kind for finding in found} == {kind}, found
+    return found
+
+
+def with_store(evidence, agency, **changes):
+    """Return the evidence with another store: each change maps a tuple of rows to another."""
+    store = evidence.stores[agency]
+    changed = {name: tuple(change(getattr(store, name))) for name, change in changes.items()}
+    return replace(evidence, stores={**evidence.stores, agency: replace(store, **changed)})
+
+
+def without(n):
+    return lambda rows: [row for i, row in enumerate(rows) if i != n]
+
+
+def changed(n, **more):
+    return lambda rows: [replace(row, **more) if i == n else row for i, row in enumerate(rows)]
+
+
+def put_back(evidence, agency, copied, back):
+    return replace(evidence, restored=frozenset({PutBack(agency, copied, back)}))
+
+
+def not_logged(evidence, gone):
+    return replace(evidence, log=tuple(seen for seen in evidence.log if not gone(seen)))
+
+
+def heard_at(evidence, at):
+    """Return the evidence in which every `delivered` reached the broker at that moment."""
+    topics = tuple(replace(s, at=at) if s.what == "delivered" else s for s in evidence.topics)
+    return replace(evidence, topics=topics)
+
+
+def untold(evidence, agency, what, n=0):
+    """Return the evidence in which that end never told so of the police's n-th message."""
+    digest = evidence.stores[POLICE].sent[n].digest
+    gone = not_logged(evidence, lambda s: (s.sender, s.what, s.digest) == (agency, what, digest))
+    assert gone != evidence
+    return replace(gone, topics=())
