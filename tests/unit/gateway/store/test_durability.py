@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from meldeweg.gateway.store import (
     Store,
     connection,
     database,
+    headers,
     meta,
     outbox,
     quarantine,
@@ -265,6 +267,57 @@ def test_receipts_of_the_third_version_get_an_end_and_go_on(tmp_path):
         assert outbox.forget_receipts(new, later - timedelta(milliseconds=1)) == 0
         assert outbox.forget_receipts(new, later) == 1
         assert [row.kind for row in outbox.unproduced(new, 9, 9)] == ["receipt", "message", "event"]
+    new.close()
+
+
+def test_the_quarantine_of_the_fourth_version_is_kept_and_each_entry_came_once_so_far(tmp_path):
+    path = tmp_path / database.FILE
+    connection.open_writer(path).close()
+    migrate(path, "0004")
+    known, topic = Digest.of(b"known"), "inbox.polizei-viersen.jugendamt-kreis-viersen"
+    with connection.open_writer(path) as old:
+        # A record that came again was an entry of its own each time.
+        old.executemany(
+            "INSERT INTO quarantine (at, topic, topic_offset, timestamp, code, sender, verified,"
+            " urgency, key, headers, value, digest, delete_after, erased_at) VALUES"
+            " (?, ?, ?, 1, ?, 'jugendamt-kreis-viersen', 1, 'today', ?, ?, ?, ?, '2027-03-01', ?)",
+            [
+                (to_rfc3339(NOW), topic, n, code, key, headers.pack(()), b"v", digest, erased)
+                for n, code, key, digest, erased in (
+                    (7, "receipt-unmatched", b"k", known, None),
+                    (8, "value-mismatch", None, Digest.of(b"erased"), to_rfc3339(NOW)),
+                    (9, "receipt-unmatched", b"k", known, None),
+                )
+            ],
+        )
+        before = old.execute("SELECT * FROM quarantine ORDER BY seq").fetchall()
+    old.close()
+    database.migrate(path)
+    with connection.open_writer(path) as new:
+        rows = new.execute("SELECT * FROM quarantine ORDER BY seq").fetchall()
+        assert [row[: len(before[0])] for row in rows] == before
+        entries = quarantine.after(new, 0, 9)
+        assert [(e.times, e.last_at, e.last_offset) for e in entries] == [(1, None, None)] * 3
+        assert [e.erased_at for e in entries] == [None, NOW, None]
+        record = quarantine.record(new, 1)
+        later = NOW + timedelta(hours=1)
+        assert record is not None
+        for offset, is_new in ((7, False), (9, False), (11, True), (11, False), (12, True)):
+            again = replace(record, topic_offset=offset, at=later)
+            assert quarantine.insert(new, again) is is_new
+        assert quarantine.insert(new, replace(record, topic_offset=13, code="value-mismatch"))
+        entries = quarantine.after(new, 0, 9)
+        counted = [(e.topic_offset, e.times, e.last_at, e.last_offset) for e in entries]
+        assert counted == [
+            (7, 1, None, None),
+            (8, 1, None, None),
+            (9, 3, later, 12),
+            (13, 1, None, None),
+        ]
+        plan = new.execute(
+            "EXPLAIN QUERY PLAN SELECT 1 FROM quarantine WHERE digest = ? AND topic = ?", ("d", "t")
+        ).fetchall()
+        assert "quarantine_record" in plan[0][-1]
     new.close()
 
 
