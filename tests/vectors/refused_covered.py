@@ -3,12 +3,16 @@ payload (10) decide: signed and sealed anew by the sender, right but for what ea
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meldeweg.kernel import topics
+from meldeweg.kernel.ids import AgencyId, Ags
+from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.strictjson import dumps
 from meldeweg.kernel.trust.issue import signed as signed_object
-from meldeweg.kernel.trust.objects import AgreementSignature
+from meldeweg.kernel.trust.objects import AgencyKind, AgreementSignature, Enrolment
+from vectors import make_way as way
 from vectors.make_way import AGENCIES, IDENTITY, NOW, OFFICE, POLICE
 from vectors.refused_cases import DELIVERED, MESSAGE, Cases, context_of
 from vectors.refused_sealed import opened
@@ -16,7 +20,9 @@ from vectors.refused_trust import WAY, compact
 
 RECORD, CONTEXT = json.loads(opened(MESSAGE)), json.loads(context_of(MESSAGE))
 PAYLOAD = json.loads(WAY["pinned"]["payload"])
-MALFORMED = "record-malformed"
+MALFORMED, NOT_COVERED = "record-malformed", "data-category-not-covered"
+SIGNED = "2022-03-01T12:00:00.000Z"  # when all signed what is not the way's
+NEIGHBOUR, NETTETAL = AgencyId("jugendamt-nettetal"), Ags("05166016")
 ORDER = (
     "v", "type", "version", "grounds", "clause", "legal_basis", "purpose", "urgency", "actor_ref",
     "addressee", "data_categories", "labels", "entrusted", "places", "handover_at", "thread",
@@ -103,6 +109,101 @@ def ninth_step(cases: Cases) -> None:
         cases.sealed(name, code, plain, whole, context(whole, **changes), MESSAGE)
     _replaced(cases)
     _the_other_way(cases)
+    _categories(cases)
+    _another_office(cases)
+
+
+def _concluded(
+    body: dict[str, Any], signers: Mapping[AgencyId, SigningKey], at: str = SIGNED
+) -> tuple[str, list[list[str]]]:
+    """Return the digest of an agreement, and its values: the document and a signature of each."""
+    document = dumps(body)
+    digest = hashlib.sha256(document).hexdigest()
+    made = [document.decode()]
+    for agency, key in signers.items():
+        said = AgreementSignature.model_validate(
+            {"v": 1, "agreement": digest, "agency": agency, "at": at}
+        )
+        made.append(signed_object(said, key).decode())
+    return digest, [[topics.REGISTRY_AGREEMENTS, value] for value in made]
+
+
+def _under_another(
+    cases: Cases,
+    name: str,
+    code: str | None,
+    body: dict[str, Any],
+    signers: Mapping[AgencyId, SigningKey] = IDENTITY,
+    enrolled: Sequence[list[str]] = (),
+    **changes: Any,
+) -> None:
+    """The way's message, but for some members of its record, under another agreement."""
+    record = record_of(changes)
+    digest, values = _concluded(body, signers)
+    said, inside = context(record, agreement=digest), content(dumps(PAYLOAD), record)
+    cases.sealed(name, code, inside, record, said, MESSAGE)
+    cases.records[-1]["add"] = [*enrolled, *values]
+
+
+def _categories(cases: Cases) -> None:
+    """An agreement whose clauses name the categories of data that they allow."""
+    old = json.loads(WAY["pinned"]["agreement"])
+    told = RECORD["data_categories"]
+
+    def allowing(clause: str, categories: list[str]) -> dict[str, Any]:
+        clauses = [
+            each | ({"data_categories": categories} if each["id"] == clause else {})
+            for each in old["clauses"]
+        ]
+        return old | {"clauses": clauses}
+
+    leading, second = "haeusliche-gewalt", "alkohol-und-drogen"
+    for name, code, body in (
+        ("each category that its clause names", None, allowing(leading, told)),
+        ("a category that its clause does not name", NOT_COVERED, allowing(leading, told[1:])),
+        ("a category that its second clause does not name", NOT_COVERED,
+         allowing(second, told[:-1])),
+    ):  # fmt: skip
+        _under_another(cases, name, code, body)
+
+
+def _another_office(cases: Cases) -> None:
+    """An agreement with a third party, which is responsible for a place of its own."""
+    old = json.loads(WAY["pinned"]["agreement"])
+    key = SigningKey(way.drawn(f"identity {NEIGHBOUR}"))
+    office = next(each for each in old["parties"] if each["agency"] == OFFICE)
+    third = office | {
+        "agency": NEIGHBOUR,
+        "identity": key.kid,
+        "municipalities": [NETTETAL],
+        "name": "Jugendamt Nettetal",
+    }
+    places = old["municipalities"] | {NETTETAL: "Nettetal"}
+    parties = [
+        each | ({"municipalities": list(places)} if each["agency"] == POLICE else {})
+        for each in old["parties"]
+    ]
+    body = old | {"municipalities": places, "parties": [*parties, third]}
+    enrolment = Enrolment(
+        v=1,
+        agency=NEIGHBOUR,
+        name="Jugendamt Nettetal",
+        kind=AgencyKind.YOUTH_OFFICE,
+        municipalities=(NETTETAL,),
+        identity=key.public_jwk(),
+        principal=f"gw-{NEIGHBOUR}",
+        at=NOW,
+    )
+    enrolled = [[topics.REGISTRY_AGENCIES, signed_object(enrolment, way.ANCHOR).decode()]]
+    signers = IDENTITY | {NEIGHBOUR: key}
+    here = way.GREFRATH
+    for name, code, named in (
+        ("the place of another office", "responsibility-contradicts", {"place": NETTETAL}),
+        ("the home of another office", "responsibility-contradicts", {"residence": NETTETAL}),
+        ("its own place, and the home of another", None, {"place": here, "residence": NETTETAL}),
+        ("a copy for the home's office", None, {"place": NETTETAL, "residence": here}),
+    ):
+        _under_another(cases, name, code, body, signers, enrolled, places=named)
 
 
 def _replaced(cases: Cases) -> None:
@@ -110,18 +211,11 @@ def _replaced(cases: Cases) -> None:
     old = json.loads(WAY["pinned"]["agreement"])
 
     def replacing(
-        first: str, signers: tuple[Any, ...] = AGENCIES, *, at: str = "2022-03-01T12:00:00.000Z"
+        first: str, signers: tuple[AgencyId, ...] = AGENCIES, *, at: str = SIGNED
     ) -> list[list[str]]:
         term = old["term"] | {"from": first, "until": "2032-04-30"}
-        document = dumps(old | {"replaces": CONTEXT["agreement"], "term": term})
-        digest = hashlib.sha256(document).hexdigest()
-        made = [document.decode()]
-        for agency in signers:
-            body = AgreementSignature.model_validate(
-                {"v": 1, "agreement": digest, "agency": agency, "at": at}
-            )
-            made.append(signed_object(body, IDENTITY[agency]).decode())
-        return [[topics.REGISTRY_AGREEMENTS, value] for value in made]
+        body = old | {"replaces": CONTEXT["agreement"], "term": term}
+        return _concluded(body, {agency: IDENTITY[agency] for agency in signers}, at)[1]
 
     cases.add("replaced the day before", "agreement-run-off", add=replacing("2026-11-21"))
     cases.add("replaced before it began", "agreement-ended", add=replacing("2022-04-30"))
