@@ -78,8 +78,8 @@ class Undone:
         row = self._facts.received.get(agency, {}).get(name)
         told = self._receipts.get((agency, row.digest, "delivered"), {}) if row else {}
         seen = [*told.values(), self._shown.get((agency, name), inf)]
-        first = min(seen)
-        return 0 if first == inf else self.between(agency, first - _NOTED, first)
+        first = min(seen)  # inf, where nobody heard of it: no restore reaches that far
+        return self.between(agency, first - _NOTED, first)
 
 
 def _receipts(facts: Facts) -> dict[tuple[AgencyId, str | None, str | None], dict[str, float]]:

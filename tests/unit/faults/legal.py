@@ -182,6 +182,7 @@ class Run:
     def _receipt(self, m, what):
         told = {"kind": "receipt", "sender": m.to, "to": m.sender, "of": m.digest, "what": what}
         digest = _hex("receipt", what, m.id)
+        told["id"] = f"{what}-{m.id}"
         self._record(f"inbox.{m.sender}.{m.to}", self._newest, END, True, digest=digest, **told)
 
     def _produce(self):

@@ -765,6 +765,12 @@ def test_silent_an_immediate_message_that_was_never_delivered_and_is_merely_over
     assert kinds(alarm(never, 0)) == {Kind.STUCK}
 
 
+def test_what_a_person_took_is_loud_enough_though_nobody_heard_that_it_was_delivered():
+    legal = Run([Said(urgency="immediate")]).evidence()
+    taken = changed(0, steps=("sent", "acknowledged"), delivered=None)
+    assert judge(with_store(legal, POLICE, sent=taken)) == []
+
+
 def test_a_revoked_agency_excuses_no_message_between_others(legal):
     planted = with_store(legal, POLICE, sent=changed(0, state="sent"))
     assert kinds(replace(planted, revoked=frozenset({EAST}))) == {Kind.STUCK}

@@ -15,7 +15,7 @@ def test_silent_a_deadline_that_passed_and_was_noted_in_a_store_alone(agency):
     legal = Run([Said(urgency="immediate", fate="delivered", overdue=True), Said()]).evidence()
     (finding,) = only(untold(legal, agency, "overdue"), Kind.SILENT)
     assert "store alone" in finding.why
-    soon = replace(legal, at=legal.stores[POLICE].sent[0].ack_by + 29)
+    soon = replace(legal, at=legal.stores[POLICE].sent[0].ack_by + 30)
     assert judge(untold(soon, agency, "overdue")) == []  # the log may be that far behind
 
 
@@ -140,6 +140,8 @@ def test_late_is_not_measured_by_a_clock_that_was_bent_meanwhile(late):
         assert judge(with_store(sender, POLICE, sent=created)) == []
         came = changed(0, came=there.came + day)
         assert judge(with_store(recipient, WEST, received=came)) == []
+    until = changed(0, delivered=row.delivered + 86_400, ended=row.ended + 86_400)
+    assert judge(with_store(sender, POLICE, sent=until)) == []
 
 
 def test_late_is_asked_of_what_is_immediate_and_of_no_revoked_agency():
