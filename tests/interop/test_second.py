@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from meldeweg.kernel.signing import Typ, sign
-from unit.gateway.test_refused_vectors import changed
+from unit.gateway.test_refused_vectors import REFUSED, changed
 from vectors.make_way import ANCHOR, REGISTRY
 from vectors.refused_trust import AGENCIES, compact, payload, status
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 WAY = json.loads((FOLDER / "way.json").read_text())
 SEALED = json.loads((FOLDER / "sealed.json").read_text())
-REFUSED = json.loads((FOLDER / "refused.json").read_text())
+WRITTEN = json.loads((FOLDER / "refused.json").read_text())
 AAD = base64.urlsafe_b64decode(SEALED["aad"] + "==")
 NOW = "2026-11-22T18:20:00Z"
 POLICE, OFFICE = "polizei-viersen", "jugendamt-kreis-viersen"
@@ -115,6 +115,47 @@ def test_it_refuses_changed_tokens_with_their_codes(second):
     for case in SEALED["refused_tokens"]:
         said = second.ask("token", Jwk=jwk, Kind="statement", Token=case["token"])
         assert (case["name"], said.get("why")) == (case["name"], case["code"])
+
+
+def test_it_puts_the_texts_of_the_refused_together_as_we_do(second):
+    short, long = {"value": [], "statement": []}, {"value": [], "statement": []}
+    for name in ("records", "events"):
+        for told_, meant in zip(WRITTEN[name], REFUSED[name], strict=True):
+            for what in ("value", "statement"):
+                short[what].append(told_["set"].get(what))
+                long[what].append(meant["set"].get(what))
+            short["value"] += [value for _, value in told_.get("add", ())]
+            long["value"] += [value for _, value in meant.get("add", ())]
+    short["value"] += [each["value"] for each in WRITTEN["trust"]]
+    long["value"] += [each["value"] for each in REFUSED["trust"]]
+    way = [{"Headers": r["headers"], "Value": r["value"]} for r in WAY["records"]]
+    for what, nodes in short.items():
+        pairs = [
+            (json.dumps(node), text)
+            for node, text in zip(nodes, long[what], strict=True)
+            if isinstance(node, dict) and "of" in node
+        ]
+        assert len(pairs) > 20
+        asked = [node for node, _ in pairs]
+        said = second.ask("texts", Kind=what, Records=way, Nodes=asked)["each"]
+        assert [each["text"] for each in said] == [text for _, text in pairs]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"of": 99, "pieces": ["a"]},
+        {"of": 0, "pieces": [[0, 10**6]]},
+        {"of": 0, "pieces": [[5, 5]]},
+        {"of": 0, "pieces": [[1]]},
+        {"pieces": ["a"], "of": 0},
+        {"of": 0},
+    ],
+)
+def test_it_makes_no_text_of_pieces_that_are_not_there(second, node):
+    way = [{"Headers": r["headers"], "Value": r["value"]} for r in WAY["records"]]
+    (said,) = second.ask("texts", Kind="value", Records=way, Nodes=[json.dumps(node)])["each"]
+    assert said["why"] == "text-malformed"
 
 
 @pytest.mark.parametrize("case", REFUSED["records"], ids=lambda case: case["name"])

@@ -8,7 +8,8 @@ A case of `records` is record `at` of way.json with the members of `set` in plac
 (`statement` for the header of that name), read by `me` at `now` with a view that lacks the records
 `drop` and has those of `add`. `code` null: it must be accepted. A case of `events` is the same with
 a record of `events.<agency>`, which is for nobody in particular. A case of `trust` is a value on a
-topic, after all others; a case of `keys` a public JWK. All people and numbers are invented.
+topic, after all others; a case of `keys` a public JWK. Long texts are told by what they change
+(`refused_text`). All people and numbers are invented.
 """
 
 import hashlib
@@ -37,6 +38,7 @@ from vectors.refused_cases import (
 )
 from vectors.refused_covered import eighth_step, ninth_step, tenth_step
 from vectors.refused_sealed import later_steps, seventh_step
+from vectors.refused_text import shorten
 from vectors.refused_told import told
 from vectors.refused_trust import STRANGER, WAY, place, status, trust, weak_keys
 
@@ -219,11 +221,7 @@ def build(pinned: dict[str, str]) -> dict[str, Any]:
         tenth_step,
     ):
         step(cases)
-    for case in cases.records:
-        if case["set"].get("value") in pinned.values():
-            name = next(each for each, value in pinned.items() if value == case["set"]["value"])
-            case["set"]["value"] = {"pinned": name}
-    return {
+    made = {
         "about": "Written by make_refused.py from way.json. All names and numbers are invented.",
         "pinned": pinned,
         "records": cases.records,
@@ -231,6 +229,7 @@ def build(pinned: dict[str, str]) -> dict[str, Any]:
         "trust": trust(),
         "keys": weak_keys(),
     }
+    return shorten(made)
 
 
 def main() -> None:

@@ -14,5 +14,5 @@
 //	coverage.go   message § 9 (9)  content.go    message § 6, 9 (10)
 //	schema.go     the JSON Schemas of schemas/
 //	leaf.go       audit § 1 to 4   note.go       audit § 5 to 7   export.go    audit § 9, 10
-//	turn.go       audit § 10 (7, 9)
+//	turn.go       audit § 10 (7, 9)          texts.go      message § 15
 package main

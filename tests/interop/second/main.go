@@ -23,8 +23,9 @@ type question struct {
 	Opens                         []string // private JWKs
 	Trust                         []posting
 	Records                       []record
-	Again                         bool // keep the register of the question before
-	Alone                         bool // judge each record as if it were the first
+	Nodes                         []string // texts of refused.json, as they stand there
+	Again                         bool     // keep the register of the question before
+	Alone                         bool     // judge each record as if it were the first
 	Schemas                       []string
 	Vkeys, Seen                   []string
 	Dir, Before, Origin, Level    string
@@ -120,6 +121,8 @@ func (s *session) ask(q question, a *answer) error {
 		return policy(q, a)
 	case "officer":
 		return officer(q, a)
+	case "texts":
+		return told(q, a)
 	}
 	return log(q, a)
 }
