@@ -15,12 +15,13 @@ An agency that was revoked can tell nobody any more.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faults.alarms import HEARTBEAT, SILENT, SLACK
+from faults.alarms import HEARTBEAT, SILENT
 from faults.evidence import Finding, Kind
 from faults.facts import Facts, Message
 from meldeweg.kernel.ids import AgencyId
 
 _GOING_ON = 2  # heartbeats that show that it was at work
+_LONG = 3 * HEARTBEAT  # seconds after which so many must have been made
 _BENT = 43_200.0  # seconds that no message of a stack waits: a bent clock is a day off
 
 
@@ -63,7 +64,7 @@ def _waits(message: Message) -> Iterator[_Wait]:
 
 
 def _was_owed(facts: Facts, wait: _Wait) -> bool:
-    late = wait.until > wait.due + SLACK and 0 <= wait.until - wait.since < _BENT
+    late = wait.until > wait.due + _LONG and 0 <= wait.until - wait.since < _BENT
     return late and not facts.excused(wait.agency) and _was_at_work(facts, wait)
 
 

@@ -264,7 +264,7 @@ class Run:
     def _work(self):
         """Every gateway makes its heartbeats while somebody is late."""
         for agency in AGENCIES:
-            for at in range(WORK, WORK + 400, 10):
+            for at in range(WORK, WORK + 230, 5):
                 self._record(
                     f"events.{agency}", 1, END, True, kind="heartbeat", sender=agency, said=at
                 )

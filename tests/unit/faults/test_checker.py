@@ -427,6 +427,25 @@ def test_silent_a_deadline_that_passed_unnoticed_at_either_end():
     assert only(with_store(legal, WEST, received=changed(0, overdue=False)), Kind.SILENT)
 
 
+@pytest.mark.parametrize("state", ["queued", "sent"])
+def test_silent_is_what_waits_at_its_sender_and_what_waits_for_its_deadline_alike(state):
+    legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    waits = with_store(legal, POLICE, sent=changed(0, state=state, steps=("sent",)))
+    assert kinds(waits) == {Kind.STUCK, Kind.SILENT}
+    alarmed = alarm(waits, 0, code="parked")  # people know, and not of the deadline
+    assert any("not overdue at the sender" in f.why for f in judge(alarmed))
+    soon = waits.stores[POLICE].sent[0].ack_by + 30
+    assert kinds(replace(alarmed, at=soon)) == {Kind.STUCK}
+    assert kinds(replace(waits, at=soon)) == {Kind.STUCK, Kind.SILENT}
+
+
+def test_silent_is_what_was_opened_and_taken_by_nobody():
+    legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
+    opened = with_store(legal, WEST, received=changed(0, state="opened"))
+    assert judge(opened) == []
+    assert only(with_store(opened, WEST, received=changed(0, overdue=False)), Kind.SILENT)
+
+
 def test_plaintext_in_any_file(legal):
     planted = replace(legal, marked=("logs/gateway.jsonl",))
     assert judge(planted) == [
@@ -718,9 +737,22 @@ def test_false_an_alarm_for_what_was_delivered_in_time(legal):
     assert judge(alarm(late, 2)) == []
     never = with_store(late, POLICE, sent=changed(2, delivered=None))
     assert judge(alarm(never, 2)) == []
+    created = legal.stores[POLICE].sent[2].created
+    for after, found in ((4.9, {Kind.FALSE_ALARM}), (5, set())):
+        heard = with_store(legal, POLICE, sent=changed(2, delivered=created + after))
+        assert kinds(alarm(heard, 2)) == found
     assert judge(alarm(legal, 2, at=END - 1)) == []  # before anybody said `delivered`
     for more in ({"code": "quarantined"}, {"what": "overdue"}, {"sender": WEST}):
         assert judge(alarm(legal, 2, **more)) == []
+
+
+def test_false_is_excused_by_the_first_alarm_and_the_first_delivered_alone(legal):
+    digest = legal.stores[POLICE].sent[2].digest
+    first = next(s for s in legal.topics if (s.what, s.of) == ("delivered", digest))
+    again = replace(first, offset=first.offset + 700, leaf="again", at=END + 9)
+    twice = replace(legal, topics=(*legal.topics, again), log=(*legal.log, again))
+    assert only(alarm(twice, 2, at=END + 5), Kind.FALSE_ALARM)
+    assert judge(alarm(alarm(legal, 2, at=END + 5), 2, at=END - 5, offset=801)) == []
 
 
 def test_false_is_not_excused_where_the_broker_has_no_more_of_one_of_the_two(legal):

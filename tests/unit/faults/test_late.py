@@ -17,6 +17,8 @@ def test_silent_a_deadline_that_passed_and_was_noted_in_a_store_alone(agency):
     assert "store alone" in finding.why
     soon = replace(legal, at=legal.stores[POLICE].sent[0].ack_by + 30)
     assert judge(untold(soon, agency, "overdue")) == []  # the log may be that far behind
+    then = replace(soon, at=soon.at + 0.5)
+    assert only(untold(then, agency, "overdue"), Kind.SILENT)
 
 
 def test_what_is_overdue_at_an_agency_that_was_revoked_it_can_tell_nobody():
@@ -85,11 +87,11 @@ def test_late_is_excused_where_a_gateway_was_not_at_work_as_its_own_heartbeats_s
     }[agency, what]
     beat = next(s for s in late.log if s.kind == "heartbeat" and s.sender == agency)
 
-    def beating(*at, starts=(), of=agency):
+    def beating(*at, starts=(), of=agency, what="started"):
         others = tuple(s for s in planted.log if (s.kind, s.sender) != ("heartbeat", agency))
         beats = [replace(beat, said=said, offset=5000 + n) for n, said in enumerate(at)]
         started = [
-            replace(beat, kind="event", what="started", sender=of, said=said, offset=6000 + n)
+            replace(beat, kind="event", what=what, sender=of, said=said, offset=6000 + n)
             for n, said in enumerate(starts)
         ]
         return replace(planted, log=(*others, *beats, *started))
@@ -109,9 +111,15 @@ def test_late_is_excused_where_a_gateway_was_not_at_work_as_its_own_heartbeats_s
         assert judge(beating(one, other, starts=[other - 0.01])) == []
         assert accused(beating(one, other, starts=[one + 1.1, other - 1.1]))
         assert accused(beating(one, other, starts=[one], of=EAST))
+        assert accused(beating(one, other, starts=[one, other], what="parked"))
 
 
 def test_late_is_what_is_long_past_what_was_due(late):
+    beats = [s for s in late.log if s.kind == "heartbeat"]
+    more = tuple(
+        replace(s, said=s.said + n, offset=4000 + 100 * n + s.offset) for s in beats for n in (1, 2)
+    )
+    late = replace(late, log=(*late.log, *more))
     row, there = late.stores[POLICE].sent[0], late.stores[WEST].received[0]
 
     def sent(what, **more):
@@ -121,10 +129,10 @@ def test_late_is_what_is_long_past_what_was_due(late):
         return with_store(unheeded(late, WEST, "overdue"), WEST, received=changed(0, **more))
 
     for within, beyond in (
-        (sent("alarm", created=row.delivered - 35), sent("alarm", created=row.delivered - 36)),
-        (sent("overdue", ack_by=row.ended - 30), sent("overdue", ack_by=row.ended - 31)),
-        (received(came=there.ended - 30), received(came=there.ended - 31)),
-        (received(ack_by=there.ended - 30), received(ack_by=there.ended - 31)),
+        (sent("alarm", created=row.delivered - 20), sent("alarm", created=row.delivered - 21)),
+        (sent("overdue", ack_by=row.ended - 15), sent("overdue", ack_by=row.ended - 16)),
+        (received(came=there.ended - 15), received(came=there.ended - 16)),
+        (received(ack_by=there.ended - 15), received(ack_by=there.ended - 16)),
     ):
         assert judge(within) == []
         assert only(beyond, Kind.SILENT)
