@@ -203,7 +203,8 @@ def test_a_receipt_may_be_in_the_topic_a_second_after_the_end_of_the_store_that_
 def test_an_arrival_is_known_from_its_receipt_or_from_the_inbox_that_showed_it(known):
     run = Run([Said()]).evidence()
     page = next(e for e in run.history if e.call == "pull" and e.items)
-    again = (replace(page, op=9000, phase=Phase.INVOKED, items=()), replace(page, op=9000))
+    later = replace(page, op=9000, at=page.at + 500)
+    again = (replace(later, phase=Phase.INVOKED, items=()), later)
     twice = replace(run, history=(*run.history, *again))
     at = page.at  # when it was first shown
     if known == "receipt":
