@@ -144,6 +144,7 @@ _WHY_NOT: dict[str, tuple[str, ...]] = {
     ),
     "it hands the bytes to a model that has a target": (
         "registry.submit:_check_counts",
+        "registry.submit:_check_lines",
         "doctor.gather_bus:snapshot",
         "gateway.opening:Opener.receipt",
     ),
