@@ -10,7 +10,7 @@ TARGET ?=
 STACKS := tests/e2e $(addprefix tests/integration/,doctor gateway local registry)
 BESIDE := tests/unit tests --ignore=tests/check $(STACKS:%=--ignore=%)
 ROW = ( $(2); echo "$(1): exit $$?" )
-# Seventy brokers live for a moment each: their second compiler would have a third of the cores.
+# Many brokers live for a moment each, and their second compiler costs more than it gives (decision 27).
 test: export MELDEWEG_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
 LOGS := checks.log beside.log stacks.log
 DISTRICT ?= kreis-viersen

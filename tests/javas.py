@@ -1,4 +1,4 @@
-"""Java's class archive for the brokers of the tests: some seventy of them start in one run."""
+"""Java's class archive for the brokers of the tests, of which one run starts very many."""
 
 from meldeweg.local.archive import make_archive
 from meldeweg.local.broker import Broker

@@ -197,7 +197,7 @@ class Stage:
                 time.sleep(0.05)
 
     def enrolment(self, agency):
-        """Return what the anchor last signed of an agency."""
+        """Return the enrolment with which the district was set up."""
         value = self.places.issued(f"2-{agency}").read_bytes()
         return Enrolment.read_signed(signing.parse(value, Typ.ENROLMENT).payload, "made-here")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from faults.checker import judge
 from faults.evidence import PutBack
-from unit.faults.legal import POLICE
+from unit.faults.legal import POLICE, Run, Said
 
 
 def kinds(evidence):
@@ -45,6 +45,18 @@ def heard_at(evidence, at):
     """Return the evidence in which every `delivered` reached the broker at that moment."""
     topics = tuple(replace(s, at=at) if s.what == "delivered" else s for s in evidence.topics)
     return replace(evidence, topics=topics)
+
+
+def shown_reversed():
+    """Return a run in which the first of three waited in parking, and was shown the last."""
+    parked = Run([Said(parked=1), Said(), Said()]).evidence()
+    history = tuple(
+        replace(e, items=((POLICE, "id-1"), (POLICE, "id-2"), (POLICE, "id-0")))
+        if (POLICE, "id-0") in e.items
+        else replace(e, items=())
+        for e in parked.history
+    )
+    return replace(parked, history=history)
 
 
 def untold(evidence, agency, what, n=0):

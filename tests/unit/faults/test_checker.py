@@ -39,6 +39,7 @@ from unit.faults.planting import (
     not_logged,
     only,
     put_back,
+    shown_reversed,
     with_store,
     without,
 )
@@ -581,14 +582,7 @@ def test_one_content_twice_is_excused_by_a_forgotten_try_of_its_own_alone():
 
 
 def test_the_order_shown_is_judged_of_what_a_restored_store_never_forgot():
-    parked = Run([Said(parked=1), Said(), Said()]).evidence()
-    history = tuple(
-        replace(e, items=((POLICE, "id-1"), (POLICE, "id-2"), (POLICE, "id-0")))
-        if (POLICE, "id-0") in e.items
-        else replace(e, items=())
-        for e in parked.history
-    )
-    shown = heard_at(replace(parked, history=history), END - 900)
+    shown = heard_at(shown_reversed(), END - 900)
     assert only(shown, Kind.DISORDERED)
     assert judge(put_back(shown, WEST, END - 950, END - 850)) == []
     for copied, back in ((END - 890, END - 850), (END - 990, END - 950)):

@@ -7,7 +7,16 @@ import pytest
 from faults.checker import judge
 from faults.evidence import Aside, Expired, Kind, Phase
 from unit.faults.legal import EAST, END, GONE, POLICE, WEST, Run, Said
-from unit.faults.planting import changed, heard_at, kinds, only, put_back, with_store, without
+from unit.faults.planting import (
+    changed,
+    heard_at,
+    kinds,
+    only,
+    put_back,
+    shown_reversed,
+    with_store,
+    without,
+)
 
 
 def swapped(evidence):
@@ -120,14 +129,7 @@ def test_of_two_deletions_in_a_topic_the_farther_one_counts():
 
 @pytest.mark.parametrize("again", ["id-0", "id-2"])
 def test_of_two_that_were_shown_reversed_either_may_have_been_forgotten_meanwhile(again):
-    parked = Run([Said(parked=1), Said(), Said()]).evidence()
-    history = tuple(
-        replace(e, items=((POLICE, "id-1"), (POLICE, "id-2"), (POLICE, "id-0")))
-        if (POLICE, "id-0") in e.items
-        else replace(e, items=())
-        for e in parked.history
-    )
-    shown = heard_at(replace(parked, history=history), END - 980)
+    shown = heard_at(shown_reversed(), END - 980)
     of = next(row.digest for row in shown.stores[WEST].received if row.id == again)
     topics = tuple(
         replace(s, at=END - 900) if (s.what, s.of) == ("delivered", of) else s for s in shown.topics

@@ -5,11 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from meldeweg.ceremony import district
-from meldeweg.ceremony.district import Places
 from meldeweg.kernel import keyfile, signing, topics
-from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.clock import FixedClock, from_rfc3339
+from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, Digest
 from meldeweg.kernel.signing import Typ
@@ -51,13 +48,6 @@ class Feed:
 
     def __init__(self):
         self.seen = defaultdict(set)
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    found = Places(tmp_path_factory.mktemp("district"))
-    district.prepare(found, load_district("kreis-viersen"), FixedClock(NOW))
-    return found
 
 
 @pytest.fixture
