@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from faults.checker import judge
-from faults.evidence import PutBack
-from unit.faults.legal import POLICE, Run, Said
+from faults.evidence import PutBack, Seen
+from unit.faults.legal import END, POLICE, Run, Said
 
 
 def kinds(evidence):
@@ -65,3 +65,21 @@ def untold(evidence, agency, what, n=0):
     gone = not_logged(evidence, lambda s: (s.sender, s.what, s.digest) == (agency, what, digest))
     assert gone != evidence
     return replace(gone, topics=())
+
+
+def alarm(evidence, n, at=END, **more):
+    """Return the evidence with `not-delivered` told of the police's n-th message."""
+    told = Seen(
+        topic=f"events.{POLICE}",
+        topic_id=f"events.{POLICE}#1",
+        offset=800,
+        leaf="a" * 64,
+        at=at,
+        kind="event",
+        sender=POLICE,
+        what="alarm",
+        code="not-delivered",
+        digest=evidence.stores[POLICE].sent[n].digest,
+    )
+    told = replace(told, **more)
+    return replace(evidence, log=(*evidence.log, told), topics=(*evidence.topics, told))
