@@ -6,6 +6,7 @@ import pytest
 
 from meldeweg.gateway.store import Store, connection, database
 from meldeweg.kernel import failpoints
+from unit.gateway.sending import Sender
 from unit.gateway.world import World
 
 
@@ -57,3 +58,9 @@ async def second(migrated, tmp_path):
 def world():
     """A district with real keys; nothing in it is changed by a test."""
     return World()
+
+
+@pytest.fixture
+async def police(store, world):
+    """One agency that sends."""
+    return Sender(store, world)

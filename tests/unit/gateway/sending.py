@@ -5,6 +5,8 @@ import json
 import secrets
 from datetime import timedelta
 
+import pytest
+
 from meldeweg.gateway.desk import Desk
 from meldeweg.gateway.intake import Intake
 from meldeweg.gateway.numbering import Numbering
@@ -14,13 +16,16 @@ from meldeweg.gateway.settings import OutboxSettings
 from meldeweg.gateway.store import outbox
 from meldeweg.gateway.trustfeed import TrustFeed
 from meldeweg.gateway.vault import Vault
-from meldeweg.kernel import topics
+from meldeweg.kernel import signing, topics
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.trust.objects import Snapshot
 from unit.gateway.world import GREFRATH, NOW, POLICE
 
+KEY = "0b8f9d2c-1"
+NOTHING = {"sent": 0, "outbox": 0, "idempotency": 0, "sent_seq": 0}  # as `Sender.counts` says it
 LABELS = {
     "collected_by": "Wache Beispielstadt",
     "means": "offen",
@@ -94,3 +99,19 @@ class Sender:
                 for table in ("sent", "outbox", "idempotency", "sent_seq")
             }
         )
+
+
+async def is_refused(sender, body, code, key=KEY):
+    """`body` is refused with `code`, with and without a dry run, and nothing is kept."""
+    before = sender.counts()
+    with pytest.raises(Refused) as check:
+        await sender.intake.check(body)
+    with pytest.raises(Refused) as refused:
+        await sender.intake.accept(body, key)
+    assert check.value.code == refused.value.code == code
+    assert sender.counts() == before
+    return refused.value
+
+
+def payload_of(token):
+    return signing.parse(token, signing.typ_of(token)).payload
