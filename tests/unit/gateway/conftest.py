@@ -1,4 +1,4 @@
-"""A migrated store for each test; the schema is made once per run."""
+"""Gateways over one world, each with a migrated store; the schema is made once per run."""
 
 import shutil
 
@@ -6,8 +6,11 @@ import pytest
 
 from meldeweg.gateway.store import Store, connection, database
 from meldeweg.kernel import failpoints
+from meldeweg.kernel import statement as statements
+from unit.gateway.carrying import Office
+from unit.gateway.receiving import Gateway
 from unit.gateway.sending import Sender
-from unit.gateway.world import World
+from unit.gateway.world import KREIS, POLICE, World
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +67,24 @@ def world():
 async def police(store, world):
     """One agency that sends."""
     return Sender(store, world)
+
+
+@pytest.fixture
+async def gateway(store, world):
+    """One agency that receives."""
+    return Gateway(store, world)
+
+
+@pytest.fixture
+async def message(gateway, world):
+    """One message that arrived; its id."""
+    record = world.message()
+    await gateway.take(record)
+    await gateway.produce()
+    return statements.parse(record.header("statement")).context.id
+
+
+@pytest.fixture
+def both(store, second, world):
+    """Two agencies that send and receive."""
+    return Office(store, world, POLICE), Office(second, world, KREIS)

@@ -18,16 +18,17 @@ from meldeweg.gateway.states import SentState
 from meldeweg.gateway.store import outbox, parked, received
 from meldeweg.gateway.store import sent as sent_rows
 from meldeweg.gateway.vault import Vault
-from meldeweg.kernel import event
+from meldeweg.kernel import event, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.ids import Kennzeichen
 from unit.gateway.gateway_rows import queued
 from unit.gateway.gateway_rows import sent as sent_row
-from unit.gateway.world import KREIS, NOW
+from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE
 
 TOPIC_ID = UUID(int=7)
+INBOX = topics.inbox(KREIS, POLICE)
 
 
 class Gateway:
@@ -170,3 +171,25 @@ def _context(row):
     told = statements.parse(dict(row.headers)["statement"])
     assert told.value_size == len(row.value)
     return told.context
+
+
+def digest(record):
+    return statements.parse(record.header("statement")).digest
+
+
+def poison(world):
+    """Five kinds of poison, and the codes they get."""
+    good = [world.message() for _ in range(5)]
+    return [
+        (
+            replace(good[0], headers=(*good[0].headers, ("\udcff\udc80", b"x"))),
+            "header-contradicts",
+        ),
+        (replace(good[1], value=None), "value-mismatch"),
+        (replace(good[2], headers=((("statement"), b"\xff\xfe"),)), "jws-malformed"),
+        (replace(good[3], topic=topics.inbox(KREIS, NETTETAL)), "topic-contradicts"),
+        (
+            world.message(seal_to=(world.offices[NETTETAL].seal.public,)),
+            "envelope-not-for-this-key",
+        ),
+    ]

@@ -20,7 +20,7 @@ from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Context, ReceiptKind, Statement
 from unit.gateway.bending import HEADERS, bends, bent_records
-from unit.gateway.test_judging import person_receipt
+from unit.gateway.taking import person_receipt
 from unit.gateway.test_malleability import flip, parts
 from unit.gateway.test_verification import raw_token, with_token
 from unit.gateway.world import KREIS, NOW, POLICE, World

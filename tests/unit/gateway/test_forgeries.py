@@ -6,20 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from meldeweg.kernel import statement as statements
 from meldeweg.kernel.errors import Refused
 from unit.gateway import forgeries
 from unit.gateway.forgeries import FORGERIES, MARKER, End
-from unit.gateway.receiving import Gateway
+from unit.gateway.receiving import Gateway, digest
 from unit.gateway.world import KREIS
 
 PAGE = Path(__file__).parents[3] / "docs" / "poison.md"
 _PARKED = (End.PARKED, End.PARKED_REFUSED, End.PARKED_FOR_GOOD)
 _TOLD = (End.REFUSED, End.PARKED_REFUSED)
-
-
-def digest(record):
-    return statements.parse(record.header("statement")).digest
 
 
 def good(world, case, n):

@@ -15,7 +15,7 @@ from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.statement import ReceiptFor, ReceiptKind, Urgency
 from meldeweg.watch.ledger import Ledger
 from unit.gateway.receiving import Gateway
-from unit.gateway.test_judging import person_receipt
+from unit.gateway.taking import person_receipt
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE
 
 

@@ -16,10 +16,8 @@ from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyKind
 from unit.gateway.sending import order
-from unit.gateway.test_two import both, world
 from unit.gateway.world import KREIS, NOW
 
-__all__ = ["both", "world"]
 NUMBER = "02162 999999"
 MIDNIGHT = datetime(2026, 11, 22, 23, tzinfo=UTC)  # of the 23rd, in Berlin
 

@@ -1,20 +1,13 @@
-"""Two gateways, records carried by hand: both ends agree, and what is erased is gone at both."""
+"""Two gateways, records carried by hand: both ends agree on what became of a message."""
 
-import asyncio
 import shutil
 from datetime import timedelta
 
 import pytest
 
 from meldeweg.gateway.api.arrived import ReceiptOrder
-from meldeweg.gateway.arrivals import Arrivals
-from meldeweg.gateway.inbound import Inbound
-from meldeweg.gateway.inbox import Inbox
-from meldeweg.gateway.retention import Retention
-from meldeweg.gateway.settings import ParkingSettings
 from meldeweg.gateway.states import ReceivedState, SentMove, SentState
-from meldeweg.gateway.store import Store, idempotency, offsets, outbox, quarantine, sent
-from meldeweg.gateway.undeliverable import Undeliverable
+from meldeweg.gateway.store import Store, offsets, quarantine, sent
 from meldeweg.kernel import event, schemas, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
@@ -26,72 +19,14 @@ from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.statement import ReceiptKind
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import Reads
-from unit.gateway.sending import Sender, order
-from unit.gateway.world import KREIS, NETTETAL, POLICE, World
-
-
-class Office(Sender):
-    """A gateway that also receives; `carry` brings it what another one has queued."""
-
-    def __init__(self, store, world, me):
-        super().__init__(store, world, me)
-        lock = asyncio.Lock()
-        self.inbound = Inbound(store, self.desk, lock, ParkingSettings(), 300)
-        self.arrivals = Arrivals(store, self.desk, self.inbound)
-        self.inbox = Inbox(store, self.desk, lock)
-        self.carried = {}
-
-    async def carry(self, other):
-        """Produce everything that `other` has for this agency, in order."""
-        topic = topics.inbox(self.me, other.me)
-        rows = [row for row in other.rows() if row.topic == topic]
-        start = self.carried.get(topic, 0)
-        self.carried[topic] = start + len(rows)
-        now = other.clock.now()
-        done = [
-            outbox.Produced(row.seq, row.ref, start + n, now, now + timedelta(minutes=10))
-            for n, row in enumerate(rows)
-        ]
-
-        def job(db):
-            outbox.mark_produced(db, done)
-            sent.mark_sent(db, [(each.ref, each.at) for each in done if each.ref])
-
-        await other.store.write(job)
-        await self.inbound.handle(
-            [
-                Record(topic, 0, start + n, 1, row.key, row.value, row.headers)
-                for n, row in enumerate(rows)
-            ]
-        )
-
-
-@pytest.fixture(scope="module")
-def world():
-    return World()
-
-
-@pytest.fixture
-async def both(store, migrated, tmp_path, world):
-    directory = tmp_path / "other"
-    directory.mkdir(mode=0o700)
-    shutil.copy(migrated, directory / migrated.name)
-    other = Store(directory)
-    await other.start()
-    yield Office(store, world, POLICE), Office(other, world, KREIS)
-    await other.stop()
-
-
-async def _delivered(police, kreis, **changes):
-    accepted = await police.intake.accept(order(**changes), "key-0001")
-    await kreis.carry(police)
-    await police.carry(kreis)
-    return accepted.id
+from unit.gateway.carrying import Office, brought, events_of, replied
+from unit.gateway.sending import order
+from unit.gateway.world import KREIS, NETTETAL, POLICE
 
 
 async def test_what_we_send_our_own_receiving_side_accepts(both):
     police, kreis = both
-    message = await _delivered(police, kreis)
+    message = await brought(police, kreis)
     assert kreis.store.peek(quarantine.count) == 0
     assert (await police.box.get(message)).state is SentState.DELIVERED
     opened = await kreis.inbox.open(message, "Erika Beispiel", None)
@@ -101,7 +36,7 @@ async def test_what_we_send_our_own_receiving_side_accepts(both):
 
 async def test_the_sender_sees_who_took_it_and_when(both):
     police, kreis = both
-    message = await _delivered(police, kreis, thread="V-12")
+    message = await brought(police, kreis, thread="V-12")
     await kreis.inbox.open(message, "Erika Beispiel", None)
     receipt = ReceiptOrder(kind=ReceiptKind.ACKNOWLEDGED, by="Erika Beispiel")
     await kreis.inbox.receipt(message, receipt, None)
@@ -118,7 +53,7 @@ async def test_the_sender_sees_who_took_it_and_when(both):
 
 async def test_a_refusal_shows_its_reason_and_whom_to_phone(both):
     police, kreis = both
-    message = await _delivered(police, kreis)
+    message = await brought(police, kreis)
     await kreis.inbox.open(message, "Erika Beispiel", None)
     receipt = ReceiptOrder(
         kind=ReceiptKind.REFUSED,
@@ -169,7 +104,7 @@ async def test_a_persons_words_do_not_stand_beside_what_their_gateway_refused_be
 
 async def test_a_reply_refers_to_what_was_received(both):
     police, kreis = both
-    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    inquiry = await brought(police, kreis, type="inquiry", content=examples.INQUIRY)
     body = order(
         type="reply",
         to={"agency": POLICE},
@@ -185,7 +120,7 @@ async def test_a_reply_refers_to_what_was_received(both):
 
 async def test_a_reply_to_another_partners_message_is_refused(both):
     police, kreis = both
-    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
+    inquiry = await brought(police, kreis, type="inquiry", content=examples.INQUIRY)
     body = order(
         type="reply",
         to={"agency": "jugendamt-nettetal"},
@@ -200,7 +135,7 @@ async def test_a_reply_to_another_partners_message_is_refused(both):
 
 async def test_a_retraction_that_was_delivered_retracts(both):
     police, kreis = both
-    message = await _delivered(police, kreis)
+    message = await brought(police, kreis)
     body = order(
         type="retraction", to={"agency": KREIS}, content=examples.RETRACTION, in_reply_to=message
     )
@@ -210,7 +145,7 @@ async def test_a_retraction_that_was_delivered_retracts(both):
         await police.carry(kreis)
     shown = await police.box.get(message)
     assert shown.state is SentState.RETRACTED
-    told = [body for body in _events(police) if body.kind is EventKind.RETRACTED]
+    told = [body for body in events_of(police) if body.kind is EventKind.RETRACTED]
     assert [(body.message, body.partner) for body in told] == [(shown.digest, KREIS)]
 
 
@@ -239,7 +174,7 @@ async def test_a_retraction_reaches_who_has_the_copy(both, migrated, tmp_path, w
 
 async def test_what_was_taken_back_is_readable_and_says_so_until_it_is_erased(both):
     police, kreis = both
-    message = await _delivered(police, kreis)
+    message = await brought(police, kreis)
     body = order(
         type="retraction", to={"agency": KREIS}, content=examples.RETRACTION, in_reply_to=message
     )
@@ -276,105 +211,12 @@ async def test_the_list_of_sent_messages_goes_on_where_it_ended(both):
     assert refused.value.code == "cursor-malformed"
 
 
-async def test_at_delete_after_both_ends_forget_what_it_was_about(both):
-    police, kreis = both
-    message = await _delivered(police, kreis, thread="V-12")
-    await kreis.inbox.open(message, "Erika Beispiel", None)
-    receipt = ReceiptOrder(kind=ReceiptKind.ACKNOWLEDGED, by="Erika Beispiel")
-    await kreis.inbox.receipt(message, receipt, None)
-    await police.carry(kreis)
-    for office in both:
-        assert await _retention(office).once() == 0
-        office.clock.advance(timedelta(days=400))
-        while await _retention(office).once():
-            pass
-    with pytest.raises(Refused) as refused:
-        await kreis.inbox.open(message, "Erika Beispiel", None)
-    assert refused.value.code == "message-erased"
-    (item,) = (await kreis.inbox.list(None, 9)).items
-    assert item.state is ReceivedState.ERASED
-    kept = await police.box.get(message)
-    assert (kept.state, kept.clause, kept.legal_basis) == (SentState.ACKNOWLEDGED, None, None)
-    assert [step.by for step in kept.timeline] == [None] * 3
-    for office in both:
-        assert _blobs(office.store) == []
-        assert office.store.peek(lambda db: db.execute("SELECT count(*) FROM seen").fetchone()) == (
-            0,
-        )
-
-
-async def test_what_was_never_delivered_is_undeliverable_when_it_is_erased(both):
-    """Also where it can't be told yet: its number is told another time, or the log has a hole."""
-    police, _ = both
-    message = (await police.intake.accept(order(), "key-0001")).id
-    police.clock.advance(timedelta(days=300))
-    while await _retention(police).once():
-        pass
-    shown = await police.box.get(message)
-    assert shown.state is SentState.UNDELIVERABLE
-    assert [(step.kind, step.code) for step in shown.timeline] == [("undeliverable", "term-ended")]
-    assert shown.call.agency == KREIS
-    assert not police.store.peek(outbox.waiting_bytes)
-    (left,) = police.rows()
-    assert left.value == b""
-    seq = statements.parse(dict(left.headers)["statement"]).context.seq
-    later = Undeliverable(
-        police.store, POLICE, police.desk.signer, police.clock, police.desk.queued
-    )
-    await later.what_is_over()
-    (told,) = _events(police)
-    assert (told.kind, told.seq, told.partner) == (EventKind.UNDELIVERABLE, seq, KREIS)
-    assert len(police.rows()) == 1
-
-
-async def test_what_is_due_is_told_before_it_is_erased(both):
-    police, _ = both
-    await police.intake.accept(order(), "key-0001")
-    police.clock.advance(timedelta(days=300))
-    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
-    days = timedelta(days=7), timedelta(days=30)
-    retention = Retention(police.store, police.clock, *days, over.what_is_over)
-    await retention.once()
-    assert [told.kind for told in _events(police)] == [EventKind.UNDELIVERABLE]
-    assert len(police.rows()) == 1, "the event alone"
-
-
-async def test_nothing_is_told_of_what_was_delivered_meanwhile(both):
-    police, kreis = both
-    message = (await police.intake.accept(order(), "key-0001")).id
-    late = police.clock.now() + timedelta(days=400)
-    rows = police.store.peek(lambda db: outbox.over(db, late))
-    await kreis.carry(police)
-    await police.carry(kreis)
-    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
-    await over.give_up([(row, "") for row in rows])
-    assert (await police.box.get(message)).state is SentState.DELIVERED
-    assert _events(police) == []
-
-
-async def test_what_was_given_up_and_had_arrived_is_taken_back_all_the_same(both):
-    police, kreis = both
-    message = (await police.intake.accept(order(), "key-0001")).id
-    late = police.clock.now() + timedelta(days=400)
-    rows = police.store.peek(lambda db: outbox.over(db, late))
-    await kreis.carry(police)  # its receipt is late
-    over = Undeliverable(police.store, POLICE, police.desk.signer, police.clock, police.desk.queued)
-    await over.give_up([(row, "key-expired") for row in rows])
-    assert (await police.box.get(message)).state is SentState.UNDELIVERABLE
-    told = statements.parse(rows[0].headers[0][1]).digest
-    await police.store.write(
-        lambda db: sent.move(db, sent.by_digest(db, told), SentMove.RETRACTED, police.clock.now())
-    )
-    await police.carry(kreis)  # the late receipt does not bring it back
-    assert (await police.box.get(message)).state is SentState.RETRACTED
-
-
 @pytest.mark.parametrize("category", ["contact", "incident"])
 async def test_a_partner_of_the_version_before_gets_no_correction_that_it_would_refuse(
     both, world, category
 ):
     police, kreis = both
-    reply = await _replied(police, kreis)
+    reply = await replied(police, kreis)
     _reads_the_first_version(both, world, POLICE)
     change = examples.COMPLETION["changes"][0] | {"category": category}
     content = {**examples.COMPLETION, "changes": [change]}
@@ -388,7 +230,7 @@ async def test_a_partner_of_the_version_before_gets_no_correction_that_it_would_
 
 async def test_a_partner_of_the_version_before_is_told_what_it_can_read(both, world):
     police, kreis = both
-    message = await _delivered(police, kreis)
+    message = await brought(police, kreis)
     _reads_the_first_version(both, world, KREIS)
     change = examples.CORRECTION["changes"][0] | {"category": "identity"}
     content = {**examples.CORRECTION, "changes": [change]}
@@ -410,32 +252,6 @@ def _reads_the_first_version(both, world, agency):
         office.register.apply(topics.keys(agency), reads)
 
 
-async def _replied(police, kreis):
-    """The police ask, the office answers and the police have the answer; return its id."""
-    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
-    body = order(
-        type="reply",
-        to={"agency": POLICE},
-        labels=None,
-        content=examples.REPLY | {"entrusted": "none"},
-        in_reply_to=inquiry,
-    )
-    reply = (await kreis.intake.accept(body, "key-0005")).id
-    await police.carry(kreis)
-    return reply
-
-
-async def test_what_the_broker_had_is_erased_whole_at_its_end(both):
-    police, kreis = both
-    await police.intake.accept(order(), "key-0001")
-    await kreis.carry(police)  # and its receipt never comes
-    police.clock.advance(timedelta(days=300))
-    while await _retention(police).once():
-        pass
-    rows = police.store.peek(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone()[0])
-    assert rows == 0
-
-
 async def test_a_number_whose_record_failed_alone_leaves_no_gap_behind_it(both):
     police, _ = both
     await police.intake.accept(order(), "key-0001")
@@ -455,51 +271,6 @@ async def test_a_number_whose_record_failed_alone_leaves_no_gap_behind_it(both):
     ]
     assert [seq.n for seq in numbers] == [1, 1]
     assert numbers[0].outbox != numbers[1].outbox
-
-
-def _events(office):
-    topic = topics.events(office.me)
-    rows = [row for row in office.rows() if row.topic == topic]
-    return [event.parse(dict(row.headers)["statement"]).body for row in rows]
-
-
-def _retention(office):
-    async def nobody():
-        raise Unavailable("no-signing-key", "")
-
-    days = timedelta(days=7), timedelta(days=30)
-    return Retention(office.store, office.clock, *days, nobody)
-
-
-def _blobs(store):
-    """Return every value in the store that may say what a message was about."""
-    places = {
-        "sent": ("answer", "actor", "thread"),
-        "received": ("value",),
-        "opened": ("person",),
-        "receipt_in": ("value",),
-        "receipt_out": ("said",),
-        "idempotency": ("key",),
-    }
-    found = []
-    for table, columns in places.items():
-        for column in columns:
-            query = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
-            found += store.peek(lambda db, q=query: db.execute(q).fetchall())
-    query = "SELECT value FROM outbox WHERE kind = 'message' AND value IS NOT NULL"
-    return found + store.peek(lambda db: db.execute(query).fetchall())
-
-
-async def test_an_idempotency_key_is_forgotten_after_its_days(both):
-    police, _ = both
-    await police.intake.accept(order(), "key-0001")
-    retention = _retention(police)
-    police.clock.advance(timedelta(days=7))
-    assert await retention.once() == 0
-    police.clock.advance(timedelta(seconds=1))
-    assert await retention.once() == 1
-    key = police.vault.hash(b"key-0001", "idempotency key")
-    assert police.store.peek(lambda db: idempotency.find(db, key)) is None
 
 
 async def test_a_topic_that_began_anew_is_told_and_read_from_its_start(both):
@@ -524,45 +295,3 @@ async def test_a_record_that_could_not_be_judged_is_kept_and_the_offset_moves(bo
     assert [event.parse(dict(row.headers)["statement"]).body.kind for row in kreis.rows()] == [
         EventKind.QUARANTINED
     ]
-
-
-@pytest.mark.parametrize("erased", [False, True])
-@pytest.mark.parametrize("asked", [False, True])
-async def test_what_was_erased_is_corrected_all_the_same(both, asked, erased):
-    """Of which type it was, its recipient does not know any more; its sender does."""
-    police, kreis = both
-    if asked:
-        content = examples.IMMEDIATE_ACTION | {"entrusted": "none"}
-        body = order(
-            type="request.immediate-action", to={"agency": POLICE}, labels=None, content=content
-        )
-        message = (await kreis.intake.accept(body, "key-0007")).id
-        await police.carry(kreis)
-    else:
-        message = await _replied(police, kreis)
-    if erased:
-        await police.inbox.open(message, "P-4711", None)
-        for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.ERASED):
-            await police.inbox.receipt(message, ReceiptOrder(kind=kind, by="P-4711"), None)
-    body = order(type="correction", to={"agency": POLICE}, labels=None,
-                 content=examples.COMPLETION, in_reply_to=message)  # fmt: skip
-    correction = await kreis.intake.accept(body, "key-0008")
-    await police.carry(kreis)
-    await kreis.carry(police)
-    assert (await kreis.box.get(correction.id)).state is SentState.DELIVERED
-
-
-async def test_what_was_erased_is_answered_all_the_same(both):
-    police, kreis = both
-    inquiry = await _delivered(police, kreis, type="inquiry", content=examples.INQUIRY)
-    await kreis.inbox.open(inquiry, "Erika Beispiel", None)
-    for kind in (ReceiptKind.ACKNOWLEDGED, ReceiptKind.ERASED):
-        await kreis.inbox.receipt(inquiry, ReceiptOrder(kind=kind, by="Erika Beispiel"), None)
-    content = examples.REPLY | {"entrusted": "none"}
-    body = order(
-        type="reply", to={"agency": POLICE}, labels=None, content=content, in_reply_to=inquiry
-    )
-    reply = await kreis.intake.accept(body, "key-0008")
-    await police.carry(kreis)
-    await kreis.carry(police)
-    assert (await kreis.box.get(reply.id)).state is SentState.DELIVERED

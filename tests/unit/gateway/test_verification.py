@@ -11,12 +11,9 @@ from meldeweg.kernel import signing, strictjson, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.ids import new_message_id
-from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
-from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE, SETUP
-
-STRANGER = SigningKey.generate()
+from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE, SETUP, STRANGER
 
 
 def prove(world, record, register=None, now=NOW, me=KREIS):

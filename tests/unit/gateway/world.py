@@ -34,6 +34,7 @@ POLICE = AgencyId("polizei-viersen")
 KREIS = AgencyId("jugendamt-kreis-viersen")
 NETTETAL = AgencyId("jugendamt-nettetal")
 GREFRATH = "05166008"
+STRANGER = SigningKey.generate()  # certified by nobody
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from meldeweg.kernel import failpoints, topics
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.leaf import leaf_of_record
 from meldeweg.kernel.merkle import leaf_hash
-from unit.gateway.receiving import Gateway
 from unit.gateway.world import KREIS, NETTETAL, POLICE
 
 FROM_POLICE, FROM_NETTETAL = topics.inbox(KREIS, POLICE), topics.inbox(KREIS, NETTETAL)
@@ -21,11 +20,6 @@ def hashes(*records):
         for each in records
     )
     return b"".join(leaf_hash(leaf.encode()) for leaf in leaves)
-
-
-@pytest.fixture
-async def gateway(store, world):
-    return Gateway(store, world)
 
 
 def runs(gateway):
