@@ -8,7 +8,7 @@ import pytest
 
 from meldeweg.kernel.errors import Refused
 from unit.gateway import forgeries
-from unit.gateway.forgeries import FORGERIES, MARKER, End
+from unit.gateway.forging import FORGERIES, MARKER, End, message
 from unit.gateway.receiving import Gateway, digest
 from unit.gateway.world import KREIS
 
@@ -20,7 +20,7 @@ _TOLD = (End.REFUSED, End.PARKED_REFUSED)
 def good(world, case, n):
     """Return a good record of the same way: a message, or a receipt."""
     if case.me == KREIS:
-        return forgeries.message(world, n=n)
+        return message(world, n=n)
     return world.receipt(case.sent[0], "delivered") if case.sent else None
 
 
