@@ -17,6 +17,7 @@ NOW = datetime(2026, 11, 21, 22, 40, tzinfo=UTC)
 POLICE = AgencyId("polizei-viersen")
 OFFICE = AgencyId("jugendamt-kreis-viersen")
 SEQ = Seq(outbox="0" * 16, n=3)
+ODD = (("statement", b"jws"), ("caf\udce9", None), ("empty", b""), ("statement", b"\xff"))
 STATEMENT = statements.sign(
     Context(
         v=1,
