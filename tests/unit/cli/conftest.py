@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from meldeweg.cli import __main__ as command_line
 from meldeweg.cli import commands
 from meldeweg.client import calls
-from unit.client.test_gateway import Selective, serving
+from unit.client.served import Selective, serving
 from unit.gateway.api.fake import SECRETS
 
 

@@ -1,35 +1,20 @@
 """Every problem of the catalogue is reached here, in one form, and says nothing of content."""
 
-import asyncio
 import html
 import json
 import re
 
-import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import TypeAdapter
-from starlette.requests import Request
 from structlog.testing import capture_logs
 
-from meldeweg.gateway.api import describe, problems, reading
-from meldeweg.gateway.api.openapi import problem_schema
+from meldeweg.gateway.api import describe, problems
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import Person, Pointer
+from meldeweg.gateway.api.shapes import Pointer
 from meldeweg.kernel.errors import Early, Fatal, Refused, Unavailable
 from meldeweg.kernel.policy import Rule
 from meldeweg.kernel.service import problem
-from meldeweg.kernel.service.protocol import BoundedProtocol
-from unit.gateway.api.fake import CALL, ID, Flows, bearer, client
-
-MARKER = "MARKER4711"
-JSON = {"Content-Type": "application/json"}
-KEY = {"Idempotency-Key": f"{MARKER}-key"}
-SEND = ("POST", "/v1/messages")
-RECEIPTS = ("POST", f"/v1/inbox/{ID}/receipts")
-OPEN = ("GET", f"/v1/inbox/{ID}")
-RECEIPT = {"kind": "acknowledged", "by": MARKER}
+from unit.gateway.api.fake import CALL, Flows, Selective, bearer, client
+from unit.gateway.api.problem_form import JSON, KEY, MARKER, OPEN, RECEIPT, RECEIPTS, SEND, checked
 
 # code -> (what a flow raises or None, method and address, headers, body)
 ASKED = {
@@ -89,30 +74,7 @@ for _code in describe.PROBLEMS[describe.OPENING]:
 ASKED["quarantine-unknown"] = (Refused("quarantine-unknown"), ("GET", "/v1/quarantine/9"), {}, b"")
 
 BELOW = {"request-malformed", "headers-too-large", "overloaded"}  # tests/unit/kernel/service
-ELSEWHERE = {"starting", "draining", "request-too-slow"}  # further down here
-
-SCHEMA = jsonschema.Draft202012Validator(problem_schema())
-
-
-def checked(answer, code):
-    """The form of a problem: RFC 9457, the catalogue's text, and nothing of what was asked."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    document = answer.json()
-    SCHEMA.validate(document)
-    assert document["code"] == code, document
-    assert document["type"] == f"/problems/{code}"
-    assert document["status"] == answer.status_code == problems.catalogue()[code].status
-    assert document["title"] == problems.catalogue()[code].title
-    assert MARKER not in answer.text
-    assert MARKER not in str(answer.headers)
-    return document
-
-
-class Selective(Flows):
-    """Tokens work even where the flow of a test raises."""
-
-    async def all(self):
-        return self.stored
+ELSEWHERE = {"starting", "draining", "request-too-slow"}  # test_requests.py beside
 
 
 @pytest.mark.parametrize("code", ASKED)
@@ -133,85 +95,6 @@ def test_every_code_is_named_by_a_route_or_is_about_none():
     named = {code for name in describe.PROBLEMS for code in describe.codes(name)}
     about_none = BELOW | {"not-found", "method-not-allowed"}
     assert set(problems.catalogue()) == named | about_none
-
-
-@pytest.mark.parametrize("phase", ["starting", "draining"])
-async def test_until_ready_and_while_draining_nothing_is_taken(phase):
-    flows = Selective()
-    async with client(flows, phase=phase) as http:
-        answer = await http.post("/v1/messages", content=b"{}", headers=bearer() | KEY | JSON)
-        page = await http.get(f"/problems/{phase}")
-    checked(answer, phase)
-    assert flows.asked == []
-    assert page.status_code == 200
-
-
-async def test_a_body_that_dawdles_is_ended(monkeypatch):
-    monkeypatch.setattr(reading, "BODY_SECONDS", 0.1)
-
-    async def dawdling():
-        yield b"{"
-        await asyncio.sleep(5)
-        yield MARKER.encode()
-
-    async with client(Selective()) as http:
-        answer = await http.post("/v1/messages", content=dawdling(), headers=bearer() | KEY | JSON)
-    checked(answer, "request-too-slow")
-    assert answer.headers["connection"] == "close"
-
-
-def test_the_application_gives_up_before_the_connection_does():
-    assert reading.BODY_SECONDS < BoundedProtocol.BODY_SECONDS
-
-
-async def test_a_body_of_unknown_size_is_ended_at_the_bound():
-    read = 0
-
-    async def endless():
-        nonlocal read
-        for _ in range(100):  # endless for the bound, not for the machine
-            read += 1
-            yield b"x" * 65536
-
-    flows = Selective()
-    async with client(flows) as http:
-        answer = await http.post("/v1/messages", content=endless(), headers=bearer() | KEY | JSON)
-    checked(answer, "body-too-large")
-    assert read < 40
-    assert flows.asked == []
-
-
-async def test_what_says_it_is_too_large_is_refused_before_a_byte_is_read():
-    read = []
-
-    async def body():
-        read.append(1)
-        yield b"{}"
-
-    headers = bearer() | KEY | JSON | {"Content-Length": "1048577"}
-    async with client(Selective()) as http:
-        answer = await http.post("/v1/messages", content=body(), headers=headers)
-    checked(answer, "body-too-large")
-    assert len(read) <= 1  # the in-process transport asks once before anyone reads
-
-
-async def test_a_route_without_a_body_takes_none():
-    async with client(Selective()) as http:
-        for content in (b"x", asyncio_lines()):
-            answer = await http.request("GET", "/v1/inbox", content=content, headers=bearer())
-            checked(answer, "body-too-large")
-
-
-async def asyncio_lines():
-    yield b"x"
-
-
-async def test_who_asks_is_judged_before_what_is_asked():
-    headers = {"Content-Type": "text/plain"}
-    async with client(Selective()) as http:
-        answer = await http.post("/v1/messages?nonsense=1", content=b"x", headers=headers)
-    checked(answer, "token-missing")
-    assert answer.headers["www-authenticate"] == 'Bearer realm="meldeweg"'
 
 
 async def test_a_rejection_says_rule_and_whom_to_phone():
@@ -258,110 +141,6 @@ async def test_pointers_are_bounded():
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "pointers"),
-    [
-        (b"", "json-malformed", None),
-        (b"\xff", "json-malformed", None),
-        (b'{"kind":"acknowledged","kind":"refused","by":"P"}', "json-malformed", None),
-        (b"[" * 5000, "json-malformed", None),
-        (b'{"kind":NaN}', "json-malformed", None),
-        (b"[]", "schema-violated", [{"pointer": "", "code": "wrong-type"}]),
-        (
-            b'{"kind":"MARKER4711","by":""}',
-            "schema-violated",
-            [
-                {"pointer": "/kind", "code": "not-in-list"},
-                {"pointer": "/by", "code": "too-short"},
-            ],
-        ),
-        (
-            b'{"kind":"refused","by":"P","responsible":"MARKER 4711"}',
-            "schema-violated",
-            [{"pointer": "/responsible", "code": "not-in-form"}],
-        ),
-        (
-            b'{"kind":"erased","by":"   "}',
-            "schema-violated",
-            [{"pointer": "/by", "code": "too-short"}],
-        ),
-        (
-            '{"kind":"erased","by":"x\u202ey"}'.encode(),
-            "schema-violated",
-            [{"pointer": "/by", "code": "not-in-form"}],
-        ),
-        (
-            b'{"kind":"refused","code":"sent-twice","by":"P","reason":"  "}',
-            "schema-violated",
-            [{"pointer": "/reason", "code": "not-in-form"}],
-        ),
-    ],
-)
-async def test_a_receipt_that_is_not_one_is_refused_with_pointers(body, code, pointers):
-    flows = Selective()
-    async with client(flows) as http:
-        answer = await http.request(*RECEIPTS, content=body, headers=bearer() | JSON)
-    assert checked(answer, code).get("errors") == pointers
-    assert flows.asked == []
-
-
-@pytest.mark.parametrize(
-    ("path", "pointer"),
-    [
-        ("/v1/inbox?limit=0", "/limit"),
-        ("/v1/inbox?limit=201", "/limit"),
-        ("/v1/messages?state=MARKER4711", "/state"),
-        ("/v1/messages/MARKER4711", "/id"),
-        (f"/v1/inbox/{ID}?sender=MARKER4711", "/sender"),
-        ("/v1/quarantine/MARKER4711", "/id"),
-        ("/v1/municipalities?q=" + MARKER * 20, "/q"),
-    ],
-)
-async def test_a_wrong_parameter_is_named_and_not_quoted(path, pointer):
-    async with client(Selective()) as http:
-        answer = await http.get(path, headers=bearer() | {"Acting-Person": "P"})
-    assert [e["pointer"] for e in checked(answer, "parameter-invalid")["errors"]] == [pointer]
-
-
-@pytest.mark.parametrize("query", ["limit=%ff", "limit", "&".join(f"a{n}=1" for n in range(50))])
-async def test_a_query_that_cannot_be_read_is_refused(query):
-    async with client(Selective()) as http:
-        answer = await http.get(f"/v1/inbox?{query}", headers=bearer())
-    checked(answer, "parameter-invalid")
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "application/json; charset=utf-8",
-        'application/json;charset="UTF-8"',
-        "Application/JSON",
-        "application/json;",
-    ],
-)
-async def test_json_may_be_written_in_each_of_its_spellings(kind):
-    async with client(Selective()) as http:
-        headers = bearer() | KEY | {"Content-Type": kind}
-        answer = await http.post("/v1/messages", content=b"{}", headers=headers)
-    assert answer.status_code == 201
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Content-Type": "application/json; charset=latin-1"},
-        {"Content-Type": "application/json; profile=x"},
-        {"Content-Type": "application/problem+json"},
-        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
-    ],
-)
-async def test_nothing_but_plain_json_is_taken(headers):
-    async with client(Selective()) as http:
-        answer = await http.post("/v1/messages", content=b"{}", headers=bearer() | KEY | headers)
-    checked(answer, "content-type-unsupported")
-
-
-@pytest.mark.parametrize(
     ("raises", "status", "code"),
     [
         (Refused("internal"), 422, "refused"),
@@ -390,58 +169,6 @@ async def test_what_nobody_expected_is_logged_once_and_answered():
     checked(answer, "internal")
     assert [line["event"] for line in lines] == ["request_failed"]
     assert MARKER not in str(lines)
-
-
-@pytest.mark.parametrize(
-    ("name", "problem_code"),
-    [
-        (b"", "acting-person-missing"),
-        (b"   ", "acting-person-missing"),
-        (b"a\tb", "acting-person-malformed"),
-        ("x\u202ey".encode(), "acting-person-malformed"),
-        (b"x" * 201, "acting-person-malformed"),
-    ],
-)
-async def test_a_person_has_a_name_that_can_be_shown(name, problem_code):
-    async with client(Selective()) as http:
-        answer = await http.get(OPEN[1], headers=bearer() | {"Acting-Person": name})
-    checked(answer, problem_code)
-
-
-@pytest.mark.parametrize("name", ["Vera\u00a0Beispiel", "م\u200cن", "क्\u200dष", "Zoë"])
-async def test_a_name_that_a_receipt_takes_is_taken_here(name):
-    assert TypeAdapter(Person).validate_python(name) == name
-    flows = Selective()
-    async with client(flows) as http:
-        sent = bearer() | {"Acting-Person": name.encode()}
-        assert (await http.get(OPEN[1], headers=sent)).status_code == 200
-
-
-_ODD = st.sampled_from(
-    "\u00a0\u200b\u200c\u200d\u200e\u202e\u2028\u3000\u0085\u0000\u007f\t\n e\u0301"
-)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]) | _ODD, max_size=12), st.integers(1, 201))
-def test_body_and_header_take_the_same_names(name, times):
-    """The header as it arrives: HTTP takes the blanks around it away."""
-    name *= times if len(name) == 1 else 1
-    sent = name.encode().strip(b" \t")
-    request = Request({"type": "http", "headers": [(b"acting-person", sent)]})
-    try:
-        by = TypeAdapter(Person).validate_python(name)
-    except ValueError:
-        with pytest.raises(Refused, match="acting-person"):
-            reading.acting_person(request)
-    else:
-        assert reading.acting_person(request) == by
-
-
-async def test_two_persons_in_one_request_are_none():
-    async with client(Selective()) as http:
-        headers = [*bearer().items(), ("Acting-Person", "A"), ("Acting-Person", "B")]
-        answer = await http.get(OPEN[1], headers=headers)
-    checked(answer, "acting-person-malformed")
 
 
 async def test_every_problem_has_a_page_that_stands_alone():
