@@ -165,7 +165,6 @@ def test_it_verifies_the_export_and_what_it_extends(second, tmp_path):
     assert (said["ok"], said["size"]) == (True, EXPORT["size"])
     assert {each["what"].split(" ")[0] for each in said["findings"]} == {
         "not-yet-in-log",
-        "number-erased",
         "number-given-up",
     }
     for fork in EXPORT["forked"]:

@@ -35,7 +35,7 @@ def b64(data: bytes | None) -> str | None:
 
 
 def small_log() -> Log:
-    """Fourteen entries: one is erased, three are nonsense, and one number was given up."""
+    """Fourteen entries: three are nonsense, and one number was given up."""
     log = Log()
     log.messages(5)
     log.messages(2, TO_POLICE, OFFICE, POLICE)
@@ -45,7 +45,6 @@ def small_log() -> Log:
     log.add(EVENTS, heartbeat([(OFFICE, 8)]))
     log.add(EVENTS, given_up(OFFICE, 6))
     log.add(TO_OFFICE, message(7))
-    log.lines[3] = write_line(3, log.leaves[3], TO_OFFICE, None)
     return log
 
 
@@ -147,8 +146,15 @@ def third_step(changes: Changes) -> None:
     changes.line("another statement", b'"statement":"eyJ', b'"statement":"eyK')
     changes.line("an escape in capitals", b"\\u00e4", b"\\u00E4")
     changes.line("a character not escaped", b"\\u007f", b"\x7f")
-    erased = b'"offset":2,"erased"'
-    changes.line("an erased entry with another offset", erased, erased.replace(b"2", b"3"))
+    erased = small_log()
+    erased.lines[3] = write_line(3, erased.leaves[3], TO_OFFICE, None)
+    changes.log("an entry that is said to be erased", 3, erased)
+    beats = Log()
+    beats.messages(2)
+    for _ in range(3):
+        beats.add(EVENTS, heartbeat([(OFFICE, 3)]))
+        beats.lines[-1] = write_line(len(beats.lines) - 1, beats.leaves[-1], EVENTS, None)
+    changes.log("heartbeats that are said to be erased", 3, beats)
 
 
 def fourth_step(changes: Changes) -> None:
@@ -215,10 +221,6 @@ def sixth_step(changes: Changes) -> None:
     others.add(f"events.{OFFICE}", given_up(OFFICE, 4))
     others.add(TO_OFFICE, message(5))
     changes.log("a number given up by somebody else", 6, others)
-    two = small_log()
-    two.lines[2] = write_line(2, two.leaves[2], TO_OFFICE, None)
-    two.add(TO_OFFICE, message(11))
-    changes.log("two entries erased, more than two numbers missing", 6, two)
 
 
 def _written(log: Log) -> dict[str, bytes]:

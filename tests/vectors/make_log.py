@@ -4,8 +4,8 @@
 A test fails when the committed file is not what this module derives. Bytes are base64 where the
 name of a member does not say hex. All names are invented.
 
-`export` is a small log as `meldeweg audit export` writes it, with an erased entry, with records
-that are nonsense, and with two manifests. Each of `changes` gives other bytes (null: none) for
+`export` is a small log as `meldeweg audit export` writes it, with records that are nonsense,
+and with two manifests. Each of `changes` gives other bytes (null: none) for
 some files, and the step of docs/spec/audit-log.md § 10 that must find it.
 """
 

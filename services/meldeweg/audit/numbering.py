@@ -8,15 +8,14 @@ claims it.
 Each sender numbers its messages per recipient, 1, 2, 3 …, anew with each `outbox`; a record may
 come twice. A heartbeat says how far a sender got and how far it received. Topics are read
 independently of each other, so the newest heartbeats may run ahead of the log: only those with two
-later ones behind them are held against it. An entry whose bytes were erased stands for one number
-of its pair. What a sender says it has given up is not missing. What it claims and the log lacks may
-still wait at the sender; what a recipient received and the log lacks was left out.
+later ones behind them are held against it. What a sender says it has given up is not missing. What
+it claims and the log lacks may still wait at the sender; what a recipient received and the log
+lacks was left out.
 """
 
 import binascii
 import re
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -49,8 +48,8 @@ class Hole:
     """Numbers `first` to `last` of `sender` to `recipient` are not in the log.
 
     `claimed_by`: the agency whose heartbeat says they exist; None: a later number is there.
-    `open`: too new to be held against the log. `erased`: the pair has as many erased entries.
-    `given_up`: their sender says that they were never to come.
+    `open`: too new to be held against the log. `given_up`: their sender says that they were never
+    to come.
     """
 
     sender: str
@@ -60,7 +59,6 @@ class Hole:
     last: int
     claimed_by: str | None = None
     open: bool = False
-    erased: bool = False
     given_up: bool = False
 
 
@@ -84,17 +82,10 @@ class Numbering:
         self._writers: dict[str, _Writer | None] = {}
         self._young: dict[str, deque[dict[Line, int]]] = {}
         self._due: dict[str, dict[Line, int]] = {}
-        self._erased: Counter[tuple[str, str]] = Counter()
         self._given_up: dict[Line, Ranges] = {}
         self._begins: dict[Line, int] = {}  # the last number that may be in an earlier log
         self._beats: Counter[str] = Counter()
         self._received: dict[Line, Ranges] = {}  # claimed by recipients, and not seen before
-
-    def feed_erased(self, topic: str) -> None:
-        """Take one entry whose bytes were erased: it may have held any number of its pair."""
-        with suppress(Refused):
-            recipient, sender = parse_inbox(topic)
-            self._erased[sender, recipient] += 1
 
     def feed(self, topic: str, statement: bytes) -> None:
         """Take one record's statement; `topic` says who may have written it."""
@@ -141,7 +132,7 @@ class Numbering:
         for agency, beats in sorted(self._young.items()):
             newest = {line: n for beat in beats for line, n in beat.items()}
             found += self._claimed(agency, newest, young=True)
-        return self._excused([part for hole in found for part in self._without_given_up(hole)])
+        return [part for hole in found for part in self._without_given_up(hole)]
 
     def _begin(self, line: Line) -> int | None:
         """Return behind which number a line is this log's; None where nobody can tell."""
@@ -162,18 +153,6 @@ class Numbering:
     def _was_received(self, line: Line, hole: Hole, number: int) -> bool:
         claimed = hole.claimed_by == hole.recipient and number == hole.last
         return claimed or number in self._received.get(line, Ranges())
-
-    def _excused(self, found: list[Hole]) -> list[Hole]:
-        """Mark the holes of each pair that has as many erased entries as it misses numbers."""
-        missing: Counter[tuple[str, str]] = Counter()
-        for hole in found:
-            if _counts(hole):
-                missing[hole.sender, hole.recipient] += hole.last - hole.first + 1
-        excused = {pair for pair, number in missing.items() if number <= self._erased[pair]}
-        return [
-            replace(hole, erased=_counts(hole) and (hole.sender, hole.recipient) in excused)
-            for hole in found
-        ]
 
     def _claimed(self, agency: str, claims: dict[Line, int], *, young: bool) -> list[Hole]:
         found = []
@@ -239,11 +218,6 @@ def _writer(topic: str) -> _Writer | None:
     return _Writer(
         sender, recipient, b'"from":"%s","to":"%s",' % (sender.encode(), recipient.encode())
     )
-
-
-def _counts(hole: Hole) -> bool:
-    """Tell a hole that is held against the log from what is only told."""
-    return not (hole.open or hole.given_up) and hole.claimed_by != hole.sender
 
 
 def _fits(seq: Any) -> bool:

@@ -18,8 +18,8 @@ class Finding:
 @dataclass(slots=True)
 class Report:
     """`broken`: the log contradicts itself or its signature. `missing`: numbers of a sender that
-    are not in the log. `notices`: what was not, or could not be, checked. `before`: the same of the
-    year before's log, if it was given."""
+    are not in the log, and entries whose bytes are not shown. `notices`: what was not, or could not
+    be, checked. `before`: the same of the year before's log, if it was given."""
 
     origin: str = ""
     size: int = 0

@@ -7,7 +7,8 @@ is given; one that is taken from the export itself proves consistency alone, and
 
     1 the checkpoint is signed by the log's key
     2 each leaf is in its level-0 tile, each full tile in the tile above, all tiles in the root
-    3 each line of leaves.jsonl is exactly what its leaf commits to, and names its topic
+    3 each line of leaves.jsonl is exactly what its leaf commits to, and names its topic; an entry
+      whose bytes are not shown is told as missing
     4 offsets are dense from 0 for each topic; the genesis is where it must be, once
     5 the manifests are signed, chained, and name these leaves in this order
     6 senders' numbers have no holes, and reach what recipients say that they received; what a
@@ -300,8 +301,8 @@ class _Walk:
         topics = self._report.topics
         topics[topic] = topics.get(topic, 0) + 1
         if shown.erased:
-            self._report.notes("erased", f"entry {index}", "its leaf and proofs remain")
-            self._numbering.feed_erased(topic)
+            # Whoever carries an export could say so of any entry: nothing signed proves it.
+            self._report.misses("erased", f"entry {index}", "nothing in the log proves it")
         if shown.statement is not None:
             self._numbering.feed(topic, shown.statement)
 
@@ -322,8 +323,6 @@ class _Walk:
                 # It waits (a suspended partner, a right that is missing), or it is withheld: this
                 # log can't tell. The sender's people can, and are told when it is overdue.
                 self._report.notes("claimed-not-in-log", where, detail)
-            elif hole.erased:
-                self._report.notes("number-erased", where, detail)
             else:
                 self._report.misses("number-missing", where, detail)
 

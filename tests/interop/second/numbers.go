@@ -23,17 +23,11 @@ type claim struct {
 // there.
 func (e *export) numbers() {
 	seen := map[counter]map[int64]bool{}
-	erased, missing := map[pair]int64{}, map[pair]int64{}
+	missing := map[pair]int64{}
 	most := map[counter]int64{}
 	beats := map[string][]beat{}
 	gone := map[counter]map[int64]bool{} // numbers that their sender gave up
 	for _, each := range e.counted() {
-		if each.erased {
-			if place, ok := strings.CutPrefix(each.topic, "inbox."); ok {
-				to, from, _ := strings.Cut(place, ".")
-				erased[pair{from, to}]++
-			}
-		}
 		if !each.shown {
 			continue
 		}
@@ -142,7 +136,11 @@ func (e *export) numbers() {
 			}
 		}
 	}
-	e.tell(missing, erased)
+	for between, n := range missing {
+		if n > 0 {
+			e.find(6, "number-missing %s %s %d", between.from, between.to, n)
+		}
+	}
 }
 
 // beginnings says of each count that its sender's heartbeats name which number may be the last of an
@@ -175,19 +173,6 @@ func (e *export) excused(gone, there map[int64]bool, first, last int64) int64 {
 		e.notice(6, "number-given-up")
 	}
 	return count
-}
-
-// tell says what is missing: an entry whose bytes were erased stands for one number of its pair.
-func (e *export) tell(missing, erased map[pair]int64) {
-	for between, n := range missing {
-		switch {
-		case n == 0:
-		case n <= erased[between]:
-			e.notice(6, "number-erased %s %s %d", between.from, between.to, n)
-		default:
-			e.find(6, "number-missing %s %s %d", between.from, between.to, n)
-		}
-	}
 }
 
 func isZero(raw []byte) bool {

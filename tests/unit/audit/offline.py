@@ -66,11 +66,11 @@ def zipped(root, to, prefix=""):
 
 
 def erased_log(tmp_path, erased):
-    """Ten numbered messages, of which the entries `erased` lost their bytes."""
+    """Ten numbered messages, of which the entries `erased` are said to have lost their bytes."""
     log = Log()
     log.messages(10)
     for index in erased:
         log.lines[index] = write_line(index, log.leaves[index], TO_OFFICE, None)
     for _ in range(3):
         log.add(f"events.{OFFICE}", heartbeat([], [(POLICE, 10)], agency=OFFICE))
-    return log, lambda: check(log.write(tmp_path / "erased"), vkeys=[SIGNER.verifier().vkey()])
+    return check(log.write(tmp_path), vkeys=[SIGNER.verifier().vkey()])

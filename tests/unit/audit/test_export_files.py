@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from meldeweg.kernel.errors import Refused
-from unit.audit.offline import check, codes, erased_log, zipped
-from unit.audit.synthetic import SIGNER
+from unit.audit.offline import check, codes, zipped
+from unit.audit.synthetic import EVENTS, OFFICE, SIGNER, TO_OFFICE, Log, given_up, message
 
 
 @pytest.mark.parametrize("prefix", ["", "audit-2026/"])
@@ -85,12 +85,16 @@ def test_many_strange_files_leave_room_for_other_notices_and_are_counted(out):
 
 
 def test_notices_of_other_kinds_do_not_crowd_out_a_strange_file(tmp_path, monkeypatch):
-    _, verified = erased_log(tmp_path, [1, 2, 5])
-    verified()
-    (tmp_path / "erased" / "strange").touch()
+    log = Log()
+    for number in (2, 4, 6):
+        log.add(TO_OFFICE, message(number - 1))
+        log.add(EVENTS, given_up(OFFICE, number))
+    log.add(TO_OFFICE, message(7))
+    log.write(tmp_path)
+    (tmp_path / "strange").touch()
     monkeypatch.setattr("meldeweg.audit.report.FINDINGS_MAX", 2)
-    report = check(tmp_path / "erased", vkeys=[SIGNER.verifier().vkey()])
-    assert [each.code for each in report.notices] == ["file-unknown", "erased"]
+    report = check(tmp_path, vkeys=[SIGNER.verifier().vkey()])
+    assert [each.code for each in report.notices] == ["file-unknown", "number-given-up"]
 
 
 def test_a_zip_bomb_is_not_inflated(whole, out, tmp_path):

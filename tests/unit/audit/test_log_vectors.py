@@ -17,7 +17,7 @@ from vectors import make_log
 
 LOG = json.loads((Path(__file__).parents[2] / "vectors" / "log.json").read_text())
 EXPORT = LOG["export"]
-CODES = {"erased", "not-yet-in-log", "number-erased", "number-given-up"}
+CODES = {"not-yet-in-log", "number-given-up"}
 
 
 def raw(text):
