@@ -39,19 +39,22 @@ def export(
 
     `progress(done, size)` is called after each tile. `year`: the log that was asked for. Raises
     `Refused`: `export-exists` when `out` is there and not empty, `log-not-asked-for` when leaf 0
-    begins another year's; and what the source raises: `Refused`, `Unavailable`.
+    begins another year's, `file-not-writable` for a place or a disk that takes nothing; and what
+    the source raises: `Refused`, `Unavailable`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused("export-exists", str(out))
     building = out.with_name(f".{out.name}.{os.getpid()}")
-    building.mkdir(parents=True)
     try:
+        building.mkdir(parents=True)
         head = _copy(source, building, progress)
         if year is not None:
             _check_year(building, head.size, year)
         if out.exists():
             out.rmdir()
         building.rename(out)
+    except OSError as exc:
+        raise Refused("file-not-writable", f"{exc.filename or out}: {exc.strerror}") from exc
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return head

@@ -26,6 +26,7 @@ LINE_MAX = 16 * 1024 * 1024  # bytes; a record's headers are at most 2 MiB, base
 _CHUNK = 256 * 1024
 _TIMEOUT = 30  # seconds without a byte
 _DEADLINE = 120  # seconds for one small file
+_SLOWEST = 1024  # bytes/s of a large one: no size bounds how long its lines may drip
 _YEAR_AT_END = re.compile(r"/([0-9]{4})\Z")  # of an origin: `audit.example/log/2026`
 _NAME = re.compile(r"[a-z0-9]+(?:[./][a-z0-9]+)*", re.ASCII)
 
@@ -68,7 +69,7 @@ def open_source(
     service is asked, by default its newest, one and the same throughout. That it is this one,
     `verify` and `export` find out.
 
-    `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`.
+    `Refused`: `export-missing`, `zip-malformed`, `ca-unreadable`, `audit-not-named`.
     """
     path = Path(place)
     if re.match(r"https?://", place):
@@ -180,13 +181,16 @@ class Url:
         year: int | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx2.Client(
-            base_url=base.rstrip("/") + "/",
-            headers=headers,
-            timeout=_TIMEOUT,
-            verify=trusting(ca),
-            trust_env=False,
-        )
+        try:
+            self._client = httpx2.Client(
+                base_url=base.rstrip("/") + "/",
+                headers=headers,
+                timeout=_TIMEOUT,
+                verify=trusting(ca),
+                trust_env=False,
+            )
+        except httpx2.InvalidURL as exc:
+            raise Refused("audit-not-named", "not an address") from exc
         self._year = {} if year is None else {"year": str(year)}
         self._size: int | None = None
         self._settled = year is not None
@@ -218,8 +222,11 @@ class Url:
 
     def lines(self, name: str) -> Iterator[bytes]:
         self._settle(name)
-        left = b""
+        left, got, began = b"", 0, time.monotonic()
         for chunk in self._chunks(name):
+            got, took = got + len(chunk), time.monotonic() - began
+            if took > _DEADLINE and got < took * _SLOWEST:
+                raise Unavailable("source-too-slow", name)
             *whole, left = (left + chunk).split(b"\n")
             yield from whole
             if len(left) > LINE_MAX:

@@ -80,7 +80,7 @@ def auditor_of(
 ) -> Iterator[Auditor]:
     """Find the audit service: by address and token file, or in a local stack's `stack.json`."""
     if url is not None and token_file is not None:
-        yield Auditor(url, read_token(token_file), ca)
+        yield Auditor(url, files.token(token_file), ca)
         return
     if directory is None:
         raise Refused("audit-not-named", "--dir, or --url and --token-file")
@@ -90,11 +90,6 @@ def auditor_of(
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
     yield found
-
-
-def read_token(path: Path) -> str:
-    """Return the token that a file holds."""
-    return files.read(path).decode("ascii", "replace").strip()
 
 
 TokenFile = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meldeweg.cli import audit_decide, files
-from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor, read_token
+from meldeweg.cli.asking import Auditor, Ca, TokenFile, as_auditor
 from meldeweg.cli.showing import Json, echo_json, pairs, safe
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def verify(
     from meldeweg.audit import verify as offline  # noqa: PLC0415 - loaded when asked for
     from meldeweg.audit.sources import open_source  # noqa: PLC0415
 
-    token = read_token(token_file) if token_file else None
+    token = files.token(token_file) if token_file else None
     started = time.monotonic()
     seen = [files.read(path) for path in earlier or ()]
     older = nullcontext() if before is None else open_source(str(before))

@@ -44,6 +44,10 @@ def explained(exc: Exception, *, as_json: bool) -> int:
         code, said, text = Exit.USAGE, "usage", f"Falscher Aufruf / usage: {exc.format_message()}"
     elif isinstance(exc, TimeoutError):
         code, said, text = Exit.FAILED, "timed-out", f"Zeit abgelaufen / timed out: {exc}"
+    elif isinstance(exc, OSError) and exc.strerror:  # a full disk, a closed pipe, no right
+        place = f": {exc.filename}" if exc.filename else ""
+        text = f"Lesen oder Schreiben ging nicht / could not read or write: {exc.strerror}{place}"
+        code, said = Exit.FAILED, "input-output"
     else:
         kind = f"{type(exc).__module__}.{type(exc).__qualname__}"
         text = f"Unerwartet / unexpected: {kind} (_MELDEWEG_TRACEBACK=1 zeigt mehr)"

@@ -14,6 +14,20 @@ def read(path: Path) -> bytes:
         raise Refused("file-unreadable", f"{path}: {exc.strerror}") from exc
 
 
+def token(path: Path) -> str:
+    """Return the token that a file holds, or `Refused("token-unreadable")`, without a byte of it.
+
+    It goes into a header of HTTP, so it is printable ASCII.
+    """
+    try:
+        found = read(path).decode("ascii").strip()
+    except (Refused, UnicodeDecodeError) as exc:
+        raise Refused("token-unreadable", str(path)) from exc
+    if not (found and found.isprintable()):
+        raise Refused("token-unreadable", str(path))
+    return found
+
+
 def create(path: Path, content: bytes) -> None:
     """Create a file, whole and durable; one that is there is `Refused("file-exists")`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

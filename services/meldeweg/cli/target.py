@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from meldeweg.cli import files
 from meldeweg.kernel.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def find(
     elif token_file is None:
         raise Refused("gateway-not-named", "--url needs --token-file")
     else:
-        token = _token(token_file)
+        token = files.token(token_file)
     try:
         return Gateway(url, token, ca=ca)
     except OSError as exc:  # also what is no certificate
@@ -67,14 +68,16 @@ def in_stack(directory: Path | None, agency: str | None) -> dict[str, Any]:
     if directory is None:
         raise Refused("gateway-not-named", "--dir, oder --url und --token-file")
     try:
-        agencies: dict[str, Any] = json.loads((directory / "stack.json").read_text())["agencies"]
+        agencies = dict(json.loads((directory / "stack.json").read_text())["agencies"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
     if agency is None and len(agencies) == 1:
         agency = next(iter(agencies))
     if agency not in agencies:
         raise Refused("agency-not-named", f"--agency: {', '.join(sorted(agencies))}")
-    entry: dict[str, Any] = agencies[agency]
+    entry = agencies[agency]
+    if not isinstance(entry, dict) or not {"url", "token"} <= entry.keys():
+        raise Unavailable("stack-not-running", f"{directory}: stack.json")
     return entry
 
 
@@ -85,13 +88,6 @@ def complete_agency(ctx: typer.Context, incomplete: str) -> list[str]:
         return [name for name in data["agencies"] if name.startswith(incomplete)]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _token(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise Refused("token-unreadable", str(path)) from exc
 
 
 Agency = Annotated[

@@ -3,11 +3,14 @@
 import os
 import random
 import shutil
+import time
 import zipfile
 
 import pytest
 
-from meldeweg.kernel.errors import Refused
+from meldeweg.audit.export import export
+from meldeweg.audit.sources import Url, open_source
+from meldeweg.kernel.errors import Refused, Unavailable
 from unit.audit.offline import check, codes, zipped
 from unit.audit.synthetic import EVENTS, OFFICE, SIGNER, TO_OFFICE, Log, given_up, message
 
@@ -124,3 +127,32 @@ def test_what_is_no_export_is_refused(tmp_path):
             check(place)
     report = check(tmp_path)
     assert [finding.code for finding in report.broken] == ["file-missing"]
+
+
+@pytest.mark.parametrize("place", ["file/x", "file"])
+def test_a_place_where_nothing_can_be_written_is_named(out, tmp_path, place):
+    (tmp_path / "file").touch()
+    with (
+        open_source(str(out)) as source,
+        pytest.raises(Refused, match=r"file-not-writable|export-exists") as refused,
+    ):
+        export(source, tmp_path / place)
+    assert str(tmp_path) in refused.value.detail
+    assert {each.name for each in tmp_path.iterdir()} == {"log", "file"}  # nothing half-written
+
+
+def test_lines_that_drip_are_given_up(monkeypatch):
+    """A server that sends a byte now and then, and no newline."""
+
+    def drip(*_):
+        for _ in range(200):
+            time.sleep(0.01)
+            yield b"x"
+
+    monkeypatch.setattr("meldeweg.audit.sources._DEADLINE", 0.1)
+    monkeypatch.setattr(Url, "_chunks", drip)
+    with (
+        open_source("http://localhost:1", year=2026) as source,
+        pytest.raises(Unavailable, match="source-too-slow"),
+    ):
+        list(source.lines("leaves.jsonl"))
