@@ -20,6 +20,9 @@ LETTERS = "abcdefgh"
 AIMED = 1_000_000  # messages, rows and entries of which the aims speak: others judge nothing
 
 
+_GIVEN = ("messages", "rows", "entries")  # as MESSAGES, ROWS, ENTRIES
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """How much of each. Seconds, counts of messages, of rows, of log entries."""
@@ -36,6 +39,17 @@ class Orders:
     messages: int  # after which memory is looked at again
     rows: int  # of the inbox
     foreign: int  # messages of (h)
+
+    @property
+    def kind(self) -> str:
+        """Return "quick" or "full", and what was asked for in another number than it has."""
+        base = QUICK if self.quick else FULL
+        other = [
+            f"{name.upper()}={getattr(self, name)}"
+            for name in _GIVEN
+            if getattr(self, name) != getattr(base, name)
+        ]
+        return " ".join(["quick" if self.quick else "full", *other])
 
     def wants(self, letter: str) -> bool:
         return letter in self.only
@@ -60,9 +74,7 @@ def read(environment: Mapping[str, str]) -> Orders:
     if not only <= frozenset(LETTERS):
         raise ValueError(f"ONLY takes letters of {LETTERS}")
     given = {
-        name: int(environment[name.upper()])
-        for name in ("messages", "rows", "entries")
-        if environment.get(name.upper())
+        name: int(environment[name.upper()]) for name in _GIVEN if environment.get(name.upper())
     }
     if any(value < 1000 for value in given.values()):
         raise ValueError("MESSAGES, ROWS and ENTRIES are at least 1000")

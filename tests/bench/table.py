@@ -89,7 +89,7 @@ def _about(orders: Orders, machine: Machine) -> tuple[str, ...]:
     load = " ".join(f"{each:.2f}" for each in machine.load)
     said = "loaded: others were at work, no figure is valid" if machine.loaded else "quiet"
     return (
-        f"{machine.at}, {'quick' if orders.quick else 'full'} run",
+        f"{machine.at}, {orders.kind} run",
         f"{machine.system}, {machine.cores} cores, {machine.processor}",
         f"load average at start {load} ({said})",
         ", ".join(f"{name} {found}" for name, found in machine.versions.items()),

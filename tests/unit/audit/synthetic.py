@@ -61,6 +61,27 @@ def given_up(to, n, agency=POLICE, outbox="0123456789abcdef"):
     return token("meldeweg.event.v1+jws", body | {"seq": {"outbox": outbox, "n": n}})
 
 
+def receipt(n, of, kind, sender=OFFICE, recipient=POLICE):
+    """Statement of a receipt, of the size that real ones have; unsigned."""
+    return token(
+        "meldeweg.statement.v1+jws",
+        {"v": 1, "id": f"01930000-0000-7000-8000-{n:012x}", "kind": "receipt", "from": sender,
+         "to": recipient, "created": "2026-11-22T18:19:43.000Z", "exercise": False,
+         "agreement": "a" * 64, "seq": {"outbox": "0123456789abcdef", "n": n},
+         "delete_after": "2027-05-01",
+         "receipt": {"of": of, "kind": kind, "topic": f"inbox.{sender}.{recipient}", "offset": n}},
+    )  # fmt: skip
+
+
+def opened(n, agency=OFFICE):
+    """Token of the event that a person opened a message."""
+    return token(
+        "meldeweg.event.v1+jws",
+        {"v": 1, "id": f"01930000-0000-7000-8000-{n:012x}", "agency": agency, "kind": "opened",
+         "at": "2026-11-22T18:19:43.000Z", "message": "a" * 64, "actor_ref": "ab" * 16},
+    )  # fmt: skip
+
+
 def topic_id(topic):
     return sha256(topic.encode()).digest()[:16]
 
@@ -90,18 +111,49 @@ class Log:
     def messages(self, count, topic=TO_OFFICE, sender=POLICE, recipient=OFFICE):
         start = self.next.get(topic, 0)
         for n in range(start + 1, start + count + 1):
-            self.add(
-                topic,
-                message(n, sender, recipient),
-                b"value %d" % n,
-                headers=(
-                    (b"ce_specversion", b"1.0"),
-                    (b"ce_id", b"01930000-0000-7000-8000-%012x" % n),
-                    (b"ce_source", b"urn:meldeweg:agency:" + sender.encode()),
-                    (b"ce_type", b"de.meldeweg.message.v1"),
-                    (b"content-type", b"application/json"),
-                ),
-            )
+            self.say(topic, message(n, sender, recipient), sender, b"message", n)
+
+    def say(self, topic, statement, sender, kind, n):
+        """Add a record with the headers that real ones have."""
+        self.add(
+            topic,
+            statement,
+            b"value %d" % n,
+            headers=(
+                (b"ce_specversion", b"1.0"),
+                (b"ce_id", b"01930000-0000-7000-8000-%012x" % n),
+                (b"ce_source", b"urn:meldeweg:agency:" + sender.encode()),
+                (b"ce_type", b"de.meldeweg." + kind + b".v1"),
+                (b"content-type", b"application/json"),
+            ),
+        )
+
+    def district(self, count, offices=5, beats=50):
+        """Add what a district writes: the police's messages to each office in turn, the receipts
+        and the event of each, and after so many of them a heartbeat of every agency."""
+        end = len(self.leaves) + count
+        names = [f"jugendamt-{letter}stadt" for letter in "abcdefgh"[:offices]]
+        sent, got = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+        for turn in itertools.count(1):
+            office = names[turn % offices]
+            sent[office] += 1
+            n, back = sent[office], got[office]
+            self.say(f"inbox.{office}.{POLICE}", message(n, POLICE, office), POLICE, b"message", n)
+            for step, kind in enumerate(("delivered", "acknowledged"), 1):
+                said = receipt(back + step, "a" * 64, kind, office)
+                self.say(f"inbox.{POLICE}.{office}", said, office, b"receipt", turn)
+            got[office] += 2
+            self.say(f"events.{office}", opened(turn, office), office, b"event", turn)
+            if turn % beats == 0:
+                said = heartbeat(sent.items(), got.items())
+                self.say(EVENTS, said, POLICE, b"heartbeat", turn)
+                for each in names:
+                    said = heartbeat([(POLICE, got[each])], [(POLICE, sent[each])], each)
+                    self.say(f"events.{each}", said, each, b"heartbeat", turn)
+            if len(self.leaves) >= end:
+                break
+        for kept in (self.leaves, self.lines, self.where):
+            del kept[end:]
 
     def leaf(self, leaf: Leaf, line):
         self.leaves.append(leaf.encode())

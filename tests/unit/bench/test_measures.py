@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import floor, inbox, memory, pace, stand, table, verifying
+from bench import floor, inbox, memory, orders, pace, stand, table, verifying
 from bench.figures import Figures
 from bench.orders import AIMED, FULL, QUICK, Machine
 from meldeweg.kernel import schemas
@@ -102,3 +102,9 @@ def test_intakes_pure_path_takes_every_step_that_needs_neither_store_nor_broker(
     assert (made.context.sender, made.context.to) == (floor.POLICE, floor.OFFICE)
     assert next(name for name, _ in made.row.headers) == "statement"
     assert made.row.ref == made.digest
+
+
+def test_a_run_of_other_numbers_than_its_kind_has_says_so():
+    assert orders.read({}).kind == "full"
+    assert orders.read({"QUICK": "1", "ROWS": "5000"}).kind == "quick ROWS=5000"
+    assert orders.read({"MESSAGES": "4000", "ENTRIES": "1000000"}).kind == "full MESSAGES=4000"
