@@ -70,14 +70,23 @@ def test_it_fails_where_a_report_leaves_the_district(district, tell):
         attempts.outside(district.police, inside, tell)
 
 
-def test_it_fails_where_a_file_holds_a_word_of_the_report(district, tell):
+def test_it_fails_where_a_file_holds_a_word_of_the_report(district, tell, story):
+    sent = story(CAST).report().id
     leak = district.directory / "leak"
     leak.write_bytes(f"a {MARKS[1]} b".encode("utf-16-le"))
     try:
         with pytest.raises(StepFailedError, match="leak"):
-            attempts.nothing_readable(district.directory, tell)
+            attempts.nothing_readable(district.described, district.directory, sent, tell)
     finally:
         leak.unlink()
+
+
+def test_it_fails_where_it_does_not_look_at_what_the_broker_keeps(district, tell, tmp_path, story):
+    sent, described = story(CAST).report().id, district.described
+    moved = described.broker.model_copy(update={"data": tmp_path, "nodes": ()})
+    elsewhere = described.model_copy(update={"broker": moved})
+    with pytest.raises(StepFailedError, match="identifier"):
+        attempts.nothing_readable(elsewhere, district.directory, sent, tell)
 
 
 def test_it_fails_where_the_log_lacks_the_message(district, tell, monkeypatch):

@@ -4,7 +4,7 @@ the code. The name of a class is that of a model, which is read by `read` or `re
 
 PARSERS: dict[str, tuple[str, ...]] = {
     # forms.py
-    "strict-json": ("kernel.strictjson:loads",),
+    "strict-json": ("kernel.strictjson:loads", "kernel.strictjson:crowded"),
     "base64url": ("kernel.strictjson:b64u_decode",),
     "instant": ("kernel.clock:from_rfc3339",),
     "identifiers": ("kernel.ids:_Checked.__new__",),

@@ -76,7 +76,14 @@ class Cases:
         self.add(name, code, statement=signed(context_of(MESSAGE), value), value=value.decode())
 
     def sealed(
-        self, name: str, code: str | None, content: bytes, record: bytes, context: bytes, at: int
+        self,
+        name: str,
+        code: str | None,
+        content: bytes,
+        record: bytes,
+        context: bytes,
+        at: int,
+        **given: Any,
     ) -> None:
         """Content and record sealed anew to the right keys and with the right aad."""
         sender = SIGN[POLICE] if at == MESSAGE else SIGN[OFFICE]
@@ -90,4 +97,4 @@ class Cases:
             ).decode()
         value = self.pinned[name]
         token = signed(context, value.encode(), sender)
-        self.add(name, code, at, statement=token, value=value)
+        self.add(name, code, at, statement=token, value=value, **given)

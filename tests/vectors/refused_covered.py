@@ -107,6 +107,12 @@ def ninth_step(cases: Cases) -> None:
         ("a later deadline than the agreement's", None, {"ack_by": "2026-12-23T15:00:00.000Z"}),
     ):  # fmt: skip
         cases.sealed(name, code, plain, whole, context(whole, **changes), MESSAGE)
+    longer = context(whole, delete_after="2027-07-01")
+    for name, code, now in (
+        ("kept longer than agreed, on the last day", None, "2027-05-31T23:59:59.999Z"),
+        ("kept longer than agreed, a day later", "past-delete-after", "2027-06-01T00:00:00.000Z"),
+    ):
+        cases.sealed(name, code, plain, whole, longer, MESSAGE, now=now)
     _replaced(cases)
     _the_other_way(cases)
     _categories(cases)

@@ -1,18 +1,22 @@
 """Look for a payload's words in every file of a stack, in every encoding one could think of.
 
-Guarantees: a word is found as UTF-8, UTF-16, percent-escaped, as JSON escapes, in hexadecimal, and
-in base64 and base64url at each of the three alignments. What is compressed or encrypted is not
-looked into; topics and stores here are neither compressed nor encrypted as a whole.
+Guarantees: a word is found as UTF-8, UTF-16, Latin-1, percent-escaped, as JSON escapes in small or
+capital letters, in hexadecimal, and in base64 and base64url at each of the three alignments. What
+is compressed or encrypted is not looked into; topics and stores here are neither compressed nor
+encrypted as a whole.
 """
 
 import base64
 import errno
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+_ESCAPE = re.compile(rb"\\u[0-9a-f]{4}")
 _SHORTEST = 6  # bytes; shorter needles are found by chance
 
 
@@ -24,10 +28,13 @@ def encodings(word: str) -> frozenset[bytes]:
         word.encode("utf-16-le"),
         word.encode("utf-16-be"),
         quote(word).encode(),
-        json.dumps(word)[1:-1].encode(),
+        escaped := json.dumps(word)[1:-1].encode(),
+        _ESCAPE.sub(lambda one: one[0].upper().replace(b"U", b"u"), escaped),
         raw.hex().encode(),
         raw.hex().upper().encode(),
     }
+    with suppress(UnicodeEncodeError):
+        found.add(word.encode("latin-1"))
     for before in range(3):
         # Only whole groups of three bytes are the same whatever stands beside the word.
         whole = raw[(3 - before) % 3 :]

@@ -75,7 +75,7 @@ def _play(stack: Stack, cast: Cast, tell: Teller, *, passing: bool) -> None:
         tell.headline("Was nicht gehen darf / what must not work")
         attempts.foreign_inbox(description, cast, tell)
         attempts.outside(story.police, cast, tell)
-        attempts.nothing_readable(directory, tell)
+        attempts.nothing_readable(description, directory, accepted.id, tell)
         tell.headline("Der Nachweis / the proof")
         digest = story.police.sent(accepted.id).digest
         out = attempts.log_proves(description, directory, digest, tell)

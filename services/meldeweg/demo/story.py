@@ -25,8 +25,14 @@ LABELS = {
     "category_of_person": "Betroffene",
     "offence": "Häusliche Gewalt",
 }
-# Words of the payload that are looked for afterwards in every file of the stack.
-MARKS = ("Zerbrochenes Geschirr", "Musterstraße 4", "BEISPIEL-2026-0815", "Atemalkohol")
+# Words of both payloads that are looked for afterwards in every file of the stack.
+MARKS = (
+    "Zerbrochenes Geschirr",
+    "Musterstraße 4",
+    "BEISPIEL-2026-0815",
+    "Atemalkohol",
+    "Hämatome an beiden",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class Agreed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What the store needs to know of a message. `delete_after`, `ack_by`: the earlier of both.
+    """What the store needs to know of a message. `delete_after`, `ack_by`: the earliest of what the
+    context says, what the agreement gives for `created`, and where that is still to come, for now.
 
     `retracts`: the sender's earlier message that it takes back.
     """
@@ -55,37 +56,55 @@ class Covered:
 class Coverage:
     """Steps 9 and 10 for one batch."""
 
-    def __init__(self, me: AgencyId, view: Agreed, originals: Originals) -> None:
-        self._me, self._view, self._originals = me, view, originals
+    def __init__(self, me: AgencyId, view: Agreed, originals: Originals, now: datetime) -> None:
+        self._me, self._view, self._originals, self._now = me, view, originals, now
+        self._today = now.date().isoformat()
         self._standings: dict[date, dict[Digest, Standing]] = {}
 
     def message(self, context: Context, unsealed: Unsealed) -> Covered:
         """Take both steps of a message."""
         record = RecordBody.read_signed(unsealed.record, "record-malformed")
         # 9 the agreement covers it, and record and context claim no more than that
-        permit = self._permit(context, record)
+        permit = self._permit(context, record, context.created)
         assert context.urgency is not None  # a message's context has both
         assert context.ack_by is not None
         policy.confirm(permit, record, context.urgency)
+        permits = [permit, *self._by_own_clock(context, record)]
+        delete_after = min(context.delete_after, *(each.delete_after for each in permits))
+        if delete_after <= self._today:  # days as text sort as they count
+            raise Refused("past-delete-after", "nobody may hold it any more")
         # 10 the content has the form of its type, and the record tells what is in it
         content = schemas.validate(record.type, record.version, unsealed.payload)
         _check_told(record, content)
         return Covered(
             record.type,
-            min(context.ack_by, permit.ack_by),
-            min(context.delete_after, permit.delete_after),
+            min(context.ack_by, *(each.ack_by for each in permits)),
+            delete_after,
             record.in_reply_to if record.type is MessageType.RETRACTION else None,
         )
 
+    def _by_own_clock(self, context: Context, record: RecordBody) -> tuple[Permit, ...]:
+        """Return what the agreement gives for now, where the sender's clock is ahead of ours.
+
+        Such a message is taken all the same, but neither its deadline nor its deletion may wait for
+        a time that somebody else's clock made up. Nothing where the agreement has not begun.
+        """
+        if context.created <= self._now:
+            return ()
+        try:
+            return (self._permit(context, record, self._now),)
+        except Refused:
+            return ()
+
     def receipt(self, context: Context) -> None:
         """Take step 9 of a receipt: no clause is needed, but an agreement is."""
-        held = self._standing(context)
+        held = self._standing(context, context.created)
         try:
             policy.permit_receipt(held, context.sender, context.to)
         except NotCovered as exc:
             raise _by_rule(exc) from exc
 
-    def _permit(self, context: Context, record: RecordBody) -> Permit:
+    def _permit(self, context: Context, record: RecordBody, at: datetime) -> Permit:
         transfer = policy.transfer_of(
             record,
             sender=context.sender,
@@ -94,7 +113,7 @@ class Coverage:
             original=self._original(context, record),
         )
         try:
-            return policy.decide([self._standing(context)], transfer, context.created)
+            return policy.decide([self._standing(context, at)], transfer, at)
         except NotCovered as exc:
             raise _by_rule(exc) from exc
 
@@ -106,13 +125,13 @@ class Coverage:
             raise Early("original-unknown", "it refers to a message that is not here")
         return found
 
-    def _standing(self, context: Context) -> Standing:
-        """Return the agreement that the context names, as it stood on the day it was made."""
-        day = context.created.astimezone(BERLIN).date()
+    def _standing(self, context: Context, at: datetime) -> Standing:
+        """Return the agreement that the context names, as it stands on the day of `at`."""
+        day = at.astimezone(BERLIN).date()
         known = self._standings.get(day)
         if known is None or context.agreement not in known:
             self._view.agreement(context.agreement)  # `agreement-unknown` is early
-            found = standing(self._view.agreements(), context.created)
+            found = standing(self._view.agreements(), at)
             known = self._standings[day] = {one.digest: one for one in found}
         return known[context.agreement]
 

@@ -13,6 +13,7 @@ committed to (opening); 9 agreement; 10 schema (covering); 11 one transaction (s
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -31,7 +32,7 @@ from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.metrics import counter
 
-_SLICE = 8  # records judged before others get their turn on the loop: about 3 ms
+_TURN = 0.005  # seconds of judging before others get theirs on the loop
 
 failpoints.declare("inbound.before_commit", "inbound.after_commit")
 log = logs.get()
@@ -120,9 +121,11 @@ class Inbound:
 async def _judged(judge: Judge, placing: Placing, arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Take steps 1 to 10; what stays `Proven` came before, in this batch or an earlier one."""
     outcomes: list[Outcome] = []
-    for n, arrival in enumerate(arrivals):
-        if n % _SLICE == _SLICE - 1:
+    until = time.monotonic() + _TURN
+    for arrival in arrivals:
+        if time.monotonic() > until:
             await asyncio.sleep(0)
+            until = time.monotonic() + _TURN
         found: Outcome = judge.prove(arrival.record)  # 1 to 5
         if isinstance(found, Proven) and placing.is_new(found):  # 6
             found = judge.open(found)  # 7 to 10

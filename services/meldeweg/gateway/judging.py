@@ -60,7 +60,7 @@ class Judge:
     ) -> None:
         self._verifier = Verifier(me, view, now)
         self._opener = Opener(me, view, *usable(view, me, keys, now))
-        self._coverage = Coverage(me, view, originals)
+        self._coverage = Coverage(me, view, originals, now)
 
     def prove(self, record: Record) -> Proven | Rejected:
         """Take steps 1 to 5."""

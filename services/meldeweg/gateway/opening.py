@@ -13,7 +13,7 @@ from typing import Protocol
 
 from meldeweg.envelope import addressed_to, open_with
 from meldeweg.gateway.receipts import NOTHING_SEALED, ReceiptRecord, Word
-from meldeweg.kernel import strictjson
+from meldeweg.kernel import schemas, strictjson
 from meldeweg.kernel.errors import Early, Refused
 from meldeweg.kernel.ids import AgencyId, Digest, KeyId
 from meldeweg.kernel.jwk import OpenKey
@@ -175,7 +175,8 @@ def _read(plaintext: bytes) -> Unsealed:
     if not found or not separator or not _braced(payload) or not record.endswith(b'"}'):
         raise Refused("content-malformed", "not attachments, payload and record")
     if attachments != b"[]":
-        strictjson.loads(attachments, code="content-malformed")
+        if not strictjson.crowded(attachments, schemas.ENTRIES_MAX):
+            strictjson.loads(attachments, code="content-malformed")
         raise Refused("attachments-unknown", "this version reads none")
     text = strictjson.loads(b'"' + record[:-1], max_depth=0, code="content-malformed")
     return Unsealed(payload, text.encode())

@@ -43,6 +43,8 @@ class Order:
 
 def read(body: bytes) -> Order:
     """Return the order, or refuse: `json-malformed`, `schema-violated`, `type-unknown`."""
+    if strictjson.crowded(body, schemas.ENTRIES_MAX):
+        raise _violated((invalid.Pointer("", "too-many"),), "")
     document = strictjson.loads(body)
     asked = _checked(lambda: MessageOrder.model_validate_json(body), document, "")
     kind = next((each for each in MessageType if each == asked.type), None)

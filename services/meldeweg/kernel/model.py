@@ -13,8 +13,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from meldeweg.kernel import strictjson
 from meldeweg.kernel.clock import from_rfc3339, to_rfc3339
 from meldeweg.kernel.errors import Refused
+
+# Far more than the largest of our own, a snapshot of the register: what has more is of no use, and
+# each member in it that is wrong would be an object of its own.
+_ENTRIES_MAX = 50_000
+_MISTAKES_MAX = 100
 
 
 def _instant(value: Any) -> Any:
@@ -56,6 +62,8 @@ class Frozen(BaseModel):
         The caller has already refused duplicate names where the bytes come from outside
         (`kernel.strictjson`); signed objects are judged by their exact bytes anyway.
         """
+        if strictjson.crowded(data, _ENTRIES_MAX):
+            raise Refused(code, "too many members")
         try:
             return cls.model_validate_json(data)
         except ValidationError as exc:
@@ -90,6 +98,8 @@ class Frozen(BaseModel):
 
 def where(error: ValidationError) -> str:
     """Say which members are wrong and how, by declared names alone: foreign text stays out."""
+    if (count := error.error_count()) > _MISTAKES_MAX:  # a list of them all would take seconds
+        return f"{count} mistakes"
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False)[:8]:
         path = "/".join(str(part) for part in item["loc"][:6])

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.bus.replay import read_all
+from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.topics import RECORD_MAX, contacts, described
@@ -46,11 +48,13 @@ async def test_every_record_is_acknowledged_in_order_with_its_offset(stage):
 
 async def test_key_value_and_headers_arrive_byte_for_byte(stage):
     (topic,) = await stage.topics("a")
-    before = time.time_ns() // 1_000_000
+    before = SystemClock().now()
     await until_acked(stage.producer(), [Outgoing(topic, b"k\xff", b"v\xff", HEADERS)])
     (record,) = await read_all(stage.connection(stage.broker.super_user), (topic,))
     assert (record.key, record.value, record.headers) == (b"k\xff", b"v\xff", HEADERS)
-    assert before - 1000 <= record.timestamp <= time.time_ns() // 1_000_000 + 1000
+    second = timedelta(seconds=1)
+    said = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    assert before - second <= said <= SystemClock().now() + second
     assert {record.topic: record.topic_id} == await stage.admin.topic_ids([topic])
 
 

@@ -45,6 +45,9 @@ func (r *reading) covers(context, record value, made *found) error {
 	}
 	made.AckBy = min(context.str("ack_by"), found.AckBy) // instants sort as text
 	made.DeleteAfter = min(context.str("delete_after"), found.DeleteAfter)
+	if r.now.UTC().Format(time.DateOnly) >= made.DeleteAfter {
+		return refused("past-delete-after")
+	}
 	r.known[f.From+" "+context.str("id")] = &reference{f.From, f.To, f.Type, f.Exercise}
 	return nil
 }

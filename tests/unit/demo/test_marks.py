@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from urllib.parse import quote
 
 from hypothesis import given
@@ -17,11 +18,16 @@ ENCODINGS = (
     lambda raw: raw.hex().encode(),
     lambda raw: raw.hex().upper().encode(),
     lambda raw: json.dumps(raw.decode()).encode(),
+    lambda raw: re.sub(r"\\u....", capital, json.dumps(raw.decode())).encode(),
     lambda raw: quote(raw.decode()).encode(),
     base64.b64encode,
     base64.urlsafe_b64encode,
     lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"="),
 )
+
+
+def capital(escape):
+    return "\\u" + escape[0][2:].upper()
 
 
 def found(tmp_path, data, words=MARKS):
@@ -62,6 +68,10 @@ def test_files_are_named_with_the_word_they_hold_and_others_are_not(tmp_path):
     (tmp_path / "deep" / "log").write_bytes(b"\0" * 70_000 + MARKS[1].encode())
     (tmp_path / "clean").write_bytes(b"nothing")
     assert list(marks.found_in(tmp_path, MARKS)) == [(tmp_path / "deep" / "log", MARKS[1])]
+
+
+def test_a_word_is_found_as_latin_1(tmp_path):
+    assert found(tmp_path, "xy Musterstraße 4 z".encode("latin-1")) == {"Musterstraße 4"}
 
 
 def test_what_was_written_behind_a_hole_is_looked_at(tmp_path):

@@ -6,7 +6,7 @@ from meldeweg.kernel import statement as statements
 from unit.gateway.world import KREIS, NOW, POLICE
 
 
-def judge(world, me=KREIS, register=None, originals=None):
+def judge(world, me=KREIS, register=None, originals=None, now=NOW):
     key = world.offices[me].seal
     known = originals or {}
     return Judge(
@@ -14,7 +14,7 @@ def judge(world, me=KREIS, register=None, originals=None):
         register or world.register(),
         {key.kid: key},
         lambda sender, kind, message: known.get((sender, message)),
-        NOW,
+        now,
     )
 
 

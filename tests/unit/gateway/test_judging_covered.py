@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -180,3 +180,32 @@ class TestStep10:
         assert found.code == "schema-invalid"
         assert "Kleeblattgasse" not in repr(found)
         assert "Kleeblattgasse" not in found.detail
+
+
+class TestAClockAhead:
+    """A message is taken whatever its sender's clock says; deadlines are not that clock's."""
+
+    @pytest.mark.parametrize("ahead", [timedelta(hours=25), timedelta(days=30)])
+    def test_neither_deadline_nor_deletion_wait_for_a_time_that_is_to_come(self, world, ahead):
+        honest = outcome(world, world.message(urgency=Urgency.IMMEDIATE))
+        found = outcome(world, world.message(created=NOW + ahead, urgency=Urgency.IMMEDIATE))
+        assert isinstance(honest, Message)
+        assert isinstance(found, Message)
+        assert found.proven.context.ack_by > NOW + ahead
+        assert found.covered.ack_by == honest.covered.ack_by
+        assert found.covered.delete_after == honest.covered.delete_after
+
+    def test_one_that_is_behind_counts_from_its_own(self, world):
+        found = outcome(world, world.message(created=NOW - timedelta(hours=25)))
+        assert isinstance(found, Message)
+        assert found.covered.ack_by == found.proven.context.ack_by
+
+
+class TestKeptTooLong:
+    def test_what_the_agreement_would_have_deleted_by_now_is_refused(self, world):
+        """The context says a later day than the agreement: the earlier one counts, and is past."""
+        record = world.message(context_changes={"delete_after": "2027-07-01"})
+        last = datetime(2027, 5, 31, 23, 59, tzinfo=UTC)
+        assert isinstance(outcome(world, record, now=last), Message)
+        later = last + timedelta(minutes=1)
+        assert code(world, record, now=later) == ("past-delete-after", False)

@@ -36,7 +36,11 @@ TYPES: Mapping[MessageType, Mapping[int, type[Content]]] = {
     MessageType.RETRACTION: {1: Retraction},
 }
 
+# Members and elements in all; the largest content that has the form of its type has half of that.
+ENTRIES_MAX = 5_000
+
 __all__ = [
+    "ENTRIES_MAX",
     "TYPES",
     "Content",
     "MessageType",
@@ -78,10 +82,10 @@ def validate(kind: MessageType, version: int, raw: bytes | object) -> Content:
     Raises `Early("schema-unknown")`, or `SchemaInvalid` (code `schema-invalid`) with its pointers.
     """
     wanted = model(kind, version)
-    if isinstance(raw, bytes):
-        document, data = strictjson.loads(raw, code="schema-invalid"), raw
-    else:
-        document, data = raw, strictjson.dumps(raw)
+    data = raw if isinstance(raw, bytes) else strictjson.dumps(raw)
+    if strictjson.crowded(data, ENTRIES_MAX):
+        raise SchemaInvalid((Pointer("", "too-many"),))
+    document = strictjson.loads(raw, code="schema-invalid") if isinstance(raw, bytes) else raw
     try:
         return wanted.model_validate_json(data)
     except ValidationError as exc:
