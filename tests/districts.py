@@ -7,6 +7,7 @@ from meldeweg.kernel.agreement import AgreementStatus, Standing
 from meldeweg.kernel.ids import AgencyId, KeyId
 
 VIERSEN, RHEIN_ERFT = "kreis-viersen", "rhein-erft-kreis"
+BOTH = (VIERSEN, RHEIN_ERFT)
 
 
 def identity(agency):
@@ -30,3 +31,12 @@ def standing(name=VIERSEN, status=AgreementStatus.IN_FORCE, **changes):
 
 def agency(name):
     return AgencyId(name)
+
+
+def parsed(name=VIERSEN, **changes):
+    """Return what a reader of that document has."""
+    return agreement.parse(document_bytes(name, **changes))
+
+
+DOCUMENT = strictjson.loads(document_bytes())  # of Kreis Viersen, as it is written
+PARTIES = DOCUMENT["parties"]

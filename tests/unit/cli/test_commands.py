@@ -2,29 +2,20 @@
 
 import io
 import json
-import subprocess
 import sys
-import tempfile
 
 import pytest
 
-from meldeweg import local
-from meldeweg.cli import __main__ as command_line
-from meldeweg.cli import commands, showing
-from meldeweg.demo import run as story
+from meldeweg.cli import showing
 from meldeweg.gateway.api import arrived, shapes
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import Kennzeichen
+from unit.cli.calling import sending
 from unit.gateway.api import fake
 from unit.gateway.api.fake import CALL, ID, ITEM, NOW, SECRETS
 
-MELDEWEG = (sys.executable, "-m", "meldeweg.cli")
 MARK = Kennzeichen.of(ID)
-
-
-def sending(content, *more):
-    return ("send", content, "--person", "P-4711", "--place", "Grefrath", *more)
 
 
 def test_a_message_is_sent_and_its_kennzeichen_said(run, content, flows):
@@ -248,180 +239,3 @@ def test_content_that_is_no_json_is_refused_without_its_words(run, tmp_path, tex
     assert code == 1
     assert err.startswith("content-unreadable")
     assert "MARKER" not in err
-
-
-def test_foreign_text_cannot_steer_the_terminal():
-    assert showing.safe("a\x1b[31mb\r\u202ec\x9bd") == "a\ufffd[31mb\ufffd\ufffdc\ufffdd"
-    assert showing.safe("a\nb") == "a\ufffdb"
-    assert showing.pretty({"x": "\x9b\u202e\x1b"}).count("\x1b") == 0
-    assert "\x9b" not in showing.pretty({"x": "\x9b"})
-
-
-def test_a_terminal_gets_a_table_in_which_markup_is_text(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    showing.table(("Kopf",), [("[red]wert[/red]",)])
-    assert "[red]wert[/red]" in capsys.readouterr().out
-
-
-def test_tokens_are_made_listed_and_revoked_where_the_store_is(run, stack, tmp_path):
-    out = tmp_path / "new-token"
-    code, said, _ = run("token", "create", "fall", "--scope", "send", "--scope", "read")
-    assert code == 0
-    assert said.strip().startswith("mw_")
-    assert run("token", "create", "zwei", "--scope", "act", "--out", str(out))[0] == 0
-    assert out.stat().st_mode & 0o777 == 0o600
-    assert out.read_text().startswith("mw_")
-    code, _, err = run("token", "create", "fall", "--scope", "send")
-    assert (code, err.split(":")[0]) == (1, "token-name-used")
-    assert run("token", "create", "drei", "--scope", "act", "--out", str(out))[0] == 1
-    code, _, err = run("token", "create", "drei", "--scope", "act", "--out", str(out / "no"))
-    assert (code, err.split(":")[0]) == (1, "file-not-writable")
-    free = tmp_path / "free"
-    assert run("token", "create", "fall", "--scope", "act", "--out", str(free))[0] == 1
-    assert not free.exists()
-    assert run("token", "revoke", "fall")[0] == 0
-    listed = json.loads(run("token", "list", "--json")[1])
-    assert [one["name"] for one in listed] == ["fall", "zwei"]
-    assert "revoked_at" in listed[0]
-    assert said.strip() not in run("token", "list")[1]
-    assert run("token", "revoke", "fall")[0] == 1
-
-
-def test_a_new_token_is_all_that_stdout_gets(tmp_path):
-    done = subprocess.run(
-        [*MELDEWEG, "token", "create", "fall", "--scope", "send", "--store", str(tmp_path / "new")],
-        capture_output=True,
-        check=True,
-        text=True,
-        env={"PYTHONPATH": "services"},
-    )
-    assert done.stderr == ""
-    assert done.stdout.startswith("mw_")
-    assert len(done.stdout.splitlines()) == 1
-
-
-def test_settings_are_shown_with_variable_default_and_meaning(run):
-    code, out, _ = run("settings", "gateway", "--json", at=None)
-    assert code == 0
-    shown = {one["name"]: one for one in json.loads(out)}
-    assert shown["outbox.bytes_max"]["variable"] == "MELDEWEG_OUTBOX__BYTES_MAX"
-    assert shown["agency"]["default"] == "required"
-    assert run("settings", "nonsense", at=None)[0] == 2
-
-
-@pytest.mark.parametrize("service", ["gateway", "registry", "audit", "watch"])
-def test_every_service_says_its_settings(run, service):
-    code, out, _ = run("settings", service, "--json", at=None)
-    assert code == 0
-    assert all(one["meaning"] for one in json.loads(out))
-
-
-def test_the_version_is_said_quickly_and_without_the_services():
-    script = (
-        "import sys; sys.argv = ['meldeweg', 'version']\n"
-        "from meldeweg.cli.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'httpx2', 'structlog', 'fastapi', 'sqlite3', 'asyncio', 'rich.table'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
-        "import time; print(time.process_time())\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        check=True,
-        text=True,
-        env={"PYTHONPATH": "services"},
-    )
-    said, heavy, kilobytes, seconds = done.stdout.splitlines()
-    assert said.startswith("meldeweg ")
-    assert heavy == "[]"
-    assert int(kilobytes) < 45_000
-    # Of computing time, whatever else the machine does: 0.15 s where it does nothing else.
-    assert float(seconds) < 0.6
-
-
-@pytest.mark.parametrize("name", commands.available())
-def test_every_command_loads_and_helps(run, name):
-    code, out, _ = run(name, "--help", at=None)
-    assert code == 0
-    assert f"meldeweg {name}" in out
-
-
-def test_help_lists_commands_without_loading_them(run):
-    loaded = set(sys.modules)
-    code, out, _ = run("--help", at=None)
-    assert code == 0
-    assert all(name in out for name in commands.available())
-    assert not {name for name in set(sys.modules) - loaded if name.startswith("meldeweg.")}
-
-
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [("in", "inbox"), ("inbox ack", "acknowledge"), ("token create x --scope s", "send")],
-)
-def test_the_shell_completes_commands_and_choices(words, offered, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["meldeweg"])
-    monkeypatch.setenv("_MELDEWEG_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", f"meldeweg {words}")
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
-    with pytest.raises(SystemExit):
-        command_line.main()
-    assert offered in capsys.readouterr().out.split()
-
-
-def test_a_module_may_register_itself(monkeypatch):
-    class Module:
-        @staticmethod
-        def register(app):
-            app.command("demo")(lambda: None)
-
-    monkeypatch.setattr(commands, "import_module", lambda _: Module)
-    assert commands.load("demo").name == "demo"
-
-
-def test_a_state_of_a_newer_gateway_is_shown_as_it_is():
-    assert showing.word(showing.STATES, "brand-new") == "brand-new"
-
-
-@pytest.mark.parametrize("command", [("local", "up", "--dir", "nowhere"), ("demo",)])
-def test_two_brokers_are_refused_and_not_taken_for_one(run, monkeypatch, command):
-    def never(*arguments, **named):
-        raise AssertionError("started")
-
-    monkeypatch.setattr(local, "up", never)
-    monkeypatch.setattr(story, "run", never)
-    code, out, err = run(*command, "--brokers", "2", at=None)
-    assert (code, out) == (2, "")
-    assert "--brokers" in err
-
-
-def test_a_district_that_is_none_is_a_wrong_call(run, tmp_path):
-    order = ("local", "up", "--dir", str(tmp_path / "new"), "--district", "nirgends")
-    code, out, err = run(*order, at=None)
-    assert (code, out) == (2, "")
-    assert "kreis-viersen" in err
-
-
-def test_a_stack_that_does_not_run_is_said_so(run, tmp_path):
-    code, out, err = run("local", "status", "--dir", str(tmp_path), at=None)
-    assert (code, out) == (3, "")
-    assert "läuft nicht" in err
-
-
-@pytest.mark.parametrize(("code", "stays"), [(0, False), (1, True)])
-def test_a_demonstration_that_ended_well_leaves_no_keys_behind(
-    run, monkeypatch, tmp_path, code, stays
-):
-    places = []
-
-    def played(place, district, *, once, brokers, passing):
-        places.append(place)
-        (place / "key.jwk").touch()
-        return code
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(story, "run", played)
-    assert run("demo", "--once", at=None)[0] == code
-    assert places[0].exists() == stays

@@ -9,7 +9,7 @@ from meldeweg.cli import commands
 from meldeweg.gateway.api.ports import Rejected
 from meldeweg.gateway.states import SentState
 from meldeweg.kernel.errors import Refused
-from unit.cli.test_commands import sending
+from unit.cli.calling import sending
 from unit.gateway.api import fake
 from unit.gateway.api.fake import CALL, ID
 
