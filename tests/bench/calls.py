@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from e2e.stage import LABELS, OFFICER, PLACES
+from e2e.invented import LABELS, OFFICER, PLACES
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 

@@ -18,7 +18,7 @@ from bench import calls
 from bench.figures import Aim, Figures
 from bench.orders import AIMED, Orders
 from bench.stand import Stand
-from e2e.stage import KEMPEN, POLICE
+from e2e.invented import KEMPEN, POLICE
 from meldeweg.gateway.store import connection
 from meldeweg.kernel.clock import SystemClock, to_rfc3339
 from meldeweg.kernel.ids import Kennzeichen, new_message_id

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from e2e.stage import KREIS, POLICE
+from e2e.invented import KREIS, POLICE
 from meldeweg.gateway.store.database import FILE
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.ids import AgencyId

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,8 @@ import httpx2
 import psycopg
 
 import meldeweg
+from e2e.asking import PATIENCE, eventually
+from e2e.invented import KREIS, LABELS, MARK, OFFICER, PLACES, POLICE, WORKER
 from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.desk import Desk
@@ -26,10 +27,7 @@ from meldeweg.ceremony.district import Places
 from meldeweg.client import Gateway, Unreachable
 from meldeweg.kernel import event, statement
 from meldeweg.kernel.agreement import load_district
-from meldeweg.kernel.bus import produce
 from meldeweg.kernel.bus.connection import Connection
-from meldeweg.kernel.bus.probe import read_is_allowed
-from meldeweg.kernel.bus.records import Ack, Outgoing
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.kernel.ids import AgencyId
@@ -39,30 +37,6 @@ from meldeweg.local.district import DistrictPlan
 from meldeweg.local.probes import kafka_answers
 from meldeweg.local.progress import Silent
 
-POLICE = AgencyId("polizei-viersen")
-KREIS = AgencyId("jugendamt-kreis-viersen")
-KEMPEN = AgencyId("jugendamt-kempen")
-NETTETAL = AgencyId("jugendamt-nettetal")
-STADT = AgencyId("jugendamt-viersen")
-WILLICH = AgencyId("jugendamt-willich")
-PLACES = {
-    KREIS: "05166008",
-    KEMPEN: "05166012",
-    NETTETAL: "05166016",
-    STADT: "05166032",
-    WILLICH: "05166036",
-}
-OFFICER = "PHK Beispiel (erfunden)"
-WORKER = "Frau Probe (erfunden)"
-LABELS = {
-    "collected_by": "Wache Beispielstadt",
-    "means": "Einsatz vor Ort",
-    "category_of_person": "Betroffene",
-    "offence": "Häusliche Gewalt",
-}
-MARK = f"Kennwort {uuid.uuid4().hex}"  # in every content and reason of this session
-MARKS = (MARK, "Musterstraße 4", "BEISPIEL-2026-0815", OFFICER, WORKER, LABELS["collected_by"])
-PATIENCE = 60.0  # seconds; far more than anything takes on a machine that has nothing else to do
 _GATEWAY = {
     "MELDEWEG_WATCH__HEARTBEAT": "2",
     "MELDEWEG_WATCH__LOOK_EVERY": "0.5",
@@ -81,40 +55,6 @@ _CENTRAL = {
     "audit": {},
     "watch": {"MELDEWEG_REFRESH_SECONDS": "0.5"},
 }
-
-
-def eventually(done, seconds=PATIENCE, every=0.1, shown=lambda: ""):
-    """Return what `done` returns once it is true; fail after `seconds`."""
-    until = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < until, f"not within {seconds:.0f} s: {shown()}"
-        time.sleep(every)
-    return found
-
-
-async def may_write(connection, topic):
-    """Try it; what gets through is poison, so only a topic that must refuse is tried."""
-    producer = produce.Producer(connection)
-    try:
-        (said,) = await producer.send([Outgoing(topic, b"key", b"{}")])
-    finally:
-        await producer.stop()
-    if isinstance(said, Ack):
-        return True
-    assert said.code in ("topic-not-authorized", "cluster-not-authorized"), said.code
-    return False
-
-
-async def may_read(connection, topic):
-    try:
-        await read_is_allowed(connection, topic)
-    except Refused:
-        return False
-    return True
-
-
-def status_of(district, agency, seen_by):
-    return next(a.status for a in district[seen_by].agencies() if a.id == agency)
 
 
 def _read(parse, token):

@@ -28,7 +28,8 @@ from confluent_kafka.admin import (  # noqa: TID251 - as above
     OffsetSpec,
 )
 
-from e2e.stage import KEMPEN, KREIS, POLICE, eventually
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, KREIS, POLICE
 from meldeweg.kernel import topics
 from meldeweg.kernel.bus import produce
 from meldeweg.kernel.bus.admin import Admin

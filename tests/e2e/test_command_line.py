@@ -6,7 +6,8 @@ import time
 import httpx2
 import pytest
 
-from e2e.stage import KEMPEN, KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER, eventually
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from meldeweg import __version__
 
 

@@ -16,7 +16,8 @@ from hashlib import sha256
 import pytest
 from aiokafka import AIOKafkaProducer  # noqa: TID251 - writes what our own producer refuses to
 
-from e2e.stage import KEMPEN, KREIS, MARKS, POLICE, eventually
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, KREIS, MARKS, POLICE
 from e2e.test_poison import signing_key
 from meldeweg.audit import verify as offline
 from meldeweg.audit.sources import open_source

@@ -5,7 +5,8 @@ Meanwhile an agency was suspended, and one more enrolled whose gateway runs else
 
 import pytest
 
-from e2e.stage import KREIS, NETTETAL, PLACES, POLICE, eventually, status_of
+from e2e.asking import eventually, status_of
+from e2e.invented import KREIS, NETTETAL, PLACES, POLICE
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
 from meldeweg.kernel.trust.objects import AgencyStatus

@@ -1,6 +1,7 @@
 """Keys are rotated with messages under way: what was sealed and signed before still arrives."""
 
-from e2e.stage import KREIS, OFFICER, POLICE, WORKER, eventually
+from e2e.asking import eventually
+from e2e.invented import KREIS, OFFICER, POLICE, WORKER
 from meldeweg.ceremony import keys
 from meldeweg.kernel.keyfile import read_signing_key
 from meldeweg.kernel.schemas import examples

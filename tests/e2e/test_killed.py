@@ -9,17 +9,8 @@ import uuid
 
 import pytest
 
-from e2e.stage import (
-    KREIS,
-    NETTETAL,
-    OFFICER,
-    PATIENCE,
-    POLICE,
-    STADT,
-    WILLICH,
-    WORKER,
-    eventually,
-)
+from e2e.asking import PATIENCE, eventually
+from e2e.invented import KREIS, NETTETAL, OFFICER, POLICE, STADT, WILLICH, WORKER
 from faults import history
 from faults.evidence import Phase
 from faults.grounds import Site

@@ -3,7 +3,7 @@
 import base64
 from urllib.parse import quote
 
-from e2e.stage import KREIS, MARK, MARKS, WORKER
+from e2e.invented import KREIS, MARK, MARKS, WORKER
 from meldeweg.demo.marks import found_in
 
 

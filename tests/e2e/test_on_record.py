@@ -6,7 +6,8 @@ from contextlib import closing
 
 import httpx2
 
-from e2e.stage import KREIS, POLICE, eventually
+from e2e.asking import eventually
+from e2e.invented import KREIS, POLICE
 from meldeweg.gateway.store.database import FILE
 
 

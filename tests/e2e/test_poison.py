@@ -14,7 +14,8 @@ from aiokafka.record.default_records import (  # noqa: TID251 - as above
     _DefaultRecordBatchBuilderPy,
 )
 
-from e2e.stage import KEMPEN, KREIS, POLICE, eventually
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, KREIS, POLICE
 from integration.bus.stage import RawName
 from meldeweg.ceremony.keys import listed
 from meldeweg.kernel import statement, topics

@@ -5,16 +5,8 @@ import signal
 
 import pytest
 
-from e2e.stage import (
-    KREIS,
-    POLICE,
-    WILLICH,
-    WORKER,
-    eventually,
-    may_read,
-    may_write,
-    status_of,
-)
+from e2e.asking import eventually, may_read, may_write, status_of
+from e2e.invented import KREIS, POLICE, WILLICH, WORKER
 from meldeweg.client import Problem, Unreachable
 from meldeweg.kernel import topics
 from meldeweg.kernel.schemas import examples

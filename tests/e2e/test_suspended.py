@@ -2,17 +2,8 @@
 
 import pytest
 
-from e2e.stage import (
-    KREIS,
-    NETTETAL,
-    OFFICER,
-    POLICE,
-    WORKER,
-    eventually,
-    may_read,
-    may_write,
-    status_of,
-)
+from e2e.asking import eventually, may_read, may_write, status_of
+from e2e.invented import KREIS, NETTETAL, OFFICER, POLICE, WORKER
 from meldeweg.client import NotCovered
 from meldeweg.kernel import topics
 from meldeweg.kernel.schemas import examples

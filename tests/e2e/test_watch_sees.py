@@ -2,7 +2,8 @@
 
 import httpx2
 
-from e2e.stage import KEMPEN, OFFICER, POLICE, WILLICH, WORKER, eventually
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, OFFICER, POLICE, WILLICH, WORKER
 from meldeweg.kernel.schemas import examples
 
 

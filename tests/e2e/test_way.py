@@ -7,17 +7,8 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from e2e.stage import (
-    KEMPEN,
-    KREIS,
-    LABELS,
-    NETTETAL,
-    OFFICER,
-    PLACES,
-    POLICE,
-    WORKER,
-    eventually,
-)
+from e2e.asking import eventually
+from e2e.invented import KEMPEN, KREIS, LABELS, NETTETAL, OFFICER, PLACES, POLICE, WORKER
 from meldeweg.audit import verify
 from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.keys import listed

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2e.stage import MARKS
+from e2e.invented import MARKS
 from faults import deadlines
 from faults.evidence import Finding, Kind, Phase
 from faults.fault import Fault, Ground, Told

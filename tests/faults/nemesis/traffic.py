@@ -8,7 +8,7 @@ a gateway that dies under a call is no error here: that is often the purpose.
 import asyncio
 import contextlib
 
-from e2e.stage import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
+from e2e.invented import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from faults.fault import Field
 from meldeweg.client import Accepted, Gateway, Problem, Unreachable
 from meldeweg.kernel.bus.admin import Admin

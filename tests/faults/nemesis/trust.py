@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from e2e.stage import eventually, status_of
+from e2e.asking import eventually, status_of
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import partner_of, send, written_by

@@ -7,7 +7,7 @@ import time
 from confluent_kafka import TopicPartition  # noqa: TID251 - deletes what only a test may delete
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
-from integration.audit.harness import ORIGIN, signer
+from integration.audit.harness import ORIGIN, TOPIC, signer
 from integration.bus.stage import RawName
 from meldeweg.audit.database import Pool
 from meldeweg.audit.ingest import Ingest
@@ -16,15 +16,19 @@ from meldeweg.audit.reading import Reading
 from meldeweg.audit.sealing import Sealer
 from meldeweg.audit.served import Served
 from meldeweg.audit.verify import verify
+from meldeweg.kernel import note
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.produce import Producer
 from meldeweg.kernel.bus.records import Ack, Outgoing
+from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.topics import AUDIT_CHECKPOINTS, described
+from unit.audit.synthetic import message
 
 AUDIT = "service-audit"
+EVENTS = "events.polizei-musterstadt"
 __all__ = ["Bus", "RawName", "Running", "eventually"]
 
 
@@ -149,3 +153,44 @@ class Running:
         keys = self.sealer.verifiers(signed.origin)
         served = Served(self.reading, keys, signed)
         return verify(served, vkeys=[key.vkey() for key in keys])
+
+
+def some(count, start=0):
+    """Return what one agency wrote: key, value and headers of so many messages."""
+    return [
+        (
+            b"polizei-musterstadt",
+            b'{"content":{"ciphertext":"Yw"},"record":{"ciphertext":"%d"}}' % n,
+            (("statement", message(n + 1)), ("ce_id", b"%d" % n)),
+        )
+        for n in range(start, start + count)
+    ]
+
+
+async def published(bus):
+    """(origin, size) -> roots that were ever published."""
+    roots = {}
+    for record in await read_all(bus.connection(), (AUDIT_CHECKPOINTS,)):
+        if dict(record.headers)["kind"] == b"checkpoint":
+            head = note.parse_checkpoint(note.parse(record.value).text)
+            note.verify(note.parse(record.value), [signer(head.origin).verifier()])
+            roots.setdefault((head.origin, head.size), set()).add(head.root)
+    return roots
+
+
+async def anew(bus):
+    """Lose every topic, as a broker without its disk does, and write one record more."""
+    await bus.delete(TOPIC, AUDIT_CHECKPOINTS)
+    await bus.create(TOPIC, AUDIT_CHECKPOINTS)
+    await bus.write(TOPIC, *some(1, 90))
+
+
+async def notes(bus, kind, at_least=0):
+    """Return the notes of a kind on the bus, in order, once there are so many."""
+    for _ in range(150):
+        records = await read_all(bus.connection(), (AUDIT_CHECKPOINTS,))
+        found = [record.value for record in records if dict(record.headers)["kind"] == kind]
+        if len(set(found)) >= at_least:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{len(found)} notes")

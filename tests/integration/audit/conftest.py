@@ -2,8 +2,10 @@
 
 import pytest
 
+from integration.audit.busstage import Bus
 from integration.audit.harness import Audit
 from integration.audit.postgres import server, uri  # noqa: F401 - fixtures
+from meldeweg.kernel import logs
 from meldeweg.local.broker import Broker
 
 
@@ -19,3 +21,17 @@ def audit(uri):  # noqa: F811 - the fixture
     made = Audit(uri)
     yield made
     made.close()
+
+
+@pytest.fixture
+def strict_logs():
+    """No field reaches a log that is not on its list."""
+    logs.configure(service="test", strict=True)
+
+
+@pytest.fixture
+async def bus(own_broker):
+    made = Bus(own_broker)
+    await made.clean()
+    yield made
+    await made.close()

@@ -3,9 +3,8 @@
 import httpx2
 import pytest
 
-from integration.audit.busstage import Bus, Running, eventually
+from integration.audit.busstage import Bus, Running, eventually, some
 from integration.audit.harness import IDS, OTHER, TOPIC, Audit, record
-from integration.audit.test_ingest import some
 from meldeweg.audit import ingest
 from meldeweg.audit.access import Auditors
 from meldeweg.audit.api import build

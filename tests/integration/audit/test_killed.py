@@ -10,9 +10,8 @@ from pathlib import Path
 
 import httpx2
 
-from integration.audit.busstage import Bus
+from integration.audit.busstage import Bus, published, some
 from integration.audit.harness import ORIGIN, OTHER, TOPIC
-from integration.audit.test_ingest import published, some
 from meldeweg.audit import ledger, sealing
 from meldeweg.audit.sources import open_source
 from meldeweg.audit.verify import verify

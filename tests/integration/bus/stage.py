@@ -299,3 +299,12 @@ async def until_acked(producer, batch, seconds=60.0):
         if left:
             await asyncio.sleep(0.1)
     return acked
+
+
+def numbers(count, start=0):
+    return [b"%06d" % n for n in range(start, start + count)]
+
+
+def in_order(values):
+    """First occurrences: what an idempotent store keeps of records that may come twice."""
+    return list(dict.fromkeys(values))

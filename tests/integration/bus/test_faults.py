@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from integration.bus.stage import Audit, Stage, Store, until, until_acked
+from integration.bus.stage import Audit, Stage, Store, in_order, until, until_acked
 from meldeweg.kernel.bus.positions import ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.topics import Topic, described
@@ -17,11 +17,6 @@ def numbered(topic, count):
 
 def values(batch):
     return [record.value for record in batch]
-
-
-def in_order(found):
-    """First occurrences: what an idempotent store keeps of records that may come twice."""
-    return list(dict.fromkeys(found))
 
 
 async def send(producer, batch):

@@ -9,16 +9,12 @@ from confluent_kafka import TopicPartition  # noqa: TID251 - what only an admini
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - as above
 
 from integration.bus.poison import BYTES, GOOD
-from integration.bus.stage import Audit, drip, until_acked
+from integration.bus.stage import Audit, drip, numbers, until_acked
 from meldeweg.kernel.bus.positions import Position, Reset, ResetKind
 from meldeweg.kernel.bus.records import Outgoing
 from meldeweg.kernel.bus.replay import read_all
 from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
 from meldeweg.kernel.errors import Unavailable
-
-
-def numbers(count, start=0):
-    return [b"%06d" % n for n in range(start, start + count)]
 
 
 def has(count):
