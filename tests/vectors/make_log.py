@@ -68,6 +68,9 @@ def refused_leaves() -> dict[str, str]:
         "another version": (good[:4] + b"\2" + good[5:]).hex(),
         "an unknown kind": (good[:5] + b"\3" + good[6:]).hex(),
         "the kind that is reserved": (good[:5] + b"\2" + good[6:]).hex(),
+        "a genesis of a topic": (first := genesis(ORIGIN, 2026).encode())[:8].hex()
+        + b"t".hex()
+        + first[9:].hex(),
         "reserved bytes used": (good[:7] + b"\1" + good[8:]).hex(),
         "a byte short": good[:-1].hex(),
         "a byte more": (good + b"\0").hex(),
@@ -148,6 +151,7 @@ def checkpoints() -> dict[str, Any]:
             "a line short": f"{ORIGIN}\n1\n",
             "no newline at the end": f"{ORIGIN}\n1\n{root}",
             "an empty line": f"{ORIGIN}\n1\n{root}\n\n",
+            "an extension line": f"{ORIGIN}\n1\n{root}\nmore\n",
         },
     }
 
@@ -172,6 +176,7 @@ def manifests() -> dict[str, Any]:
             + ranges[0].replace(" 0 ", " 9 ", 1).replace(" 6 ", " 9 ")
             + "\n",
             "counts that do not add up": first.replace("\n0 8\n", "\n0 9\n"),
+            "a manifest before the first": first.replace(f"\n{'0' * 64}\n", f"\n{'a' * 64}\n", 1),
             "number 1 at index 0": first.replace("\n0\n0 8\n", "\n1\n0 8\n"),
             "a word of another kind": first.replace("range ", "Range ", 1),
             "no newline at the end": first[:-1],

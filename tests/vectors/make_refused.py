@@ -23,7 +23,7 @@ from meldeweg.kernel import event, topics
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.event import Event, EventKind
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.signing import Typ
+from meldeweg.kernel.signing import Typ, sign
 from meldeweg.kernel.strictjson import b64u_encode
 from vectors import make_way as way
 from vectors.make_way import ANCHOR, IDENTITY, LOST, NOW, OFFICE, POLICE, REGISTRY, SIGN
@@ -40,7 +40,16 @@ from vectors.refused_covered import eighth_step, ninth_step, tenth_step
 from vectors.refused_sealed import later_steps, seventh_step
 from vectors.refused_text import shorten
 from vectors.refused_told import told
-from vectors.refused_trust import STRANGER, WAY, place, status, trust, weak_keys
+from vectors.refused_trust import (
+    STRANGER,
+    WAY,
+    compact,
+    payload,
+    place,
+    status,
+    trust,
+    weak_keys,
+)
 
 FILE = Path(__file__).parent / "refused.json"
 
@@ -72,6 +81,8 @@ def first_step(cases: Cases) -> None:
          {"value_sha256": hashlib.sha256(value).hexdigest().upper()}),
     ):  # fmt: skip
         cases.add(name, code, statement=signed(context, value, **header))
+    unsigned = signed(context, value, alg="none").rpartition(".")[0] + "."
+    cases.add("alg none, and no signature", "jws-alg-refused", statement=unsigned)
     for name, old, new in (
         ("a space", '{"v":1,', '{"v":1, '),
         ("v as a float", '"v":1', '"v":1.0'),
@@ -204,7 +215,13 @@ def third_to_fifth_step(cases: Cases) -> None:
     revived = [[agencies, status("revoked", 1, ANCHOR)], [agencies, status("active", 9, ANCHOR)]]
     cases.add("revoked is for good", "sender-revoked", add=revived)
     until = json.loads(context_of(MESSAGE))["delete_after"]
-    cases.add("on the day it must be gone", "past-delete-after", now=f"{until}T00:00:00.000Z")
+    gone = f"{until}T00:00:00.000Z"
+    cases.add("on the day it must be gone", "past-delete-after", now=gone)
+    cases.add("the same of a suspended sender", "past-delete-after", now=gone, add=[suspended])
+    withdrawn = payload(0, agencies) | {"verify_until": "2000-01-01T00:00:00.000Z"}
+    assert withdrawn["service"] == "registry"
+    certified = sign(ANCHOR, Typ.SERVICE_KEY, compact(withdrawn))
+    cases.add("suspended by a withdrawn key", None, add=[[agencies, certified], suspended])
 
 
 def build(pinned: dict[str, str]) -> dict[str, Any]:

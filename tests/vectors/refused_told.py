@@ -72,6 +72,19 @@ def _words(cases: Cases, kind: str, at: int) -> None:
         assert body.replace(old, new, 1) != body, name
         text = signed(body.replace(old, new, 1))
         cases.add(f"{kind}: {name}", f"{kind}-malformed", at, statement=text)
+    for name, head in (
+        ("no typ", {}), ("typ null", {"typ": None}), ("typ of a list", {"typ": [typ.value]}),
+    ):  # fmt: skip
+        token = ".".join(
+            [
+                b64u_encode(dumps({"alg": "EdDSA", "kid": "k" * 43} | head)),
+                *signed(body).split(".")[1:],
+            ]
+        )
+        cases.add(f"{kind}: {name}", "jws-malformed", at, statement=token)
+    if kind == "event":
+        said = body.replace(b'"kind":"', b'"kind":"un', 1)
+        cases.add("event: an unknown kind", "event-malformed", at, statement=signed(said))
     cases.add(f"{kind}: a stranger", "signer-unknown", at, statement=signed(body, STRANGER))
     cases.add(
         f"{kind}: a partner's key", "signer-unknown", at, statement=signed(body, SIGN[POLICE])

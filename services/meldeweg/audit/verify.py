@@ -157,7 +157,7 @@ def _head(source: Source, verifiers: Sequence[note.Verifier]) -> note.Checkpoint
     parsed = note.parse(source.read("checkpoint", note.NOTE_MAX))
     signers = note.verify(parsed, verifiers)
     head = note.parse_checkpoint(parsed.text)
-    if head.extensions or all(signer.name != head.origin for signer in signers):
+    if all(signer.name != head.origin for signer in signers):
         raise Refused("checkpoint-malformed", "signed under another name than its origin")
     return head
 

@@ -78,6 +78,8 @@ def parse_leaf(data: bytes) -> Leaf:
     magic, kind, zero, topic_id, offset, record, statement = _LEAF.unpack(data)
     if magic != _MAGIC or kind not in (GENESIS, RECORD) or zero != 0:
         raise Refused("leaf-malformed", "magic, version or kind")
+    if kind == GENESIS and any(topic_id):
+        raise Refused("leaf-malformed", "a genesis is of no topic")
     return Leaf(topic_id, offset, record, statement, kind)
 
 

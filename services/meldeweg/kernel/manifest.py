@@ -119,6 +119,8 @@ def parse_manifest(text: str) -> Manifest:
         raise Refused("manifest-malformed", "the counts do not add up")
     if bool(genesis) != (made.number == 0) or (made.number == 0) != (made.start == 0):
         raise Refused("manifest-malformed", "genesis")
+    if made.number == 0 and any(made.previous):
+        raise Refused("manifest-malformed", "there is none before the first")
     return made
 
 

@@ -92,11 +92,9 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
-    extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
-        head = (self.origin, str(self.size), base64.b64encode(self.root).decode())
-        return "".join(f"{line}\n" for line in (*head, *self.extensions))
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
 def parse_vkey(line: str) -> Verifier:
@@ -161,11 +159,12 @@ def sign(text: str, *signers: Signer) -> bytes:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read a note's text as a tree head; refuses `checkpoint-malformed`."""
+    """Read a note's text as a tree head without extension lines (docs/spec/audit-log.md, § 6);
+    refuses `checkpoint-malformed`."""
     lines = text.split("\n")
-    if len(lines) < 4 or lines.pop() != "" or not all(lines):
-        raise Refused("checkpoint-malformed", "expected at least three lines, none empty")
-    origin, size, root, *extensions = lines
+    if len(lines) != 4 or lines.pop() != "" or not all(lines):
+        raise Refused("checkpoint-malformed", "expected three lines, none empty")
+    origin, size, root = lines
     if not (size.isascii() and size.isdecimal()) or len(size) > 19 or str(int(size)) != size:
         raise Refused("checkpoint-malformed", "tree size")
     if int(size) > SIZE_MAX:
@@ -173,7 +172,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     hashed = _b64("checkpoint-malformed", root)
     if len(hashed) != HASH_SIZE:
         raise Refused("checkpoint-malformed", "root hash")
-    return Checkpoint(origin, int(size), hashed, tuple(extensions))
+    return Checkpoint(origin, int(size), hashed)
 
 
 def open_checkpoint(data: bytes, origin: str, verifiers: Sequence[Verifier]) -> Checkpoint:

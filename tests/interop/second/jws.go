@@ -38,10 +38,8 @@ func parseJWS(token string, kinds ...string) (*jws, error) {
 	if len(parts[0]) > jwsHeaderMost {
 		return nil, refused("jws-too-large")
 	}
-	head, err1 := b64u(parts[0])
-	payload, err2 := b64u(parts[1])
-	signature, err3 := b64uOf(parts[2], 64)
-	if err1 != nil || err2 != nil || err3 != nil {
+	head, err := b64u(parts[0])
+	if err != nil {
 		return nil, bad
 	}
 	header, err := strict(string(head), 1)
@@ -63,7 +61,7 @@ func parseJWS(token string, kinds ...string) (*jws, error) {
 	if header.str("alg") != "EdDSA" {
 		return nil, refused("jws-alg-refused")
 	}
-	made := &jws{kid: header.str("kid"), payload: string(payload), signature: signature}
+	made := &jws{kid: header.str("kid")}
 	made.signed = parts[0] + "." + parts[1]
 	for _, each := range kinds {
 		if header.str("typ") == "meldeweg."+each+".v1+jws" {
@@ -73,9 +71,12 @@ func parseJWS(token string, kinds ...string) (*jws, error) {
 	if made.kind == "" {
 		return nil, refused("jws-typ-wrong")
 	}
-	if !kidForm.MatchString(made.kid) {
+	signature, err1 := b64uOf(parts[2], 64)
+	payload, err2 := b64u(parts[1])
+	if err1 != nil || err2 != nil || !kidForm.MatchString(made.kid) {
 		return nil, bad
 	}
+	made.payload, made.signature = string(payload), signature
 	if made.kind == "statement" {
 		size, _ := header.get("value_size")
 		sum, _ := header.get("value_sha256")

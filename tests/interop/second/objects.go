@@ -113,8 +113,10 @@ func jwkForm(v value) bool {
 }
 
 var (
-	one      = func(v value) bool { return v.kind == number && v.text == "1" }
-	words    = formed(func(string) bool { return true })
+	one   = func(v value) bool { return v.kind == number && v.text == "1" }
+	words = formed(func(string) bool { return true })
+	deeds = anyOf(fields(`started opened quarantined parked released overridden alarm overdue undeliverable
+		retracted clock-differs register-contradicts topic-reset key-published`)...)
 	truth    = func(v value) bool { return v.kind == boolean }
 	agencyID = formed(agencyForm.MatchString)
 	ags      = formed(agsForm.MatchString)
@@ -218,7 +220,7 @@ var counters = mapOf(agencyForm.MatchString, sequence)
 // tables of the other signed objects (§ 10 to 13).
 var tables = map[string][]column{
 	"event": {
-		said("v", one), said("id", uuid7), said("agency", agencyID), said("kind", words), said("at", moment),
+		said("v", one), said("id", uuid7), said("agency", agencyID), said("kind", deeds), said("at", moment),
 		may("message", sum), may("urgency", urgency), may("exercise", truth), may("actor_ref", hex32),
 		may("code", reason), may("partner", agencyID), may("topic", topic), may("offset", count),
 		may("record_sha256", sum), may("seq", sequence),

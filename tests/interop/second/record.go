@@ -65,6 +65,9 @@ func (r *reading) judge(said record) (*found, error) {
 	if r.now.UTC().Format(time.DateOnly) >= context.str("delete_after") {
 		return nil, step(5, refused("past-delete-after"))
 	}
+	if r.view.standings[from].status == "suspended" {
+		return nil, step(5, refused("sender-suspended"))
+	}
 	inner := hash([]byte(*said.Value))
 	made := &found{
 		Digest:      hexHash([]byte(token.payload), inner),
@@ -167,13 +170,7 @@ func (r *reading) value(said record, token *jws, from string) error {
 	if said.Value == nil || int64(len(*said.Value)) != token.size || hexHash([]byte(*said.Value)) != token.digest {
 		return refused("value-mismatch")
 	}
-	switch r.view.standings[from].status {
-	case "suspended":
-		return refused("sender-suspended")
-	case "revoked":
-		return refused("sender-revoked")
-	}
-	return nil
+	return is(r.view.standings[from].status != "revoked", "sender-revoked")
 }
 
 // told is § 10: a record of events.<agency>.

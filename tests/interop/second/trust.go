@@ -163,9 +163,8 @@ func (r *register) service(token *jws, body value, at time.Time) error {
 	}
 	jwk, _ := body.get("key")
 	key, err := publicKey(jwk)
-	from, _ := instant(body.str("not_before"))
 	until, _ := instant(body.str("verify_until"))
-	if err != nil || key.key == nil || !from.Before(until) {
+	if err != nil || key.key == nil {
 		return refused("object-malformed")
 	}
 	place := body.str("service") + " " + key.kid
