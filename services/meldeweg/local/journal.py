@@ -1,6 +1,12 @@
-"""What the supervisor did, as JSON lines in `DIR/logs/supervisor.jsonl`: names, pids, codes."""
+"""What the supervisor did, as JSON lines in `DIR/logs/supervisor.jsonl`: names, pids, codes.
 
+Guarantees: writing a line never raises where the disk does not take it: what the supervisor does
+matters more than what it says. A line that fitted in part leaves none.
+"""
+
+import contextlib
 import json
+import os
 from pathlib import Path
 
 from meldeweg.kernel.clock import Clock, to_rfc3339
@@ -9,7 +15,7 @@ from meldeweg.local.output import log_path
 
 
 class Journal:
-    """Appends one line per event; each is on its way to the disk when `write` returns."""
+    """Appends one line per event; each is on its way to the disk when `write` returns, or lost."""
 
     def __init__(self, logs: Path, clock: Clock) -> None:
         self._path = log_path(logs, "supervisor")
@@ -23,7 +29,13 @@ class Journal:
             "event": event,
             **facts,
         }
+        with contextlib.suppress(OSError):
+            self._append(json.dumps(line).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
         set_aside(self._path)
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._path.open("ab", buffering=0) as file:
             self._path.chmod(0o600)
-            file.write(json.dumps(line) + "\n")
+            before = os.fstat(file.fileno()).st_size
+            if file.write(line) < len(line):
+                file.truncate(before)

@@ -154,13 +154,13 @@ class Child:
 
     def _start(self, clock: Clock) -> subprocess.Popen[bytes]:
         spec = self.spec
-        logfile.set_aside(self._log)
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         if not spec.foreign_output:
             environment[logfile.VARIABLE] = str(self._log.absolute())
-        with self._log.open("ab") as log:
-            self._log.chmod(0o600)
-            try:
+        try:
+            logfile.set_aside(self._log)
+            with self._log.open("ab") as log:
+                self._log.chmod(0o600)
                 process = subprocess.Popen(  # noqa: S603 - argv from our own plan, no shell
                     spec.argv,
                     env=environment | dict(spec.env) | self._keeper.environment,
@@ -170,8 +170,8 @@ class Child:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # a terminal's Ctrl-C reaches the supervisor alone
                 )
-            except OSError as exc:
-                raise Unavailable("process-not-started", f"{spec.name}: {exc}") from exc
+        except OSError as exc:  # also where its log can't be made: the disk is full
+            raise Unavailable("process-not-started", f"{spec.name}: {exc}") from exc
         if process.stdout is not None:
             self._wrapper = Wrapper(process.stdout, self._log, spec.name, clock)  # type: ignore[arg-type]  # Popen says IO[bytes]
             self._wrapper.start()

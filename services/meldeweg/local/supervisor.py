@@ -2,8 +2,8 @@
 
 Guarantees: a stage starts only when the one before it is ready, or held back (`Held`); when a start
 fails, everything is stopped again; a process that ends is started again with backoff, or left alone
-when told so; after `stop` nothing runs. Trusts the keeper for the case that this process is
-killed.
+when told so, also while the disk is full; after `stop` nothing runs. Trusts the keeper for the case
+that this process is killed.
 Not for several threads at once: `start` and `stop` belong to the caller, tending to one thread in
 between, which `stop` ends first.
 """
@@ -64,6 +64,7 @@ class Supervisor:
         self._charges: dict[str, _Charge] = {}
         self.held: dict[str, Held] = {}  # what was not ready at its start, and why that is fine
         self._stages = 0
+        self._untold = False  # processes have new ids, and the files do not say so yet
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._write_roster()  # who asks for the end while the first stage is prepared finds us
@@ -149,15 +150,19 @@ class Supervisor:
                 self._look_after_all(below=self._stages)
             except Unavailable as exc:  # no keeper now: nothing is started without one
                 self._journal.write("keeper_not_started", why=str(exc))
+            except OSError:  # no room for the files: they are written at one of the next looks
+                continue
 
     def _look_after_all(self, below: int) -> None:
         """Look after the processes of all stages below `below`: those of it are starting."""
         self._keeper.ensure_alive()
         charges = [charge for charge in self._charges.values() if charge.stage < below]
         renewed = [self._look_after(charge) for charge in charges]  # all of them, not up to one
-        if any(renewed):
+        self._untold |= any(renewed)
+        if self._untold:
             self._write_roster()
             self._changed()
+            self._untold = False
 
     def _look_after(self, charge: _Charge) -> bool:
         """Notice an end, or start again what has waited long enough; True if the pid changed."""

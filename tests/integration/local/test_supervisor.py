@@ -9,13 +9,14 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from fulldisk import room
 from integration.local.plans import eventually, spec
 from integration.local.supervising import Running, alive, events
 from meldeweg.kernel.clock import from_rfc3339
 from meldeweg.kernel.errors import Fatal, Unavailable
 from meldeweg.local import roster
 from meldeweg.local.keeper import Keeper
-from meldeweg.local.processes import Child, Held
+from meldeweg.local.processes import Child, Held, ProcessSpec
 
 
 def test_a_stage_starts_only_when_the_one_before_is_ready(directory, port):
@@ -91,6 +92,23 @@ def test_one_that_ends_is_started_again_and_its_new_pid_is_told(directory, port)
         assert [e.pid for e in roster.read(directory).children] == [after]
         eventually(lambda: events(directory, "service")[-1]["pid"] == after)
     assert not alive(after)
+
+
+def test_on_a_full_disk_one_that_ends_is_started_again_and_told_of_once_there_is_room(directory):
+    sleep = ProcessSpec(name="service", argv=("sleep", "600"), ready=lambda: None)
+    with Running(directory) as it:
+        it.supervisor.start_stage([sleep])
+        it.supervisor.tend()
+        before = it.supervisor.pids["service"]
+        with room(0):
+            os.kill(before, signal.SIGKILL)
+            after = eventually(lambda: (p := it.supervisor.pids["service"]) != before and p)
+            time.sleep(0.5)  # some more looks: it goes on trying
+            assert [e.pid for e in roster.read(directory).children] == [before]
+        eventually(lambda: it.changes == 1)
+        assert [e.pid for e in roster.read(directory).children] == [after]
+        os.kill(after, signal.SIGKILL)
+        eventually(lambda: it.supervisor.pids["service"] != after)
 
 
 def test_restarts_of_one_that_keeps_ending_come_slower_and_slower(directory, port):
