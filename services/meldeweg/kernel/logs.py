@@ -4,12 +4,14 @@ Guarantees: only fields of the allow-list pass, each only in its form; an except
 types, our stable codes and file:line, never by its message (a foreign message may quote content);
 a library's record is logged by its template and only if that is a literal in its source, and the
 same place of a library at most once in ten seconds, with how often it spoke meanwhile: a Kafka
-client without a broker complains some hundred times a second (I7).
+client without a broker complains some hundred times a second (I7). A line that can't be written (a
+full disk, a closed pipe) is counted and breaks nothing of what logged it.
 Trusts: that an event's name and our own `Fatal` and `Unavailable` details are free of content.
 
 Strict (tests, demo) an unknown field raises; otherwise it is dropped, named and counted.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -40,6 +42,8 @@ _QUIET = 10.0  # seconds between two lines of the same place of a library
 _FRAMES = 12  # of the innermost; enough to find the place
 
 _refused = counter("log_fields_refused", "Log fields dropped because the allow-list lacks them")
+_unwritten = counter("log_lines_unwritten", "Log lines that found no room when they were written")
+_writing = threading.RLock()  # a finaliser may log while its own thread does
 _allowed: dict[str, Form] = {}
 
 
@@ -97,8 +101,7 @@ def configure(
     structlog.configure(
         processors=[chain],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # looked up at each line, so that a stderr that was exchanged is followed
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=_Writer,
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -127,6 +130,35 @@ def take_over() -> None:
         if isinstance(each, logging.Logger):
             each.handlers.clear()
             each.propagate = True
+
+
+def flush() -> None:
+    """Before a process ends at once: give away what is still held. Never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _write(line: str) -> None:
+    """Write a line to what is standard error now; whoever logs goes on where that fails.
+
+    What does not fit at once Python holds, some kilobytes of whole lines, for the next one.
+    """
+    try:
+        with _writing:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+    except (OSError, ValueError, RuntimeError):  # no room, nobody reads; closed; amid another line
+        _unwritten.inc()
+
+
+class _Writer:
+    """What structlog calls by the level's name with a line that is ready."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __getattr__(self, level: str) -> Callable[[str], None]:
+        return _write
 
 
 class _Chain:
@@ -196,7 +228,7 @@ class _Libraries(logging.Handler):
             self._withheld[spot] += 1
             return
         self._last[spot] = now
-        sys.stderr.write(self._chain.library(record, self._withheld.pop(spot, 0)) + "\n")
+        _write(self._chain.library(record, self._withheld.pop(spot, 0)))
 
 
 def reduced(exc: BaseException) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 
+from fulldisk import room
 from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Early, Fatal, Refused, Unavailable
 from meldeweg.kernel.metrics import render
@@ -253,9 +254,38 @@ logs.catch_uncaught()
     assert SECRET not in done.stdout + done.stderr
 
 
-def _refused():
-    found = re.search(rb"^meldeweg_log_fields_refused_total (\S+)", render(), re.MULTILINE)
+def _counted(name):
+    found = re.search(rf"^meldeweg_{name}_total (\S+)", render().decode(), re.MULTILINE)
     return float(found[1])
+
+
+def _refused():
+    return _counted("log_fields_refused")
+
+
+@pytest.mark.parametrize("fits", [0, 30])
+def test_lines_without_room_are_counted_and_break_nothing_and_the_next_is_whole(
+    tmp_path, monkeypatch, strict, fits
+):
+    before = _counted("log_lines_unwritten")
+    with (tmp_path / "log").open("w", buffering=1) as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with room(fits):
+            for number in range(200):  # more than Python holds
+                logs.get().info("something", count=number)
+            logging.getLogger("lib").error("no room")
+        logs.get().info("again")
+    assert _counted("log_lines_unwritten") == before + 201
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines[-1]["event"] == "again"
+
+
+def test_a_stderr_that_is_closed_breaks_nothing(monkeypatch, tmp_path, strict):
+    file = (tmp_path / "log").open("w")
+    file.close()
+    monkeypatch.setattr(sys, "stderr", file)
+    logs.get().info("something")
+    logs.flush()
 
 
 @pytest.mark.parametrize("configured", ["before", "after"])

@@ -175,8 +175,7 @@ class Service:
         await self.serve()
         # From here on nothing is left to do. A runner would wait for worker threads, and one of
         # them may hang in a foreign library.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        logs.flush()
         os._exit(_exit_code(self._failure))
 
     async def serve(self) -> None:
@@ -280,7 +279,7 @@ class Service:
 
     def _overran(self) -> None:
         log.error("drain_overran", seconds=DRAIN)
-        sys.stderr.flush()
+        logs.flush()
         os._exit(EXIT_FATAL)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +148,26 @@ service.part("a", Hanging("a"))
     began = time.monotonic()
     process.end()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("slow", [0.0, 60.0])
+def test_without_room_for_its_log_it_serves_and_drains_and_counts_the_lines(service, slow):
+    process = service(
+        f"""
+import os
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+from meldeweg.kernel.service import lifecycle
+lifecycle.DRAIN = 3.0
+{BASIC}
+service.part("a", Part("a", fails=1, slow={slow}))
+"""
+    )
+    process.until("/readyz", 200)
+    counted = re.search(
+        r"^meldeweg_log_lines_unwritten_total (.+)$", process.get("/metrics")[1], re.MULTILINE
+    )
+    assert float(counted[1]) >= 2
+    assert process.end()[0] == (10 if slow else 0)
 
 
 def test_a_thread_that_hangs_does_not_keep_the_process(service):
