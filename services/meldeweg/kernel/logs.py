@@ -14,6 +14,7 @@ Strict (tests, demo) an unknown field raises; otherwise it is dropped, named and
 import contextlib
 import json
 import logging
+import math
 import re
 import sys
 import threading
@@ -36,8 +37,9 @@ Logger = structlog.typing.FilteringBoundLogger
 _Spot = tuple[str, int, type[BaseException] | None]  # where in a library, and which exception
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_CODE = re.compile(r"(?!.{61})[a-z0-9]+(?:-[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9._:/-]{1,249}")  # topics, groups, parts, types, hosts; no blanks
+_LOGGER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")  # a module's name, as libraries take it
 _QUIET = 10.0  # seconds between two lines of the same place of a library
 _FRAMES = 12  # of the innermost; enough to find the place
 
@@ -66,7 +68,7 @@ allow(
     version=_NAME,
     mode=_NAME,
     part=_NAME,
-    url=re.compile(r"https?://[\w.:\[\]-]+"),
+    url=re.compile(r"https?://[A-Za-z0-9_.:\[\]-]{1,262}"),  # a host of 253, brackets, a port
     code=_CODE,
     outcome=_CODE,
     failpoint=_NAME,
@@ -168,13 +170,13 @@ class _Chain:
         self._service, self._strict, self._clock = service, strict, clock
 
     def __call__(self, logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:
-        event = fields.pop("event")
+        event = fields.pop("event", None)
         error = fields.pop("exc_info", None)
         line: dict[str, Any] = {
             "at": to_rfc3339(self._clock.now()),
             "level": level,
             "service": self._service,
-            "event": event if _EVENT.fullmatch(event) else self._refuse("event"),
+            "event": event if _is_event(event) else self._refuse("event"),
         }
         bad = [name for name, value in fields.items() if not _passes(name, value)]
         for name in bad:
@@ -199,7 +201,7 @@ class _Chain:
             "level": record.levelname.lower(),
             "service": self._service,
             "event": "library",
-            "logger": record.name,
+            "logger": record.name if _LOGGER.fullmatch(record.name) else "?",
             "where": f"{record.filename}:{record.lineno}",
         }
         if template := _literal(record):
@@ -239,7 +241,7 @@ def reduced(exc: BaseException) -> list[dict[str, Any]]:
 def _one(exc: BaseException) -> dict[str, Any]:
     known: dict[str, Any] = {"type": f"{type(exc).__module__}.{type(exc).__qualname__}"}
     if isinstance(exc, MeldewegError):
-        known["code"] = exc.code
+        known["code"] = exc.code if _CODE.fullmatch(exc.code) else "?"
     if isinstance(exc, (Fatal, Unavailable)):  # about ourselves; a Refused is about foreign bytes
         known["detail"] = exc.detail
     known["frames"] = [
@@ -277,12 +279,16 @@ def _exception(error: Any) -> BaseException:
             return sys.exception() or ValueError("exc_info without an exception")
 
 
+def _is_event(event: Any) -> bool:
+    return isinstance(event, str) and _EVENT.fullmatch(event) is not None
+
+
 def _passes(name: str, value: Any) -> bool:
     form = _allowed.get(name)
     if isinstance(form, re.Pattern):
         return isinstance(value, str) and form.fullmatch(value) is not None
     if form is float:
-        return type(value) in (int, float)
+        return type(value) in (int, float) and math.isfinite(value)  # else it were no JSON
     return form is not None and type(value) is form
 
 

@@ -76,6 +76,12 @@ BAD = [
     {"code": "x" * 10 + "\n"},
     {"code": None},
     {"count": [1]},
+    {"code": "erika-beispiel-" * 4 + "x"},  # as long as no code is
+    {"outcome": "x" * 61},
+    {"url": "https://Erika_Müller_aus_Grefrath"},
+    {"url": "https://" + "x" * 263},
+    {"seconds": float("nan")},
+    {"seconds": float("inf")},
 ]
 
 
@@ -100,13 +106,36 @@ def test_a_field_that_is_not_allowed_is_dropped_named_and_counted_in_production(
     assert _refused() == before + 1
 
 
-def test_an_event_is_a_name_and_no_sentence(lines):
+@pytest.mark.parametrize("event", [SECRET, None, {"content": SECRET}, [SECRET], 7])
+def test_an_event_is_a_name_and_no_sentence(lines, event):
     logs.configure(service="example", strict=False)
-    logs.get().info(SECRET)
+    logs.get().info(event)
     assert lines()[0]["event"] == "event_refused"
     logs.configure(service="example", strict=True)
     with pytest.raises(logs.FieldRefused):
-        logs.get().info(SECRET)
+        logs.get().info(event)
+
+
+@pytest.mark.parametrize(
+    "field", [{"code": "x" * 60}, {"url": "http://[::1]:8080"}, {"seconds": 1}]
+)
+def test_what_is_in_its_form_passes(lines, strict, field):
+    logs.get().info("something", **field)
+    assert lines()[0].items() >= field.items()
+
+
+@pytest.mark.parametrize("code", [SECRET, "x" * 61])
+def test_an_exceptions_code_that_is_none_is_not_shown(lines, strict, code):
+    logs.get().error("something", exc_info=failed(Refused(code)))
+    assert lines()[0]["error"][0]["code"] == "?"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("aiokafka.consumer", "aiokafka.consumer"), (SECRET, "?"), ("x" * 101, "?")]
+)
+def test_a_librarys_logger_is_named_like_a_module_or_not_at_all(lines, strict, name, shown):
+    logging.getLogger(name).error("said")
+    assert lines()[0]["logger"] == shown
 
 
 def test_a_fields_name_that_is_content_itself_is_not_shown(lines):
