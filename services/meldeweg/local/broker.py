@@ -9,9 +9,7 @@ one machine saves nothing when that machine is lost.
 """
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -29,6 +27,7 @@ from meldeweg.local.pki import Credential, DemoPki
 from meldeweg.local.ports import Ports
 from meldeweg.local.probes import kafka_answers
 from meldeweg.local.processes import Child, ProcessSpec
+from meldeweg.local.tools import Tools
 
 Nodes = Literal[1, 3]
 # In a locale without umlauts Java could not open a file below /home/müller.
@@ -100,7 +99,7 @@ class Broker:
     def release(self) -> None:
         """Nothing is left when the processes have ended."""
 
-    def prepare(self) -> tuple[ProcessSpec, ...]:
+    def prepare(self, tools: Tools | None = None) -> tuple[ProcessSpec, ...]:
         """Write what the nodes need, format their storage once; return how to start them."""
         if "," in str(self.data):  # Kafka would take it for two directories
             raise Fatal("directory-unusable", f"{self.data}: a comma")
@@ -113,7 +112,7 @@ class Broker:
             private_directory(node.directory)
             text = server_properties(node, self._cluster, self.pki.ca)
             write_private(node.properties, text.encode())
-        self._format_storage(jars)
+        self._format_storage(jars, tools or Tools())
         return tuple(self._spec(node, jars, logging) for node in self._cluster)
 
     def _node(self, number: int) -> Node:
@@ -138,7 +137,7 @@ class Broker:
                 "broker-nodes-changed", f"{self.data} was made for {before}, not {self.nodes}"
             )
 
-    def _format_storage(self, jars: list[Path]) -> None:
+    def _format_storage(self, jars: list[Path], tools: Tools) -> None:
         fresh = [node for node in self._cluster if not node.data.exists()]
         if not fresh:
             return
@@ -152,27 +151,19 @@ class Broker:
         voters = ",".join(
             f"{each.id}@{each.controller}:{ids[str(each.id)]}" for each in self._cluster
         )
+        java = _java(jars, "-Xmx128m", "-XX:TieredStopAtLevel=1")
+        tool = (*java, "kafka.tools.StorageTool", "format", "-t", identity, "-I", voters)
         for node in fresh:
-            self._format(node, jars, identity, voters)
+            self._format(node, tool, tools)
 
-    def _format(self, node: Node, jars: list[Path], identity: str, voters: str) -> None:
+    def _format(self, node: Node, tool: tuple[str, ...], tools: Tools) -> None:
         """Format beside the final place and rename: a half formatted directory is never used."""
         scratch = node.directory / "data.formatting"
         shutil.rmtree(scratch, ignore_errors=True)
         properties = node.directory / "format.properties"
         text = server_properties(node, self._cluster, self.pki.ca, data=scratch)
         write_private(properties, text.encode())
-        tool = ("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(properties))
-        done = subprocess.run(  # noqa: S603 - our own Java, no shell
-            [*_java(jars, "-Xmx128m", "-XX:TieredStopAtLevel=1"), *tool, "-I", voters],
-            capture_output=True,
-            text=True,
-            env=os.environ | _UTF8,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Fatal("broker-format-failed", (done.stderr or done.stdout)[-2000:])
+        tools.run((*tool, "-c", str(properties)), code="broker-format-failed", env=_UTF8)
         scratch.rename(node.data)  # from here on the node has an identity
         properties.unlink()
 

@@ -29,6 +29,7 @@ from meldeweg.local.ports import LOOPBACK, Ports
 from meldeweg.local.probes import kafka_answers
 from meldeweg.local.processes import ProcessSpec, wait_until
 from meldeweg.local.roles import ADMIN, DATABASE, QUIET_LOG, Roles
+from meldeweg.local.tools import Tools
 
 BROKER_IMAGE = f"apache/kafka:{KAFKA}"
 DATABASE_IMAGE = "postgres:18"
@@ -123,7 +124,7 @@ class ContainerBroker:
     def data(self) -> Path:
         return self._container.data if self._container else self._directory
 
-    def prepare(self) -> tuple[ProcessSpec, ...]:
+    def prepare(self, tools: Tools | None = None) -> tuple[ProcessSpec, ...]:
         """Start the container and wait until it answers over mTLS; nothing is left to start."""
         container = _Container(BROKER_IMAGE, self._directory, _KAFKA_DATA)
         self._configure(container.made)
@@ -192,7 +193,7 @@ class ContainerPostgres:
     def uri_file(self, role: ServiceName) -> Path:
         return self._roles.uri_file(role)
 
-    def prepare(self) -> tuple[ProcessSpec, ...]:
+    def prepare(self, tools: Tools | None = None) -> tuple[ProcessSpec, ...]:
         """Start the container and wait until it answers; nothing is left to start."""
         container = _Container(DATABASE_IMAGE, self._directory, "/var/lib/postgresql")
         password = "/run/initial-password"  # noqa: S105 - the name of a file inside

@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from meldeweg.local.pki import ServiceName
 from meldeweg.local.processes import Child, ProcessSpec
 from meldeweg.local.roles import ADMIN, DATABASE, QUIET_LOG, Roles
 from meldeweg.local.sockets import SocketDirectory
+from meldeweg.local.tools import Tools
 
 _UNPRIVILEGED_USER = "nobody"
 _SETTINGS = QUIET_LOG | {
@@ -96,13 +96,13 @@ class Postgres:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    def prepare(self) -> tuple[ProcessSpec, ...]:
+    def prepare(self, tools: Tools | None = None) -> tuple[ProcessSpec, ...]:
         """Create the cluster once; return how to start it. `provision` comes after that."""
         private_directory(self.home)
         self._give(self.home)
         self._give(self._socket.create())
         if not self.data.exists():
-            self._initialise()
+            self._initialise(tools or Tools())
         self._forget_strangers()
         self._write_owned(self.data / "pg_hba.conf", _ACCESS)
         settings = _SETTINGS | {"unix_socket_directories": str(self._socket.path)}
@@ -148,30 +148,24 @@ class Postgres:
         if not ours:
             lock.unlink()
 
-    def _initialise(self) -> None:
+    def _initialise(self, tools: Tools) -> None:
         """Create beside the final place and rename: a half made cluster is never used."""
         scratch = self.home / "data.initialising"
         shutil.rmtree(scratch, ignore_errors=True)
         password = self.home / "initial-password"
         self._write_owned(password, self._roles.password(ADMIN))
         try:
-            done = subprocess.run(  # noqa: S603 - the wheel's own program, no shell
+            tools.run(
                 [
                     *self._command("initdb"),
                     *("-D", str(scratch), "-U", ADMIN, "--pwfile", str(password)),
                     *("--auth", "scram-sha-256", "--encoding", "UTF8"),
                     *("--locale-provider", "builtin", "--locale", "C.UTF-8"),
                 ],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-                cwd="/",
+                code="postgres-initdb-failed",
             )
         finally:
             password.unlink()
-        if done.returncode != 0:
-            raise Fatal("postgres-initdb-failed", (done.stderr or done.stdout)[-2000:])
         scratch.rename(self.data)
 
     def _command(self, program: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from meldeweg.local.plan import BackboneAlone, Plan, Stage
 from meldeweg.local.progress import Progress, Silent
 from meldeweg.local.supervisor import Supervisor
 from meldeweg.local.timings import Timings
+from meldeweg.local.tools import Tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ class Stack:
         )
         with self._phase("Broker und Datenbank vorbereiten"):
             self._backbone = Backbone(self.directory, brokers=self._options.brokers)
-            specs = self._backbone.prepare()
+            specs = self._backbone.prepare(Tools(keeper, self._interrupted))
         self._run(Stage("Broker und Datenbank starten", specs))
         with self._phase("Dem Register seine Rechte geben"):
             self._backbone.provision()
