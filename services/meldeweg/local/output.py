@@ -4,11 +4,15 @@ Guarantees: each line of the file is one JSON object; a line that is none alread
 words, PostgreSQL's messages) is wrapped into one. A file above 16 MiB is set aside as `.1`, one
 generation is kept: by whoever writes it, while it runs. For broker and database that is this
 module; our services write their lines themselves and need nobody for the turn (`kernel.logfile`).
+What a process says is read to its end also where the disk takes nothing: such lines are dropped,
+and the next one that fits says how many.
 Trusts services not to write content: that is settled where they log.
 """
 
+import errno
 import json
 import threading
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,14 +36,18 @@ def as_json_line(line: bytes, name: str, clock: Clock) -> bytes:
             pass
         else:
             return text + b"\n"
-    wrapped = {
+    return _json_line(name, clock, "output", line=text.decode("utf-8", "backslashreplace"))
+
+
+def _json_line(name: str, clock: Clock, event: str, **facts: str | int) -> bytes:
+    line = {
         "timestamp": to_rfc3339(clock.now()),
         "level": "info",
         "service": name,
-        "event": "output",
-        "line": text.decode("utf-8", "backslashreplace"),
+        "event": event,
+        **facts,
     }
-    return json.dumps(wrapped, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
 class Wrapper(threading.Thread):
@@ -51,29 +59,49 @@ class Wrapper(threading.Thread):
         self._path = path
         self._name = name
         self._clock = clock
+        self._log: FileIO | None = None
+        self._size = 0  # of the file, in bytes
+        self._dropped = 0  # lines, since the last that was written
 
     def run(self) -> None:
         with self._source:
-            while chunk := self._copy_until_full():
-                self._append(chunk)
-
-    def _copy_until_full(self) -> bytes:
-        """Fill one file; return the line that no longer fitted, or nothing at the end."""
-        set_aside(self._path)
-        with self._path.open("ab", buffering=0) as log:
-            size = log.tell()
             while line := self._source.readline(_LONGEST):
-                entry = as_json_line(line, self._name, self._clock)
-                if size + len(entry) > LIMIT:
-                    return entry
-                log.write(entry)
-                size += len(entry)
-        return b""
+                self._keep(as_json_line(line, self._name, self._clock))
+        self._close()
+
+    def _keep(self, entry: bytes) -> None:
+        gap = self._gap() if self._dropped else b""
+        try:
+            self._append(gap + entry)
+        except OSError:
+            self._dropped += 1
+        else:
+            self._dropped = 0
+
+    def _gap(self) -> bytes:
+        return _json_line(self._name, self._clock, "output_dropped", count=self._dropped)
 
     def _append(self, entry: bytes) -> None:
-        set_aside(self._path, limit=0)
-        with self._path.open("ab") as log:
-            log.write(entry)
+        if self._log is None:
+            self._open(LIMIT)
+        elif self._size + len(entry) > LIMIT:
+            self._open(0)
+        assert self._log is not None
+        if self._log.write(entry) < len(entry):  # no half line stays
+            self._log.truncate(self._size)
+            raise OSError(errno.ENOSPC, "no room for a whole line")
+        self._size += len(entry)
+
+    def _open(self, limit: int) -> None:
+        self._close()
+        set_aside(self._path, limit)
+        self._log = FileIO(self._path, "a")
+        self._size = self._log.tell()
+
+    def _close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
 
 def last_lines(path: Path, count: int = 5) -> str:

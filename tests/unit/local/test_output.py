@@ -1,9 +1,12 @@
 import io
 import json
+import os
+import time
 from datetime import UTC, datetime
 
 import pytest
 
+from fulldisk import room
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.local.output import LIMIT, Wrapper, as_json_line, last_lines
 
@@ -35,6 +38,33 @@ def test_no_log_grows_beyond_its_limit_and_one_generation_is_kept(tmp_path):
     assert all(0 < p.stat().st_size <= LIMIT for p in tmp_path.iterdir())
     for kept in tmp_path.iterdir():
         assert all(json.loads(entry)["line"] for entry in kept.read_text().splitlines())
+
+
+def test_without_room_it_reads_on_and_says_how_many_lines_were_dropped(tmp_path):
+    path, (out, into) = tmp_path / "broker-1.jsonl", os.pipe()
+    wrapper = Wrapper(os.fdopen(out, "rb"), path, "broker-1", CLOCK)
+    with os.fdopen(into, "wb", buffering=0) as process:
+        wrapper.start()
+        process.write(b"first\n")
+        _until(lambda: path.exists() and path.stat().st_size)
+        with room(path.stat().st_size + 10):  # also for the half of a line
+            process.writelines([b"lost\n" * 100] * 100)  # more than a pipe holds: it is read
+            _until(lambda: wrapper._dropped == 10_000)
+        process.write(b"last\n")
+    wrapper.join(10)
+    lines = [json.loads(entry) for entry in path.read_text().splitlines()]
+    assert [(e["event"], e.get("line") or e["count"]) for e in lines] == [
+        ("output", "first"),
+        ("output_dropped", 10_000),
+        ("output", "last"),
+    ]
+
+
+def _until(done):
+    deadline = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_endless_line_is_cut_into_objects(tmp_path):
