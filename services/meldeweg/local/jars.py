@@ -63,7 +63,10 @@ def differing(directory: Path, expected: dict[str, str]) -> list[str]:
     """Return the names of what is there but not on the list, on it but not there, or changed."""
     found = {path.name: path for path in directory.iterdir()}
     changed = [
-        name for name in found.keys() & expected.keys() if sha256(found[name]) != expected[name]
+        name
+        for name in found.keys() & expected.keys()
+        # a directory of that name, or a link to nowhere, is not what the list says either
+        if not found[name].is_file() or sha256(found[name]) != expected[name]
     ]
     return sorted({*changed, *(found.keys() ^ expected.keys())})
 

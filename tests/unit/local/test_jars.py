@@ -48,8 +48,25 @@ def additional(directory):
     (directory / "c.jar").write_bytes(b"third")
 
 
+def a_directory(directory):
+    (directory / "a.jar").unlink()
+    (directory / "a.jar").mkdir()
+
+
+def a_link_to_nowhere(directory):
+    (directory / "a.jar").unlink()
+    (directory / "a.jar").symlink_to(directory / "gone.jar")
+
+
 @pytest.mark.parametrize(
-    ("tamper", "named"), [(changed, "a.jar"), (missing, "b.jar"), (additional, "c.jar")]
+    ("tamper", "named"),
+    [
+        (changed, "a.jar"),
+        (missing, "b.jar"),
+        (additional, "c.jar"),
+        (a_directory, "a.jar"),
+        (a_link_to_nowhere, "a.jar"),
+    ],
 )
 def test_a_jar_that_is_not_as_listed_stops_the_start_and_is_named(
     cache, manifest, offline, tamper, named
