@@ -21,7 +21,7 @@ from meldeweg.local.description import NodeEntry
 from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.group import Group
 from meldeweg.local.identity import kafka_uuid
-from meldeweg.local.jars import broker_jars
+from meldeweg.local.jars import broker_jars, jars_again
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.pki import Credential, DemoPki
 from meldeweg.local.ports import Ports
@@ -172,14 +172,19 @@ class Broker:
         # than one that stops the broker for some milliseconds (docs/performance.md).
         memory = ("-Xmx512m" if self.nodes == 1 else "-Xmx256m", "-XX:+UseSerialGC")
         client = self.super_user
-        return ProcessSpec(
-            name=f"broker-{node.id}",
-            argv=(
-                *_java(jars, *memory, "-XX:+ExitOnOutOfMemoryError", *java_options()),
+
+        def argv(checked: list[Path]) -> tuple[str, ...]:
+            return (
+                *_java(checked, *memory, "-XX:+ExitOnOutOfMemoryError", *java_options()),
                 f"-Dlog4j2.configurationFile={logging}",
                 "kafka.Kafka",
                 str(node.properties),
-            ),
+            )
+
+        return ProcessSpec(
+            name=f"broker-{node.id}",
+            argv=argv(jars),
+            again=lambda: argv(jars_again(self._cache)),
             cwd=node.directory,
             env=_UTF8,
             foreign_output=True,

@@ -41,6 +41,19 @@ def broker_jars(cache: Path | None = None, manifest: Path | None = None) -> list
         with locked(directory.with_suffix(".lock")):
             if not directory.is_dir():
                 _resolve_into(directory, expected)
+    return _checked(directory, expected)
+
+
+def jars_again(cache: Path | None = None, manifest: Path | None = None) -> list[Path]:
+    """Return the same for a broker that is started again: checked anew, and never resolved.
+
+    Raises `Fatal(broker-jar-changed)`.
+    """
+    expected = read_manifest(manifest or deployed("broker", "jars.sha256"))
+    return _checked((cache or cache_directory()) / f"kafka-{KAFKA}", expected)
+
+
+def _checked(directory: Path, expected: dict[str, str]) -> list[Path]:
     if wrong := differing(directory, expected):
         raise Fatal(
             "broker-jar-changed",
@@ -61,7 +74,7 @@ def read_manifest(path: Path) -> dict[str, str]:
 
 def differing(directory: Path, expected: dict[str, str]) -> list[str]:
     """Return the names of what is there but not on the list, on it but not there, or changed."""
-    found = {path.name: path for path in directory.iterdir()}
+    found = {path.name: path for path in directory.iterdir()} if directory.is_dir() else {}
     changed = [
         name
         for name in found.keys() & expected.keys()

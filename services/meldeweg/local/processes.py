@@ -76,6 +76,8 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 20.0
     ready_timeout: float = 60.0
+    # What to start when it has ended, where that must be looked at anew each time. Raises `Fatal`.
+    again: Callable[[], tuple[str, ...]] | None = None
 
 
 class Child:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from meldeweg.kernel.clock import Clock, SystemClock
@@ -175,8 +175,8 @@ class Supervisor:
         if now < charge.again_at:
             return False
         try:
-            charge.child = Child(charge.child.spec, self._logs, self._keeper, self._clock)
-        except Unavailable as exc:  # no memory, or its program is being replaced
+            charge.child = Child(_again(charge.child.spec), self._logs, self._keeper, self._clock)
+        except (Unavailable, Fatal) as exc:  # no memory; its program was, or is being, replaced
             self._journal.write("process_not_started", process=charge.child.spec.name, why=str(exc))
             charge.again_at = now + delay(charge.ends)
             return False
@@ -204,3 +204,7 @@ class Supervisor:
             raise Fatal("process-table-unreadable", "this process has no entry")
         known = tuple(entry for entry in entries if entry is not None)
         roster.write(self._directory, roster.Roster(supervisor=supervisor, children=known))
+
+
+def _again(spec: ProcessSpec) -> ProcessSpec:
+    return spec if spec.again is None else replace(spec, argv=spec.again())

@@ -111,6 +111,30 @@ def test_on_a_full_disk_one_that_ends_is_started_again_and_told_of_once_there_is
         eventually(lambda: it.supervisor.pids["service"] != after)
 
 
+def test_what_is_started_again_is_looked_at_anew_and_not_started_while_it_is_refused(directory):
+    looks = []
+
+    def again():
+        looks.append(time.monotonic())
+        if len(looks) == 1:
+            raise Fatal("broker-jar-changed", "a.jar")
+        return ("sleep", "601")
+
+    with Running(directory) as it:
+        it.supervisor.start_stage(
+            [ProcessSpec(name="b", argv=("sleep", "600"), ready=lambda: None, again=again)]
+        )
+        it.supervisor.tend()
+        assert looks == []
+        before = it.supervisor.pids["b"]
+        os.kill(before, signal.SIGKILL)
+        after = eventually(lambda: (p := it.supervisor.pids["b"]) != before and p)
+        assert psutil.Process(after).cmdline() == ["sleep", "601"]
+    refused = [e["why"] for e in events(directory) if e["event"] == "process_not_started"]
+    assert refused == ["broker-jar-changed: a.jar"]
+    assert len(looks) == 2
+
+
 def test_restarts_of_one_that_keeps_ending_come_slower_and_slower(directory, port):
     with Running(directory) as it:
         target = spec("service", port("service"))

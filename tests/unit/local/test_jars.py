@@ -1,12 +1,15 @@
 import hashlib
+import shutil
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from meldeweg.kernel.errors import Fatal
+from meldeweg.local import jars
+from meldeweg.local.broker import Broker
 from meldeweg.local.deploy import deployed
-from meldeweg.local.jars import KAFKA, broker_jars, cache_directory, read_manifest
+from meldeweg.local.jars import KAFKA, broker_jars, cache_directory, jars_again, read_manifest
 
 
 @pytest.fixture
@@ -34,6 +37,22 @@ def offline(monkeypatch):
 
 def test_a_second_start_needs_neither_network_nor_jgo(cache, manifest, offline):
     assert [jar.name for jar in broker_jars(cache, manifest)] == ["a.jar", "b.jar"]
+    assert jars_again(cache, manifest) == broker_jars(cache, manifest)
+
+
+def test_a_broker_that_is_started_again_has_its_jars_checked_and_none_fetched(
+    tmp_path, cache, manifest, monkeypatch
+):
+    monkeypatch.setattr(jars, "deployed", lambda *_: manifest)
+    monkeypatch.setattr(Broker, "_format_storage", lambda *_: None)
+    (spec,) = Broker(tmp_path / "stack", cache=cache).prepare()
+    assert spec.again() == spec.argv
+    changed(cache / f"kafka-{KAFKA}")
+    with pytest.raises(Fatal, match="broker-jar-changed"):
+        spec.again()
+    shutil.rmtree(cache / f"kafka-{KAFKA}")
+    with pytest.raises(Fatal, match="broker-jar-changed"):
+        spec.again()
 
 
 def changed(directory):
@@ -76,6 +95,9 @@ def test_a_jar_that_is_not_as_listed_stops_the_start_and_is_named(
         broker_jars(cache, manifest)
     assert refused.value.code == "broker-jar-changed"
     assert named in refused.value.detail
+    with pytest.raises(Fatal, match="broker-jar-changed") as again:
+        jars_again(cache, manifest)
+    assert again.value.detail == refused.value.detail
 
 
 @pytest.fixture
