@@ -12,6 +12,8 @@ from meldeweg.audit.sources import open_source
 from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.local import status
 
+_AGAIN = 20.0  # seconds from `up` to ready where it ran before
+
 
 def _state(district):
     """Return what must not change: inboxes, quarantine, what was sent and what became of it."""
@@ -77,6 +79,12 @@ def test_a_suspended_agency_hinders_nobody_is_named_and_is_ready_once_resumed(di
     assert status(district.directory).exit_code == 0
     district.becomes(waits.id, "delivered")
     assert status_of(district, NETTETAL, POLICE) == AgencyStatus.ACTIVE
+
+
+def test_all_of_it_is_ready_again_in_time(district, twice):
+    """The bound is that of a machine with nothing else to do; half of this one may be others'."""
+    timings = district.stack.timings
+    assert timings.total < 2 * _AGAIN, timings.phases
 
 
 def test_messages_go_on_in_order_and_none_comes_again(district, twice):
