@@ -1,4 +1,5 @@
-"""Disks that are full: each store on a small file system of its own, filled to the last byte.
+"""Disks that are full: each store, and the logs, on a small file system of its own, filled to the
+last byte.
 
 The ground "tmpfs" mounts them before the stack starts and needs root; without it the faults are
 skipped visibly. Nothing but the stack's own directory is ever filled.
@@ -7,6 +8,7 @@ skipped visibly. Nothing but the stack's own directory is ever filled.
 import errno
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +24,7 @@ from faults.nemesis.traffic import agency_of, send
 from meldeweg.kernel.agreement import load_district
 
 _MIB = 1024 * 1024
-_SIZES = {"broker": 768 * _MIB, "postgres": 512 * _MIB}
+_SIZES = {"broker": 768 * _MIB, "postgres": 512 * _MIB, "logs": 256 * _MIB}
 _OF_A_GATEWAY = 64 * _MIB
 _BALLAST = ".ballast"
 
@@ -50,6 +52,8 @@ class Rooms:
                 mounted.append(place)
             yield cls(directory)
         finally:
+            with suppress(OSError, shutil.Error):  # what it was, matters more than what it said
+                shutil.copytree(directory / "logs", directory / "logs-kept")
             for place in reversed(mounted):
                 _run("umount", "--lazy", str(place))
 
@@ -72,9 +76,9 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """One store has no room left, for a while."""
+    """One store has no room left, for a while; or all logs, and a gateway must start meanwhile."""
 
-    who: Literal["gateway", "broker", "database"]
+    who: Literal["gateway", "broker", "database", "logs"]
     hold: float = 20.0
     needs: frozenset[str] = frozenset({"root", "tmpfs"})
     turn: Turn = "alone"
@@ -87,18 +91,23 @@ class Full:
     def run(self, field: Field, rng: random.Random) -> Told:
         fixed = {"broker": "broker-1", "database": "postgres"}
         process = fixed.get(self.who) or rng.choice(field.gateways())
-        place = {"broker": "broker", "database": "postgres"}.get(self.who)
+        place = {"broker": "broker", "database": "postgres", "logs": "logs"}.get(self.who)
         rooms: Rooms = field.ground["tmpfs"]
         with rooms.full(place or f"gateways/{agency_of(process)}") as full:
             field.say("full", process=process)
             demand(_is_full(full), f"no byte fits at {process}")
             accepted = self._try(field, process)
+            if self.who == "logs":
+                field.kill(process)  # who starts it again has no room for a line either
             field.settle(self.hold)
             with suppress(OSError):
                 _fill(full / _BALLAST)  # what was deleted meanwhile made room again
             demand(_is_full(full), f"still no byte fits at {process}")
         field.ready(process, 120.0)
-        said = f", {accepted} of 3 calls accepted meanwhile" if self.who == "gateway" else ""
+        said = {
+            "gateway": f", {accepted} of 3 calls accepted meanwhile",
+            "logs": f" under all logs, {accepted} of 3 calls accepted and the process killed",
+        }.get(self.who, "")
         return Told(what=f"disk full at {process} for {self.hold:.0f} s{said}")
 
     def _try(self, field: Field, process: str) -> int:
@@ -132,4 +141,9 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, timeout=30)
 
 
-FAULTS = (Full("gateway"), Full("broker"), Full("database"))
+FAULTS = (
+    Full("gateway"),
+    Full("broker"),
+    Full("database"),
+    Full("logs", invariant="no log line is owed: all goes on, and what ends is started again"),
+)
