@@ -21,7 +21,7 @@ _CODE = "not-delivered"
 def silent(facts: Facts) -> Iterator[Finding]:
     """An `immediate` message that does not get through is told to people, at the end that knows."""
     for message in facts.messages:
-        if message.row.urgency == "immediate" and not facts.excused(message.name[0]):
+        if message.row.urgency == "immediate":
             why = _silence(facts, message)
             if why:
                 yield Finding(Kind.SILENT, message.label, why)
@@ -29,11 +29,29 @@ def silent(facts: Facts) -> Iterator[Finding]:
 
 def _silence(facts: Facts, message: Message) -> str | None:
     (sender, _), row, there = message.name, message.row, message.arrived
-    alarmed = facts.told(sender, "alarm", row.digest)
     late = facts.evidence.at > row.ack_by + SLACK
-    aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
     waits = there is not None and there.state in ("received", "opened")
-    silences = {
+    # A sender that was revoked can tell nobody; who received it can, whoever it is from.
+    silences = {} if facts.excused(sender) else _of_sender(facts, message, late=late)
+    silences |= {
+        "past its deadline, and not overdue at the recipient": late
+        and waits
+        and not (there and there.overdue),
+        "overdue in the recipient's store alone, told to nobody": late
+        and there is not None
+        and there.overdue
+        and not facts.excused(row.recipient)
+        and not facts.told(row.recipient, "overdue", row.digest),
+    }
+    return next((why for why, silent in silences.items() if silent), None)
+
+
+def _of_sender(facts: Facts, message: Message, *, late: bool) -> dict[str, bool]:
+    """Return what its sender must hear of and tell."""
+    (sender, _), row = message.name, message.row
+    alarmed = facts.told(sender, "alarm", row.digest)
+    aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
+    return {
         "put aside by the recipient without an alarm": aside
         and not facts.told(row.recipient, "alarm", row.digest),
         f"{row.state}, and nobody at the sender was told": not alarmed
@@ -42,19 +60,10 @@ def _silence(facts: Facts, message: Message) -> str | None:
         and not facts.told(sender, "undeliverable", row.digest),
         "past its deadline, and not overdue at the sender": late
         and row.state in ("queued", "sent", "delivered"),
-        "past its deadline, and not overdue at the recipient": late
-        and waits
-        and not (there and there.overdue),
         "overdue in the sender's store alone, told to nobody": late
         and "overdue" in row.steps
         and not facts.told(sender, "overdue", row.digest),
-        "overdue in the recipient's store alone, told to nobody": late
-        and there is not None
-        and there.overdue
-        and not facts.excused(row.recipient)
-        and not facts.told(row.recipient, "overdue", row.digest),
     }
-    return next((why for why, silent in silences.items() if silent), None)
 
 
 def _never_heard(row: SentRow) -> bool:

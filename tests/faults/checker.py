@@ -102,10 +102,10 @@ def _ended(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Each message arrived, or came back loudly (why: `turned_away`); and both ends agree."""
     for message in facts.messages:
         sender, row, arrived = message.name[0], message.row, message.arrived
-        if facts.excused(sender):
+        told = "delivered" in row.steps  # its recipient's own word: no revocation unsays it
+        if facts.excused(sender) and not (told and arrived is None):
             continue  # what a revoked agency's gateway still took never leaves it
         if arrived is None:
-            told = "delivered" in row.steps
             if told or (row.state in _ARRIVED and not _came_back(row.steps)):
                 yield Finding(Kind.LOST, message.label, f"{row.state}, and not at the recipient")
             elif row.state in _UNTIL_THEN:
@@ -290,8 +290,8 @@ def _waiting(facts: Facts) -> Iterator[Finding]:
     for agency, store in facts.evidence.stores.items():
         if facts.excused(agency):
             continue
-        ends = tuple(f".{each}" for each in facts.evidence.revoked)
-        gone = tuple(f"inbox.{each}." for each in facts.evidence.revoked)
+        ends = tuple(f".{each}" for each in facts.barred)
+        gone = tuple(f"inbox.{each}." for each in facts.barred)
         for row in store.outbox:
             # Receipts to an agency that was revoked can't leave either.
             if not row.produced and not row.topic.startswith(gone):

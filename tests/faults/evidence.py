@@ -137,6 +137,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Barred:
+    """An agency that was revoked for good; what was so before the moment, that does not excuse."""
+
+    agency: AgencyId
+    at: float  # before the order was given: nothing earlier is its doing
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class PutBack:
     """A gateway's store that became its older copy again: from then to then its work is undone."""
 
@@ -164,7 +172,7 @@ class Evidence:
     log_problems: tuple[str, ...] = ()  # what the offline verifier found
     marked: tuple[str, ...] = ()  # files that hold a word of a content
     at: float = 0.0
-    revoked: frozenset[AgencyId] = field(default_factory=frozenset)  # see fault.Told
+    revoked: frozenset[Barred] = field(default_factory=frozenset)  # see fault.Told
     restored: frozenset[PutBack] = field(default_factory=frozenset)
     expired: frozenset[Expired] = field(default_factory=frozenset)
 

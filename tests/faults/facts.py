@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from faults.evidence import Entry, Evidence, Phase, ReceivedRow, Seen, SentRow
 from meldeweg.kernel.ids import AgencyId
@@ -52,6 +53,7 @@ class Facts:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
+        self.barred = {each.agency: each.at for each in sorted(evidence.revoked, reverse=True)}
         self.sendings = _sendings(evidence.history)
         self.by_id = {(s.agency, i): s for s in self.sendings.values() for i in s.ids}
         # Who let a fault send something that nobody here knows.
@@ -104,7 +106,11 @@ class Facts:
 
     def excused(self, *agencies: AgencyId) -> bool:
         """Say whether one of them was revoked for good in this run."""
-        return not self.evidence.revoked.isdisjoint(agencies)
+        return not self.barred.keys().isdisjoint(agencies)
+
+    def excused_from(self, *agencies: AgencyId) -> float:
+        """Return when the first of them was revoked; without any: never."""
+        return min((self.barred[each] for each in agencies if each in self.barred), default=inf)
 
     def _messages(self) -> Iterable[Message]:
         for agency, store in self.evidence.stores.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from e2e.stage import District
-from faults.evidence import Expired, PutBack
+from faults.evidence import Barred, Expired, PutBack
 from meldeweg.kernel.ids import AgencyId
 
 NEEDS = frozenset({"root", "netns", "tmpfs", "three-brokers", "proxy"})
@@ -27,8 +27,9 @@ class Told:
 
     what: str  # one line for the table: "kill -9 at intake.after_commit of gateway-…"
     times: int = 1  # how often it was injected
-    # Revoked for good: what lies between these and anybody need not end `delivered`, but must end.
-    revoked: frozenset[AgencyId] = frozenset()
+    # Revoked for good: what lies between these and anybody from then on need not end `delivered`,
+    # but must end.
+    revoked: frozenset[Barred] = frozenset()
     # Their store was put back to an older copy: what it lacks they may accept or show again.
     restored: frozenset[PutBack] = frozenset()
     # Deleted by the fault: the topic itself may be gone when it is asked for what it holds.

@@ -19,7 +19,7 @@ import psutil
 
 from e2e.stage import District
 from faults.alarms import HEARTBEAT, SILENT
-from faults.evidence import Evidence
+from faults.evidence import Barred, Evidence
 from faults.fault import Ground
 from faults.field import StackField
 from faults.gathering import stores
@@ -130,7 +130,7 @@ class Site:
         self.workload = Workload(district, self.history, rng, pace)
         self.before = stores(district)  # what was there already is not judged
         # What the faults of this stack did (see fault.Told).
-        self.revoked: frozenset[Any] = frozenset()
+        self.revoked: frozenset[Barred] = frozenset()
         self.restored: frozenset[Any] = frozenset()
         self.expired: frozenset[Any] = frozenset()
         self.judged: Evidence | None = None  # by the last verdict

@@ -9,7 +9,7 @@ what was told is asked of the log alone. Excused, each from that gateway's own h
   and the end. They need the same store and key as an alarm, and come less often than its looks;
   two, as the pause before one of them may have been a freeze;
 - *clock bent*: beginning and end lie too far apart for the life of a stack, or the wrong way round.
-An agency that was revoked can tell nobody any more.
+An agency that was revoked can tell nobody any more: its wait ends with that moment.
 """
 
 from collections.abc import Iterator
@@ -41,31 +41,41 @@ def unheeded(facts: Facts) -> Iterator[Finding]:
     """Yield each `immediate` message that somebody waited for too long, and nobody was told."""
     for message in facts.messages:
         if message.row.urgency == "immediate":
-            for wait in _waits(message):
+            for wait in _waits(facts, message):
                 if _was_owed(facts, wait) and not facts.told(
                     wait.agency, wait.what, message.row.digest
                 ):
                     yield Finding(Kind.SILENT, message.label, wait.why)
 
 
-def _waits(message: Message) -> Iterator[_Wait]:
+def _waits(facts: Facts, message: Message) -> Iterator[_Wait]:
     sender, row, there = message.name[0], message.row, message.arrived
-    heard = [at for at in (row.delivered, row.ended) if at is not None]
-    if heard:
+    until = _end(facts, sender, *(at for at in (row.delivered, row.ended) if at is not None))
+    if until is not None:
         due, why = row.created + SILENT, "delivered late, and no alarm of the sender before"
-        yield _Wait(sender, row.created, due, min(heard), "alarm", why)
-    if row.ended is not None:
+        yield _Wait(sender, row.created, due, until, "alarm", why)
+    until = _end(facts, sender, *(at for at in (row.ended,) if at is not None))
+    if until is not None:
         why = "ended past its deadline, and the sender never told that it is overdue"
-        yield _Wait(sender, row.created, row.ack_by, row.ended, "overdue", why)
-    if there is not None and there.ended is not None:
+        yield _Wait(sender, row.created, row.ack_by, until, "overdue", why)
+    if there is None:
+        return
+    until = _end(facts, row.recipient, *(at for at in (there.ended,) if at is not None))
+    if until is not None:
         due = max(there.came, there.ack_by)
         why = "taken past its deadline, and the recipient never told that it is overdue"
-        yield _Wait(row.recipient, there.came, due, there.ended, "overdue", why)
+        yield _Wait(row.recipient, there.came, due, until, "overdue", why)
+
+
+def _end(facts: Facts, agency: AgencyId, *ends: float) -> float | None:
+    """Return when the wait was over, or when who waits was revoked; None: it goes on."""
+    barred = [facts.barred[agency]] if agency in facts.barred else []
+    return min((*ends, *barred), default=None)
 
 
 def _was_owed(facts: Facts, wait: _Wait) -> bool:
     late = wait.until > wait.due + _LONG and 0 <= wait.until - wait.since < _BENT
-    return late and not facts.excused(wait.agency) and _was_at_work(facts, wait)
+    return late and _was_at_work(facts, wait)
 
 
 def _was_at_work(facts: Facts, wait: _Wait) -> bool:

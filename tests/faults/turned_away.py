@@ -4,7 +4,8 @@ A message may come back because a reader at its recipient refused it, and for no
 got it back with a code has no case to which it belongs. Two things are excused, each by what its
 fault promises:
 - *agency revoked* ("what waits is reported, and ends"): whatever its gateway refuses or gives up,
-  and whatever others do with what is from it or to it;
+  and whatever others do with what is from it or to it, from that moment on: what the broker had
+  before was no doing of it;
 - nothing else. A key that was rotated, a clock that is off, a partner that was suspended, a store
   that was put back: each promises that what was accepted arrives.
 """
@@ -19,15 +20,24 @@ def turned_away(facts: Facts) -> Iterator[Finding]:
     """Yield each message that a gateway refused, gave up or put into quarantine by itself."""
     for message in facts.messages:
         row = message.row
-        if facts.excused(message.name[0], row.recipient):
-            continue
         ends = {row.state, *row.steps}
+        if facts.excused(message.name[0], row.recipient):
+            ends &= _before(facts, facts.excused_from(message.name[0], row.recipient), row.digest)
         if "refused" in ends and (row.recipient, message.name) not in facts.refused:
             why = f"refused by the gateway of {row.recipient}, and by nobody there"
             yield Finding(Kind.LOST, message.label, why)
         if "undeliverable" in ends:
             yield Finding(Kind.LOST, message.label, f"given up by the gateway of {message.name[0]}")
     yield from _quarantined(facts)
+
+
+def _before(facts: Facts, moment: float, digest: str) -> set[str | None]:
+    """Return what gateways had told of a message before the moment, as the broker says."""
+    return {
+        seen.what
+        for seen in facts.evidence.topics
+        if seen.at < moment and digest == (seen.digest if seen.kind == "event" else seen.of)
+    }
 
 
 def _quarantined(facts: Facts) -> Iterator[Finding]:
@@ -42,6 +52,9 @@ def _quarantined(facts: Facts) -> Iterator[Finding]:
     for agency, store in facts.evidence.stores.items():
         for aside in store.quarantined:
             name = names.get(aside.digest) if aside.digest else None
-            if name is not None and not facts.excused(agency, name[0]):
+            if name is None or not aside.digest:
+                continue
+            before = _before(facts, facts.excused_from(agency, name[0]), aside.digest)
+            if not facts.excused(agency, name[0]) or "quarantined" in before:
                 why = f"quarantined by {agency}: {aside.code}"
                 yield Finding(Kind.LOST, f"{name[1]} {name[0]} → {agency}", why)

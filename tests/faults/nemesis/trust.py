@@ -4,10 +4,12 @@ import random
 from dataclasses import dataclass
 
 from e2e.asking import eventually, status_of
+from faults.evidence import Barred
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
 from faults.nemesis.traffic import partner_of, send, written_by
 from meldeweg.ceremony import keys
+from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.keyfile import read_signing_key
 from meldeweg.kernel.trust.objects import AgencyStatus
@@ -94,6 +96,7 @@ class Revoked:
         for _ in range(3):  # in flight
             send(field, agency)
             send(field, partner_of(agency), agency)
+        moment = SystemClock().now().timestamp()
         field.say("revoke", agency=agency)
         anchor = field.district.places.offline("anchor.jwk")
         order = ("registry", "revoke", agency, "--reason", "Übung", "--yes")
@@ -101,7 +104,7 @@ class Revoked:
         others = [each for each in field.agencies if each != agency]
         eventually(lambda: status_of(field.district, agency, others[0]) == "revoked", _SEEN)
         _stands_still(field, agency, self.hold)
-        return Told(what=f"{agency} revoked for good", revoked=frozenset({agency}))
+        return Told(what=f"{agency} revoked for good", revoked=frozenset({Barred(agency, moment)}))
 
 
 def _stands_still(field: Field, agency: AgencyId, hold: float) -> None:

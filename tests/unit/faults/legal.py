@@ -4,13 +4,24 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from faults.evidence import Entry, Evidence, OutRow, Phase, ReceivedRow, Seen, SentRow, StoreDump
+from faults.evidence import (
+    Barred,
+    Entry,
+    Evidence,
+    OutRow,
+    Phase,
+    ReceivedRow,
+    Seen,
+    SentRow,
+    StoreDump,
+)
 from meldeweg.kernel.ids import AgencyId
 
 POLICE, WEST, EAST = map(AgencyId, ("polizei-probe", "jugendamt-west", "jugendamt-ost"))
 GONE = AgencyId("jugendamt-fort")  # revoked in every run: the one that messages may come back from
 AGENCIES = (POLICE, WEST, EAST, GONE)
 END = 10_000.0  # when the evidence is read
+REVOKED = END - 50  # `GONE`
 WORK = 1000  # from then on heartbeats are told, and what is late is late
 FATES = ("delivered", "acknowledged", "refused", "turned-away", "undeliverable", "erased")
 BACK = ("turned-away", "undeliverable")  # by a gateway: legal for what is from or to `GONE` alone
@@ -106,7 +117,7 @@ class Run:
             topics=tuple(self._topics),
             log=tuple(self._log),
             at=END,
-            revoked=frozenset({GONE}),
+            revoked=frozenset({Barred(GONE, REVOKED)}),
         )
 
     # -- calls -------------------------------------------------------------------------------

@@ -83,3 +83,19 @@ def alarm(evidence, n, at=END, **more):
     )
     told = replace(told, **more)
     return replace(evidence, log=(*evidence.log, told), topics=(*evidence.topics, told))
+
+
+def forgotten(evidence, agency, *ids):
+    """Return the evidence in which that store has none of these, and its people saw none."""
+    gone = {
+        e.op
+        for e in evidence.history
+        if e.call in ("open", "acknowledge", "refuse") and e.id in ids
+    }
+    history = tuple(
+        replace(e, items=tuple(item for item in e.items if item[1] not in ids))
+        for e in evidence.history
+        if e.op not in gone
+    )
+    left = with_store(evidence, agency, received=lambda rows: [r for r in rows if r.id not in ids])
+    return replace(left, history=history)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from faults.checker import judge
-from faults.evidence import Aside, Entry, Finding, Kind, OutRow, Phase, StoreDump, since
+from faults.evidence import Aside, Barred, Entry, Finding, Kind, OutRow, Phase, StoreDump, since
 from unit.faults.legal import EAST, END, GONE, POLICE, WEST, Run, Said
 from unit.faults.planting import changed, kinds, only, put_back, with_store, without
 
@@ -236,13 +236,13 @@ def test_plaintext_in_any_file(legal):
 
 def test_a_revoked_agency_excuses_no_message_between_others(legal):
     planted = with_store(legal, POLICE, sent=changed(0, state="sent"))
-    assert kinds(replace(planted, revoked=frozenset({EAST}))) == {Kind.STUCK}
-    assert kinds(replace(planted, revoked=frozenset({POLICE}))) == set()
+    assert kinds(replace(planted, revoked=frozenset({Barred(EAST, 0)}))) == {Kind.STUCK}
+    assert kinds(replace(planted, revoked=frozenset({Barred(POLICE, 0)}))) == set()
 
 
 def test_a_message_to_a_revoked_agency_must_still_end(legal):
     run = Run([Said(to=EAST, fate="undeliverable")]).evidence()
-    revoked = replace(run, revoked=frozenset({EAST}))
+    revoked = replace(run, revoked=frozenset({Barred(EAST, 0)}))
     assert judge(revoked) == []
     assert only(with_store(revoked, POLICE, sent=changed(0, state="queued")), Kind.STUCK)
 

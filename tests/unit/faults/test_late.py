@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from faults.checker import judge
-from faults.evidence import Kind
-from unit.faults.legal import EAST, GONE, POLICE, WEST, Run, Said
+from faults.evidence import Barred, Kind
+from unit.faults.legal import EAST, GONE, POLICE, WEST, WORK, Run, Said
 from unit.faults.planting import changed, not_logged, only, untold, with_store
 
 
@@ -155,5 +155,6 @@ def test_late_is_not_measured_by_a_clock_that_was_bent_meanwhile(late):
 def test_late_is_asked_of_what_is_immediate_and_of_no_revoked_agency():
     assert judge(unheeded(Run([Said(late=True)]).evidence(), POLICE, "overdue")) == []
     late = Run([Said(to=GONE, urgency="immediate", late=True)]).evidence()
-    assert judge(unheeded(late, GONE, "overdue")) == []
+    revoked = replace(late, revoked=frozenset({Barred(GONE, WORK)}))  # before it was due
+    assert judge(unheeded(revoked, GONE, "overdue")) == []
     assert only(unheeded(late, POLICE, "overdue"), Kind.SILENT)
