@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, late, linked, order
+from faults import alarms, carried, late, linked, order
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -41,6 +41,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_unexplained(facts),
         *linked.copies(facts, undone),
         *_ended(facts, undone),
+        *carried.carried(facts, undone),
         *turned_away(facts),
         *_strangers(facts, undone),
         *_people(facts, undone),

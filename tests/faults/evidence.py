@@ -175,6 +175,7 @@ class Evidence:
     revoked: frozenset[Barred] = field(default_factory=frozenset)  # see fault.Told
     restored: frozenset[PutBack] = field(default_factory=frozenset)
     expired: frozenset[Expired] = field(default_factory=frozenset)
+    earlier: frozenset[str] = field(default_factory=frozenset)  # messages of before the run
 
 
 def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
@@ -192,7 +193,8 @@ def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
         )
         for agency, store in evidence.stores.items()
     }
-    return replace(evidence, stores=stores)
+    rows = (row for store in before.values() for row in (*store.sent, *store.received))
+    return replace(evidence, stores=stores, earlier=frozenset(row.digest for row in rows))
 
 
 class Kind(StrEnum):

@@ -34,6 +34,10 @@ class Undone:
             since <= back and copied <= until for copied, back in self._windows.get(agency, ())
         )
 
+    def restored(self, agency: AgencyId) -> bool:
+        """Say whether its store was ever put back."""
+        return agency in self._windows
+
     def sent(self, name: Name) -> bool:
         """Say whether the sender's store may lack this message, although it was taken there."""
         sending = self._facts.by_id.get(self._facts.copies.get(name, name))

@@ -121,6 +121,7 @@ def test_silent_an_immediate_message_that_was_never_delivered_and_is_merely_over
         legal, POLICE, sent=changed(0, state="overdue", steps=("sent", "overdue"), delivered=None)
     )
     never = with_store(never, WEST, received=without(0))
+    never = replace(not_logged(never, lambda s: s.what == "delivered"), topics=())
     assert kinds(never) == {Kind.STUCK, Kind.SILENT}
     assert kinds(alarm(never, 0)) == {Kind.STUCK}
 
