@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, carried, late, linked, order
+from faults import alarms, carried, late, linked, order, words
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -45,7 +45,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *turned_away(facts),
         *_strangers(facts, undone),
         *_people(facts, undone),
-        *_said_again(facts, undone),
+        *words.said_again(facts, undone),
         *_inboxes(facts, undone),
         *order.disordered(facts, undone),
         *_readable(facts, undone),
@@ -172,18 +172,6 @@ def _people(facts: Facts, undone: Undone) -> Iterator[Finding]:
         stands = {became.get(call), "erased"} & {row.state, *row.steps}
         if call in became and not stands and not forgotten:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is {row.state}")
-
-
-def _said_again(facts: Facts, undone: Undone) -> Iterator[Finding]:
-    """A person's word goes out once, and once more where the first was forgotten."""
-    given = defaultdict(set)
-    for seen in facts.evidence.log:
-        once = seen.kind == "receipt" and seen.what in ("acknowledged", "erased")
-        if once and seen.sender:
-            given[seen.sender, seen.of, seen.what].add(seen.digest)
-    for (agency, of, what), digests in given.items():
-        if len(digests) > 1 + undone.receipts(agency, of, what):
-            yield Finding(Kind.DUPLICATED, str(of), f"{agency} said {what} {len(digests)} times")
 
 
 def _inboxes(facts: Facts, undone: Undone) -> Iterator[Finding]:
