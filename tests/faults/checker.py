@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, carried, late, linked, order, words
+from faults import alarms, asked, carried, late, linked, order, words
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -40,6 +40,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_accepted(facts, undone),
         *_unexplained(facts),
         *linked.copies(facts, undone),
+        *asked.changed(facts),
         *_ended(facts, undone),
         *carried.carried(facts, undone),
         *turned_away(facts),

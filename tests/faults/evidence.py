@@ -204,6 +204,7 @@ class Kind(StrEnum):
     DUPLICATED = "duplicated"
     DISORDERED = "out of order"
     MISDELIVERED = "misdelivered"
+    CHANGED = "changed"  # other than it was ordered, or sent
     INVENTED = "invented"  # an effect that nobody's call explains
     UNAUDITED = "unaudited"
     UNREADABLE = "unreadable"

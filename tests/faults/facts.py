@@ -23,6 +23,7 @@ class Sending:
     thread: str | None
     n: int
     invoked: float
+    urgency: str | None = None  # as the order named it
     answered: float | None = None  # the first answer that it is kept
     ids: dict[str, float] = field(default_factory=dict)  # each with its first answer's time
     # id → (recipient, id) of its linked copies, where the answer was looked at for them
@@ -136,6 +137,7 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
                 entry.thread,
                 entry.n or 0,
                 entry.at,
+                entry.urgency,
             )
             of[entry.op] = found.setdefault((entry.agency, entry.key), new)
         elif entry.phase is Phase.OK:

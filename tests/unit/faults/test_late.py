@@ -128,11 +128,15 @@ def test_late_is_what_is_long_past_what_was_due(late):
     def received(**more):
         return with_store(unheeded(late, WEST, "overdue"), WEST, received=changed(0, **more))
 
+    def due(evidence, ack_by):  # it is the same at both ends
+        there = with_store(evidence, WEST, received=changed(0, ack_by=ack_by))
+        return with_store(there, POLICE, sent=changed(0, ack_by=ack_by))
+
     for within, beyond in (
         (sent("alarm", created=row.delivered - 20), sent("alarm", created=row.delivered - 21)),
-        (sent("overdue", ack_by=row.ended - 15), sent("overdue", ack_by=row.ended - 16)),
+        (due(sent("overdue"), row.ended - 15), due(sent("overdue"), row.ended - 16)),
         (received(came=there.ended - 15), received(came=there.ended - 16)),
-        (received(ack_by=there.ended - 15), received(ack_by=there.ended - 16)),
+        (due(received(), there.ended - 15), due(received(), there.ended - 16)),
     ):
         assert judge(within) == []
         assert only(beyond, Kind.SILENT)
