@@ -229,16 +229,19 @@ def _owed(facts: Facts, name: Name) -> bool:
 
 
 def _audited(facts: Facts) -> Iterator[Finding]:
-    """Each transfer and each person's receipt is in the log, and the log proves itself."""
+    """Each transfer and each receipt is in the log, and the log proves itself."""
     for problem in facts.evidence.log_problems:
         yield Finding(Kind.UNAUDITED, "log", problem)
     for agency, received in facts.received.items():
         for name, row in received.items():
             if row.digest not in facts.logged:
                 yield Finding(Kind.UNAUDITED, name[1], f"received by {agency}, not in the log")
-            spoke = row.state in ("acknowledged", "refused") and not facts.excused(agency, name[0])
-            if spoke and (agency, row.digest, row.state) not in facts.receipts:
-                yield Finding(Kind.UNAUDITED, name[1], f"{row.state}: not in the log")
+            if facts.excused(agency, name[0]):
+                continue  # nothing more leaves an agency that was revoked, nor reaches one
+            # `delivered` is its gateway's own word for each that it took.
+            for word in ("delivered", *({row.state} & {"acknowledged", "refused"})):
+                if (agency, row.digest, word) not in facts.receipts:
+                    yield Finding(Kind.UNAUDITED, name[1], f"{word}: not in the log")
     for message in facts.messages:
         produced = "sent" in message.row.steps and message.arrived is None
         if produced and message.row.digest not in facts.logged:

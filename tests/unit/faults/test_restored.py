@@ -131,6 +131,7 @@ def test_one_content_twice_is_excused_by_a_forgotten_try_of_its_own_alone():
             replace(sent, offset=90, id="id-9", digest="d9"),
             replace(event, offset=91, digest="d9"),
             replace(word, offset=92, of="d9", digest="w9"),
+            replace(word, offset=93, of="d9", digest="w8", what="delivered"),
         )
         evidence = replace(
             evidence, history=(*evidence.history, *look, *shown), log=(*evidence.log, *log)
