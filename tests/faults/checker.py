@@ -206,6 +206,9 @@ def _readable(facts: Facts, undone: Undone) -> Iterator[Finding]:
             yield Finding(Kind.UNREADABLE, name[1], f"by {agency}: {codes}")
         for content in seen:
             known = explained.get(content)
+            if known is not None and not (known.ids or known.open):
+                why = "opened, and every call that sent it surely failed"
+                yield Finding(Kind.INVENTED, name[1], why)
             if content != sent.get(name, content) or (known is None and _owed(facts, name)):
                 yield Finding(Kind.UNREADABLE, name[1], "opened, and not what was sent")
             elif (
