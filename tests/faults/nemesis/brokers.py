@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from e2e.asking import eventually
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
-from faults.nemesis.traffic import partner_of, send
+from faults.nemesis.traffic import partner_of, send, taken
 from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.local.bootstrap import bootstrap
@@ -95,11 +95,10 @@ def _sent(field: Field, sender: AgencyId, to: AgencyId, before: Collection[str])
 
 def _waits(field: Field, sender: AgencyId, to: AgencyId) -> None:
     """Send one; too few have a copy of it, so that nobody may say that it is at the broker."""
-    tried = send(field, sender, to)
-    if tried is not None:
-        field.settle(_WOULD_BE_THERE)
-        state = field.district[sender].sent(tried.id).state
-        demand(state == "queued", f"the message waits, and is not {state}")
+    tried = taken(field, sender, to)
+    field.settle(_WOULD_BE_THERE)
+    state = field.district[sender].sent(tried.id).state
+    demand(state == "queued", f"the message waits, and is not {state}")
 
 
 def _emptied(field: Field) -> int:

@@ -10,11 +10,13 @@ import contextlib
 
 from e2e.invented import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from faults.fault import Field
+from faults.nemesis.effect import NoEffect
 from meldeweg.client import Accepted, Gateway, Problem, Unreachable
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 
+_TRIES = 10
 _PATIENCE = 20.0  # seconds for a message of ours to arrive before it is given up
 
 
@@ -51,6 +53,16 @@ def send(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted
             return None
     field.say("own-message", agency=sender, to=recipient, id=accepted.id)
     return accepted
+
+
+def taken(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted:
+    """Send one message, and again until one is taken: what a fault is to meet must be there."""
+    for _ in range(_TRIES):
+        accepted = send(field, sender, to)
+        if accepted is not None:
+            return accepted
+        field.settle(1.0)
+    raise NoEffect(f"{sender} takes no message to {to or partner_of(sender)}")
 
 
 def take(field: Field, agency: AgencyId) -> None:

@@ -7,7 +7,7 @@ from e2e.asking import eventually, status_of
 from faults.evidence import Barred
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
-from faults.nemesis.traffic import partner_of, send, written_by
+from faults.nemesis.traffic import partner_of, send, taken, written_by
 from meldeweg.ceremony import keys
 from meldeweg.kernel.clock import SystemClock
 from meldeweg.kernel.ids import AgencyId
@@ -33,7 +33,7 @@ class Rotated:
         identity = read_signing_key(places.offline(f"identity-{agency}.jwk"))
         with field.frozen(f"gateway-{agency}"):  # in flight: sealed to the old key, and waiting
             for _ in range(3):
-                send(field, partner_of(agency), agency)
+                taken(field, partner_of(agency), agency)
             new = set(keys.rotate(identity, agency, places.keys(agency), district.now()).values())
             field.say("rotate", agency=agency)
         eventually(lambda: new <= _published(field, agency), _SEEN, shown=lambda: "new keys")
@@ -94,8 +94,8 @@ class Revoked:
         demand(left, "there is an office left to revoke")
         agency = left[-1]
         for _ in range(3):  # in flight
-            send(field, agency)
-            send(field, partner_of(agency), agency)
+            taken(field, agency)
+            taken(field, partner_of(agency), agency)
         moment = SystemClock().now().timestamp()
         field.say("revoke", agency=agency)
         anchor = field.district.places.offline("anchor.jwk")
