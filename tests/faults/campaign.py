@@ -225,6 +225,7 @@ class Campaign:
         here.revoked |= told.revoked
         here.restored |= told.restored
         here.expired |= told.expired
+        here.bent |= told.bent
         self._say(f"  {time.monotonic() - begun:.0f} s: {told.what}")
         return told
 

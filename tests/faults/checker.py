@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, asked, carried, late, linked, order, words
+from faults import alarms, asked, carried, clocks, late, linked, order, words
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -59,6 +59,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *alarms.silent(facts),
         *alarms.false(facts),
         *late.unheeded(facts),
+        *clocks.unwarned(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
     return sorted(found)

@@ -134,6 +134,7 @@ class Seen:
     of: str | None = None  # a receipt: the digest that it answers
     what: str | None = None  # kind of the receipt or event
     code: str | None = None
+    partner: AgencyId | None = None  # an event: about whom
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -161,6 +162,15 @@ class Expired:
     end: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Bent:
+    """A clock that was off while its gateway and a partner had messages of each other."""
+
+    agency: AgencyId
+    partner: AgencyId
+    at: float  # when it was bent: each time is one of its own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything, read after the last fault was healed and patience was had."""
@@ -175,6 +185,7 @@ class Evidence:
     revoked: frozenset[Barred] = field(default_factory=frozenset)  # see fault.Told
     restored: frozenset[PutBack] = field(default_factory=frozenset)
     expired: frozenset[Expired] = field(default_factory=frozenset)
+    bent: frozenset[Bent] = field(default_factory=frozenset)
     earlier: frozenset[str] = field(default_factory=frozenset)  # messages of before the run
 
 

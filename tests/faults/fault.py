@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from e2e.stage import District
-from faults.evidence import Barred, Expired, PutBack
+from faults.evidence import Barred, Bent, Expired, PutBack
 from meldeweg.kernel.ids import AgencyId
 
 NEEDS = frozenset({"root", "netns", "tmpfs", "three-brokers", "proxy"})
@@ -23,7 +23,8 @@ Turn = Literal["row", "alone", "last"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a fault did. What it says of an agency excuses that agency alone, and no more."""
+    """What a fault did. What it says of an agency excuses that agency alone, and no more;
+    what it says of a clock excuses nothing, and demands a warning."""
 
     what: str  # one line for the table: "kill -9 at intake.after_commit of gateway-…"
     times: int = 1  # how often it was injected
@@ -34,6 +35,8 @@ class Told:
     restored: frozenset[PutBack] = frozenset()
     # Deleted by the fault: the topic itself may be gone when it is asked for what it holds.
     expired: frozenset[Expired] = frozenset()
+    # Whose clock was off so far that both ends owe a warning.
+    bent: frozenset[Bent] = frozenset()
 
 
 class Field(Protocol):

@@ -283,6 +283,7 @@ def _said(token: bytes | None) -> dict[str, Any]:
         "digest": told.message,
         "what": told.kind.value,
         "code": told.code,
+        "partner": told.partner,
         "said": told.at.timestamp(),
     }
 

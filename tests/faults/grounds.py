@@ -19,7 +19,7 @@ import psutil
 
 from e2e.stage import District
 from faults.alarms import HEARTBEAT, SILENT
-from faults.evidence import Barred, Evidence
+from faults.evidence import Barred, Bent, Evidence
 from faults.fault import Ground
 from faults.field import StackField
 from faults.gathering import stores
@@ -133,6 +133,7 @@ class Site:
         self.revoked: frozenset[Barred] = frozenset()
         self.restored: frozenset[Any] = frozenset()
         self.expired: frozenset[Any] = frozenset()
+        self.bent: frozenset[Bent] = frozenset()
         self.judged: Evidence | None = None  # by the last verdict
 
     def field(self, name: str) -> StackField:

@@ -37,6 +37,7 @@ def verdict(site: Site, patience: float) -> list[Finding]:
                 revoked=site.revoked,
                 restored=site.restored,
                 expired=site.expired,
+                bent=site.bent,
             )
         except _TROUBLE:
             if late:

@@ -38,7 +38,7 @@ class Site:
         self.directory, self.history = directory, History(directory / "history.jsonl")
         self.district = SimpleNamespace(directory=directory / "stack", stop=lambda: None)
         self.workload = SimpleNamespace(sending=self._sending, stop=lambda: None)
-        self.revoked = self.restored = self.expired = frozenset()
+        self.revoked = self.restored = self.expired = self.bent = frozenset()
         self.judged = None
 
     @contextlib.contextmanager
