@@ -54,7 +54,7 @@ def test_a_reader_may_refuse_unheard_and_a_call_that_surely_failed_refused_nothi
 
 def test_lost_what_a_gateway_put_into_quarantine_also_if_it_arrived(legal):
     def planted(digest, agency=WEST):
-        aside = Aside(f"inbox.{agency}.{POLICE}", 3, "schema-invalid", digest)
+        aside = Aside(f"inbox.{agency}.{POLICE}", 300, "schema-invalid", digest)
         return with_store(legal, agency, quarantined=lambda rows: [*rows, aside])
 
     (finding,) = only(planted(legal.stores[WEST].received[0].digest), Kind.LOST)

@@ -169,13 +169,6 @@ def test_a_quarantined_message_is_known_from_the_log_or_the_topic_alone(seen):
         assert any("quarantined" in why for why in told) is found
 
 
-def test_a_quarantined_receipt_is_no_message_that_was_lost():
-    run = Run([Said()]).evidence()
-    receipt = next(s for s in run.log if s.what == "acknowledged")
-    aside = Aside(receipt.topic, receipt.offset, "receipt-unmatched", receipt.digest)
-    assert judge(with_store(run, POLICE, quarantined=lambda rows: [aside])) == []
-
-
 # -- stores that were put back --------------------------------------------------------------------
 
 
