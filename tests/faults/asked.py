@@ -4,8 +4,9 @@ Everything that is told of what is urgent hangs on it: a gateway that made `imme
 would owe nobody a word. Excused is what an agreement does:
 - *more urgent*: a clause has a least urgency, and an order may be below it;
 - *a linked copy* wakes nobody: it may be `today` where its message is `immediate`.
-An order that names no urgency has its clause's, which the checker does not know. The deadline is
-counted once, by the sender; the recipient may know of no other one.
+An order that names no urgency has its clause's, which the checker does not know. The recipient may
+know of no later deadline than the sender; of an earlier one it knows where the sender's clock was
+ahead of its own.
 """
 
 from collections.abc import Iterator
@@ -30,8 +31,7 @@ def changed(facts: Facts) -> Iterator[Finding]:
         if there.urgency != row.urgency:
             why = f"sent as {row.urgency}, received as {there.urgency}"
             yield Finding(Kind.CHANGED, message.label, why)
-        if abs(there.ack_by - row.ack_by) > _EXACT:
-            apart = there.ack_by - row.ack_by
+        if (apart := there.ack_by - row.ack_by) > _EXACT:
             yield Finding(Kind.CHANGED, message.label, f"due {apart:+.0f} s at the recipient")
 
 

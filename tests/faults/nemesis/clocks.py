@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from e2e.stage import eventually
+from e2e.asking import eventually
 from faults.evidence import Bent
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
