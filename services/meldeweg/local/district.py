@@ -63,7 +63,7 @@ class DistrictPlan:
                     signing_key=places.service_key("audit"),
                     auditors=_auditors(tokens_of),
                 ),
-                plan.watch(backbone, anchor=places.anchor, operator_token=tokens_of / "watch"),
+                self._watch(backbone, places, tokens_of),
                 *(self._gateway(backbone, places, agency) for agency in self._agencies),
             ),
         )
@@ -91,6 +91,11 @@ class DistrictPlan:
             case_token.kept(store, tokens_of / process, self._clock.now()),
             store,
         )
+
+    def _watch(self, backbone: Backbone, places: Places, tokens_of: Path) -> ProcessSpec:
+        spec = plan.watch(backbone, anchor=places.anchor, operator_token=tokens_of / "watch")
+        answers = held.WatchAnswers(f"{self._services['watch'].url}/readyz")
+        return replace(spec, ready=answers)
 
     def _gateway(self, backbone: Backbone, places: Places, agency: AgencyId) -> ProcessSpec:
         registry, own = self._services["registry"], self._agencies[agency]

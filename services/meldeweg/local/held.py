@@ -1,4 +1,5 @@
-"""When a gateway is well and yet not ready: its agency is under the register's brake.
+"""When a process is well and yet not ready: a gateway's agency is under the register's brake, or
+watch is still reading what its topics hold.
 
 Guarantees: a gateway is held back only where it says so itself, of its verified register, where
 the registry says the same at that moment, and where nothing is missing that the brake doesn't
@@ -6,6 +7,7 @@ explain. Every other reason stays one for which a start fails. Trusts the regist
 """
 
 import http.client
+import time
 from collections.abc import Iterator, Mapping
 
 from meldeweg.ceremony.desk import Desk
@@ -28,6 +30,8 @@ _FOLLOWS = {
     "broker": {"cluster-not-authorized", "topic-not-authorized"},
     "announcement": {"not-announced"},
 }
+_READING = {"still-reading", "register-unread"}  # what watch lacks until it has read
+_PATIENCE = 10.0  # seconds: most backlogs are read by then
 _WHY = {
     "agency-suspended": (
         "Die Behörde ist gesperrt; nach `meldeweg registry resume` wird es von selbst bereit.",
@@ -36,6 +40,10 @@ _WHY = {
     "agency-revoked": (
         "Die Behörde ist endgültig widerrufen; es wird nicht wieder bereit.",
         "the agency is revoked for good; it does not get ready again",
+    ),
+    "watch-reading": (
+        "Die Aufsicht liest noch und zählt bis dahin nichts; sie wird von selbst bereit.",
+        "watch is still reading and counts nothing until then; it gets ready by itself",
     ),
 }
 
@@ -51,6 +59,26 @@ def gateway_answers(url: str, agency: AgencyId, registry: ServicePlace) -> None:
     if code is not None and _status(agency, registry) == _BRAKES[code]:
         raise Held(code, ", ".join(f"{part}: {why}" for part, why in sorted(lacks.items())))
     demand_ok(url, status, body)
+
+
+class WatchAnswers:
+    """Returns when watch is ready; held back while it has only to read what may be a month's."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reading_since: float | None = None
+
+    def __call__(self) -> None:
+        status, body = http_get(self._url)
+        lacks = dict(missing(body)) if status == http.client.SERVICE_UNAVAILABLE else {}
+        if lacks and set(lacks.values()) <= _READING:
+            now = time.monotonic()
+            self._reading_since = self._reading_since or now
+            if now - self._reading_since > _PATIENCE:
+                raise Held(
+                    "watch-reading", ", ".join(f"{p}: {w}" for p, w in sorted(lacks.items()))
+                )
+        demand_ok(self._url, status, body)
 
 
 def brake(lacks: Mapping[str, str]) -> str | None:

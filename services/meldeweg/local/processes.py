@@ -34,12 +34,12 @@ _KILLED_WITHIN = 10.0  # seconds; a busy machine is slow also in this
 Probe = Callable[[], None]
 """Returns when the process is ready, raises `Unavailable` while it is not.
 
-Raises `Held` where the process is well and nothing but a decision of somebody else is missing.
+Raises `Held` where the process is well and lacks nothing but a decision of somebody else, or time.
 """
 
 
 class Held(Unavailable):
-    """Well, and not ready as long as somebody else wants that: no reason to end a start."""
+    """Well, and not ready as long as somebody else wants, or it reads: no reason to end a start."""
 
 
 def wait_until(

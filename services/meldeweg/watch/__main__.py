@@ -1,6 +1,7 @@
 """Watch: what operators must know of the district, read from the bus; it writes nothing."""
 
 from datetime import timedelta
+from functools import partial
 
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.bus.connection import Connection
@@ -40,9 +41,11 @@ def wire() -> Service:
             quarantine=reader.quarantine,
             positions=reader.positions,
             on_reset=reader.reset,
+            on_read=partial(reader.read, name),
             patient=True,  # what it judges is a minute old at least
         )
         service.consumer(name, Consumer(connection, subscription))
+    service.check("backlog", reader.behind)
     service.task("metrics", lambda: api.measure(ledger, register, clock, settings.refresh_seconds))
     return service
 

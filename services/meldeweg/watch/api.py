@@ -1,10 +1,14 @@
 """What operators ask: JSON with the operators' token, Prometheus metrics without names of cases.
 
 Guarantees: nothing served says what a message is about or whom it concerns (I10): parties, times,
-urgency, and whether a person has taken it.
+urgency, and whether a person has taken it. Until all is read that lay there at the start, nothing
+is counted: no number, no name of a silent gateway and no series of them is given, `caught_up` says
+so, and `meldeweg_watch_caught_up` is 0.
 """
 
 import asyncio
+import math
+from datetime import datetime
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -17,10 +21,12 @@ from meldeweg.watch.ledger import Ledger, Open
 
 _PAGE = 500
 log = logs.get()
+_caught_up = metrics.gauge("watch_caught_up", "1 once all is read that lay there at the start")
 _undelivered = metrics.gauge("messages_undelivered", "On the bus, no `delivered` yet", "urgency")
 _overdue = metrics.gauge("messages_overdue", "Past their deadline, nobody took them", "urgency")
 _silent = metrics.gauge("gateway_silent", "1 while no heartbeat was heard lately", "agency")
-_oldest = metrics.gauge("oldest_undelivered_seconds", "Age of the oldest undelivered message")
+_oldest = metrics.gauge("oldest_undelivered_seconds", "Age of the oldest one; NaN: not known yet")
+_oldest.set(math.nan)
 _parked = metrics.gauge("gateway_parked", "Records that wait at a gateway", "agency")
 _quarantined = metrics.gauge("gateway_quarantined", "Records in quarantine at a gateway", "agency")
 
@@ -40,7 +46,11 @@ def build(ledger: Ledger, view: View, clock: Clock, token: str) -> FastAPI:
         now = clock.now()
         found = _chosen(ledger, state, clock)
         page = sorted(found, key=lambda each: each.since)[:_PAGE]
-        return {"total": len(found), "items": [each.shown(now) for each in page]}
+        return {
+            "caught_up": ledger.caught_up_at is not None,
+            "total": len(found) if ledger.caught_up_at else None,
+            "items": [each.shown(now) for each in page],
+        }
 
     return app
 
@@ -58,15 +68,24 @@ def _chosen(ledger: Ledger, state: str, clock: Clock) -> list[Open]:
 
 
 def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:
-    """Return the state of the whole district in one object."""
+    """Return the state of the whole district in one object.
+
+    Before `caught_up`, what counts messages and silent gateways is None; the rest is what was read
+    so far.
+    """
     now = clock.now()
     enrolled = set(view.agencies())
-    return {
-        "at": now,
+    counts: dict[str, Any] = {
         "open": len(ledger.open),
         "undelivered": len(ledger.undelivered()),
         "overdue": len(ledger.overdue(now)),
         "silent": sorted(ledger.silent(enrolled, now)),
+    }
+    return {
+        "at": now,
+        "caught_up": ledger.caught_up_at is not None,
+        "caught_up_at": ledger.caught_up_at,
+        **(counts if ledger.caught_up_at else dict.fromkeys(counts)),
         "not_understood": dict(ledger.unread),
         "gateways": {
             agency: {
@@ -92,17 +111,23 @@ async def measure(ledger: Ledger, view: View, clock: Clock, period: float) -> No
             log.warning(
                 "open_messages_forgotten", count=forgotten
             )  # nobody took them in all that time
-        undelivered = ledger.undelivered()
-        for gauge, found in ((_undelivered, undelivered), (_overdue, ledger.overdue(now))):
-            gauge.clear()
-            for (urgency, exercise), count in ledger.by_urgency(found).items():
-                gauge.labels("exercise" if exercise else str(urgency)).set(count)
-        ages = [(now - each.since).total_seconds() for each in undelivered]
-        _oldest.set(max(ages, default=0.0))
-        silent = ledger.silent(set(view.agencies()), now)
-        for agency in view.agencies():
-            _silent.labels(agency).set(agency in silent)
-        for agency, pulse in ledger.pulses.items():
-            _parked.labels(agency).set(pulse.heartbeat.parked)
-            _quarantined.labels(agency).set(pulse.heartbeat.quarantined)
+        if ledger.caught_up_at is not None:
+            _caught_up.set(1)
+            _count(ledger, view, now)
         await asyncio.sleep(period)
+
+
+def _count(ledger: Ledger, view: View, now: datetime) -> None:
+    undelivered = ledger.undelivered()
+    for gauge, found in ((_undelivered, undelivered), (_overdue, ledger.overdue(now))):
+        gauge.clear()
+        for (urgency, exercise), count in ledger.by_urgency(found).items():
+            gauge.labels("exercise" if exercise else str(urgency)).set(count)
+    ages = [(now - each.since).total_seconds() for each in undelivered]
+    _oldest.set(max(ages, default=0.0))
+    silent = ledger.silent(set(view.agencies()), now)
+    for agency in view.agencies():
+        _silent.labels(agency).set(agency in silent)
+    for agency, pulse in ledger.pulses.items():
+        _parked.labels(agency).set(pulse.heartbeat.parked)
+        _quarantined.labels(agency).set(pulse.heartbeat.quarantined)

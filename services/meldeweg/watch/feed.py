@@ -39,6 +39,7 @@ class Feed:
         self._register, self._ledger, self._clock = register, ledger, clock
         self._next: dict[Place, Position] = {}
         self._waiting: deque[tuple[Record, datetime]] = deque()  # with the time of giving up
+        self._unread = {"trust", "exchange"}  # what has not been read to its end of the start yet
 
     async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
         """Read on from memory; at a start, from the beginning of what the topics still hold."""
@@ -53,6 +54,17 @@ class Feed:
         """Count what no handler could take."""
         self._refused(code)
         self._next[record.place] = Position(record.offset + 1, record.topic_id)
+
+    def read(self, name: str) -> None:
+        """Take in that a subscription has read all that lay there at the start."""
+        self._unread.discard(name)
+        if not self._unread and self._ledger.caught_up_at is None:
+            self._ledger.caught_up_at = self._clock.now()
+            log.info("watch_caught_up")
+
+    def behind(self) -> str | None:
+        """Say for `/readyz` whether what watch says is not yet of everything that lies there."""
+        return "still-reading" if self._unread else None
 
     async def trust(self, records: list[Record]) -> None:
         """Take in records of trust, then try again what waited for them."""

@@ -84,10 +84,12 @@ class Pulse:
 class Ledger:
     """Everything watch knows; rebuilt from the topics at each start.
 
-    `silent_after`: how long after its last heartbeat a gateway counts as silent.
+    `silent_after`: how long after its last heartbeat a gateway counts as silent. `caught_up_at`:
+    when all had been read that lay there at the start; None: what is asked may be wrong until then.
     """
 
     silent_after: timedelta
+    caught_up_at: datetime | None = None
     open: dict[Digest, Open] = field(default_factory=dict)
     pulses: dict[AgencyId, Pulse] = field(default_factory=dict)
     events: Counter[tuple[AgencyId, EventKind]] = field(default_factory=Counter)

@@ -144,3 +144,44 @@ def test_gateway_and_registry_are_asked_over_http():
         assert type(found.value) is Unavailable
         pages["/readyz"] = answer({}, 200)
         held.gateway_answers(f"{url}/readyz", KEMPEN, registry)
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """Probe watch, which lacks that, after so many seconds."""
+    answers = held.WatchAnswers("http://x/readyz")
+
+    def asked(lacks, seconds):
+        monkeypatch.setattr(held, "http_get", lambda _: answer(lacks, 503 if lacks else 200))
+        monkeypatch.setattr(held.time, "monotonic", lambda: 100.0 + seconds)
+        return answers()
+
+    return asked
+
+
+def test_watch_that_only_reads_is_waited_for_a_moment_and_then_held_back(watch):
+    """A month of heartbeats takes longer than a start may: nothing depends on watch."""
+    for seconds in (0, 9):
+        with pytest.raises(Unavailable) as early:
+            watch({"backlog": "still-reading"}, seconds)
+        assert early.value.code == "not-ready"
+    with pytest.raises(Held) as found:
+        watch({"backlog": "still-reading", "exchange": "register-unread"}, 11)
+    lines = list(held.told("watch", found.value))
+    assert "backlog: still-reading" in lines[0]
+    assert "von selbst" in lines[1]
+    assert watch({}, 12) is None
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"backlog": "still-reading", "trust": "broker-unreachable"},
+        {"service": "starting"},
+    ],
+)
+def test_watch_that_lacks_anything_else_is_not_held_back(watch, lacks):
+    for seconds in (0, 60):
+        with pytest.raises(Unavailable) as found:
+            watch(lacks, seconds)
+        assert found.value.code == "not-ready"

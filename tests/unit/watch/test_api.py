@@ -1,6 +1,7 @@
 """What operators get: JSON with the token, a problem for everything else, exact metrics."""
 
 import asyncio
+import math
 from datetime import timedelta
 
 import httpx2
@@ -21,7 +22,7 @@ NOW = made.NOW
 
 @pytest.fixture
 def ledger():
-    return Ledger(timedelta(minutes=3))
+    return Ledger(timedelta(minutes=3), caught_up_at=NOW)
 
 
 @pytest.fixture
@@ -99,6 +100,47 @@ def test_a_heartbeat_never_counts_what_no_gauge_can_hold(count):
     with pytest.raises(Refused) as refused:
         event.parse(token)
     assert refused.value.code == "heartbeat-malformed"
+
+
+def measured(ledger, view):
+    """Return the metrics' lines after one look at the ledger."""
+    measuring = api.measure(ledger, view, FixedClock(NOW), 60)
+    measuring.send(None)
+    measuring.close()
+    return metrics.render().decode().splitlines()
+
+
+async def test_before_all_is_read_nothing_is_counted_and_that_is_said(ask, ledger, register):
+    """An operator who asks at the start must not read that all is well."""
+    ledger.caught_up_at = None
+    for gauge in (api._undelivered, api._overdue, api._silent):
+        gauge.clear()
+    api._caught_up.set(0)
+    api._oldest.set(math.nan)
+    ledger.message(made.message(NOW - timedelta(minutes=1)), NOW)
+    async with ask:
+        overview = (await ask.get("/v1/overview")).json()
+        listed = (await ask.get("/v1/messages")).json()
+    assert (overview["caught_up"], overview["caught_up_at"]) == (False, None)
+    assert {overview[each] for each in ("open", "undelivered", "overdue", "silent")} == {None}
+    assert (listed["caught_up"], listed["total"]) == (False, None)
+    lines = measured(ledger, register)
+    assert "meldeweg_watch_caught_up 0.0" in lines
+    assert "meldeweg_oldest_undelivered_seconds NaN" in lines
+    of_cases = ("meldeweg_messages_", "meldeweg_gateway_silent")
+    assert not [line for line in lines if line.startswith(of_cases)]
+    ledger.caught_up_at = NOW
+    lines = measured(ledger, register)
+    assert "meldeweg_watch_caught_up 1.0" in lines
+    assert 'meldeweg_messages_overdue{urgency="immediate"} 1.0' in lines
+
+
+async def test_once_all_is_read_the_overview_says_since_when(ask):
+    async with ask:
+        overview = (await ask.get("/v1/overview")).json()
+    assert overview["caught_up"] is True
+    assert overview["caught_up_at"] == NOW.isoformat().replace("+00:00", "Z")
+    assert overview["open"] == 0
 
 
 async def test_the_gauges_are_exact(ledger, register):

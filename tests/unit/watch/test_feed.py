@@ -216,6 +216,16 @@ async def test_a_heartbeat_and_an_event_count_once_and_only_on_their_own_topic(
     assert ledger.unread == {"topic-contradicts": 1}
 
 
+async def test_it_is_ready_once_both_have_read_to_their_ends_of_the_start(feed, ledger, clock):
+    feed.read("exchange")
+    assert feed.behind() == "still-reading"
+    assert ledger.caught_up_at is None
+    clock.advance(timedelta(minutes=1))
+    feed.read("trust")
+    assert feed.behind() is None
+    assert ledger.caught_up_at == NOW + timedelta(minutes=1)
+
+
 async def test_reading_goes_on_where_it_was_behind_what_was_passed_over_too(feed, places):
     good = on_inbox(context(), signing_key(places, POLICE), offset=4)
     await feed.exchange([good])

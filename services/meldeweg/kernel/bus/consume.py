@@ -11,6 +11,7 @@ from uuid import UUID
 
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.bus import tolerant
+from meldeweg.kernel.bus.backlog import Backlog
 from meldeweg.kernel.bus.connection import Connection
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
 from meldeweg.kernel.bus.settle import Settler
@@ -32,6 +33,7 @@ class Consumer:
         self._connection = connection
         self._subscription = subscription
         self._ids: dict[str, UUID] = {}
+        self._backlog = Backlog(subscription.on_read)
         self._closing = asyncio.Event()
         self._restarting = asyncio.Event()
         self._settler = Settler(subscription, self._closing, self._alive)
@@ -78,7 +80,12 @@ class Consumer:
             self._alive()
             self._restarting.clear()
             stream = Stream(
-                self._connection, self._subscription, self._settler, self._ids, self._alive
+                self._connection,
+                self._subscription,
+                self._settler,
+                self._ids,
+                self._backlog,
+                self._alive,
             )
             try:
                 await stream.start()

@@ -25,6 +25,7 @@ from aiokafka import (  # noqa: TID251 - bus is the place
 from aiokafka import errors as kafka  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
+from meldeweg.kernel.bus.backlog import Backlog
 from meldeweg.kernel.bus.connection import RenewingContext
 from meldeweg.kernel.bus.endings import demand_alive
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
@@ -63,6 +64,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         subscription: Subscription,
         tls: RenewingContext,
         ids: dict[str, UUID],
+        backlog: Backlog,
         alive: Callable[[], None],
         **options: Any,
     ) -> None:
@@ -70,6 +72,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         self._of = subscription
         self._tls = tls
         self._ids = ids  # outlives this consumer: a broker is gone while its disk is lost
+        self._backlog = backlog  # outlives it too
         self._alive = alive
         self._turn = 0  # counts assignments
         self._placed: int | None = None  # the assignment for which positions are set
@@ -77,6 +80,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         self._looked = 0.0
         self._compared = 0  # handshakes up to which ids were compared
         self._whole_since = time.monotonic()
+        self._whole = False  # nothing that this principal sees is without its reader
         self.trouble: str | None = None
         self.broken = asyncio.Event()
 
@@ -122,6 +126,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         if not await self._ready():
             await asyncio.sleep(_IDLE)
             return {}
+        self._look_back()
         turn = self._turn
         got: dict[TopicPartition, list[Any]] = await super().getmany(
             timeout_ms=_WAIT, max_records=max_records
@@ -131,6 +136,17 @@ class PlacedConsumer(AIOKafkaConsumer):
         if got and self._tls.handshakes != self._compared and await self._recreated(got):
             return {}
         return got
+
+    def _look_back(self) -> None:
+        """Say how far all is settled: what was handed out before is, or is placed again."""
+        if self._backlog.read or not self._whole or self._waiting:
+            return
+        assigned = self._subscription.subscription.assignment
+        states = {place: assigned.state_value(place) for place in self.assignment()}
+        if all(state is not None and state.has_valid_position for state in states.values()):
+            self._backlog.stands(
+                {(place.topic, place.partition): each.position for place, each in states.items()}
+            )
 
     async def _troubled(self, exc: Exception) -> dict[TopicPartition, list[Any]]:
         # aiokafka may have drained other partitions before it raised: take all positions again.
@@ -200,6 +216,7 @@ class PlacedConsumer(AIOKafkaConsumer):
         offsets: dict[TopicPartition, int] = {}
         for place, edge in edges.items():
             there = Log(found[place[0]].topic_id, *edge)
+            self._backlog.placed(place, there.end)
             known = self._known(place[0], stored.get(place), there)
             offsets[TopicPartition(*place)], reset = decide(place, known, there)
             if reset is not None:
@@ -246,7 +263,8 @@ class PlacedConsumer(AIOKafkaConsumer):
             for partition in self.partitions_for_topic(topic) or ()
         }
         now = time.monotonic()
-        if subscribed <= self.assignment():
+        self._whole = subscribed <= self.assignment()
+        if self._whole:
             self._whole_since = now
         elif now - self._whole_since > _UNASSIGNED and self._is_assigned():
             self._whole_since = now

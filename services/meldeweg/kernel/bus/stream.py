@@ -18,6 +18,7 @@ from faststream.kafka.message import FAKE_CONSUMER  # noqa: TID251 - bus is the 
 from faststream.security import BaseSecurity  # noqa: TID251 - bus is the place
 
 from meldeweg.kernel import logs
+from meldeweg.kernel.bus.backlog import Backlog
 from meldeweg.kernel.bus.connection import FETCH_WAIT, Connection, client_options, fetch_min_bytes
 from meldeweg.kernel.bus.endings import end, tasks_of
 from meldeweg.kernel.bus.failures import TROUBLE, outcome
@@ -44,6 +45,7 @@ class Stream:
         subscription: Subscription,
         settler: Settler,
         ids: dict[str, UUID],
+        backlog: Backlog,
         alive: Callable[[], None],
     ) -> None:
         self._subscription = subscription
@@ -70,6 +72,7 @@ class Stream:
             subscription=subscription,
             tls=tls,
             ids=ids,
+            backlog=backlog,
             alive=alive,
             security_protocol="SSL",
             metadata_max_age_ms=1_000,  # a new partner's topic is noticed within about a second

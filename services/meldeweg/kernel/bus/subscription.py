@@ -33,6 +33,8 @@ class Subscription:
 
     `on_reset` is told when reading starts again at the log's start; it returns once the store's
     position is that start, with the new topic id, and the report is durable. It may be told again.
+
+    `on_read` is told once, when all that lay there at the process's start is settled (`backlog`).
     """
 
     name: str
@@ -46,6 +48,7 @@ class Subscription:
     member: str | None = None  # static membership: the same name after a restart
     max_records: int = 500
     patient: bool = False
+    on_read: Callable[[], None] = lambda: None
     regex: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from aiokafka import errors as kafka  # noqa: TID251 - as above
 
 from meldeweg.kernel import logs
 from meldeweg.kernel.bus import placed
+from meldeweg.kernel.bus.backlog import Backlog
 from meldeweg.kernel.bus.inquiry import Listed
 from meldeweg.kernel.bus.placed import PlacedConsumer
 from meldeweg.kernel.bus.positions import Position, ResetKind
@@ -36,6 +37,8 @@ class Broker:
         self.seeks = []
         self.paused = set()
         self.gets = []  # one callable for each coming `getmany`
+        self.read = []  # told once all is settled that lay there
+        self.stands = {}  # where aiokafka is, by topic
         self.waits = []  # how long each `getmany` was to wait, in milliseconds
 
 
@@ -63,6 +66,11 @@ def broker(monkeypatch):
     return broker
 
 
+def state(broker, place):
+    position = broker.stands.get(place.topic)
+    return SimpleNamespace(has_valid_position=position is not None, position=position)
+
+
 @pytest.fixture
 def consumer(broker, monkeypatch):
     async def positions(places):
@@ -80,18 +88,31 @@ def consumer(broker, monkeypatch):
         quarantine=None,
         positions=positions,
         on_reset=on_reset,
+        on_read=lambda: broker.read.append(True),
     )
     monkeypatch.setattr(AIOKafkaConsumer, "__init__", lambda self, **_: None)
     monkeypatch.setattr(AIOKafkaConsumer, "__del__", lambda self: None)
     consumer = PlacedConsumer(
-        subscription=subscription, tls=SimpleNamespace(handshakes=1), ids={}, alive=lambda: None
+        subscription=subscription,
+        tls=SimpleNamespace(handshakes=1),
+        ids={},
+        backlog=Backlog(subscription.on_read),
+        alive=lambda: None,
     )
     consumer._client = None
-    consumer._subscription = SimpleNamespace(fetch_context=nullcontext)
+    assignment = SimpleNamespace(state_value=lambda place: state(broker, place))
+    consumer._subscription = SimpleNamespace(
+        fetch_context=nullcontext, subscription=SimpleNamespace(assignment=assignment)
+    )
     consumer._coordinator = SimpleNamespace(check_errors=lambda: None)
     consumer.assignment = lambda: broker.assigned
     consumer.subscription = frozenset
-    consumer.seek = lambda place, offset: broker.seeks.append((place.topic, offset))
+
+    def seek(place, offset):
+        broker.seeks.append((place.topic, offset))
+        broker.stands[place.topic] = offset
+
+    consumer.seek = seek
     consumer.paused = lambda: broker.paused
     consumer.pause = lambda *places: broker.paused.update(places)
     consumer.resume = lambda *places: broker.paused.difference_update(places)
@@ -282,3 +303,43 @@ async def test_a_rebalance_while_the_store_answers_places_again(broker, consumer
     assert broker.seeks == []
     broker.gets = [lambda: {A: ["1"]}]
     assert await consumer.getmany() == {A: ["1"]}
+
+
+async def test_all_is_read_once_what_was_handed_out_to_the_end_is_settled(broker, consumer):
+    broker.assigned = frozenset({A, B})
+    broker.next = {("t.b", 0): Position(100, OLD)}
+
+    def to_the_end():
+        broker.stands["t.a"] = 100
+        return {A: ["1"]}
+
+    broker.gets = [to_the_end, dict]
+    assert await consumer.getmany() == {A: ["1"]}
+    assert not broker.read, "handed out, and perhaps not settled"
+    await consumer.getmany()
+    assert broker.read == [True]
+
+
+async def test_nothing_is_read_to_its_end_while_something_has_no_reader(broker, consumer):
+    broker.edges = {("t.a", 0): (0, 0), ("t.b", 0): (0, 5)}
+    consumer.subscription = lambda: frozenset({"t.a", "t.b"})
+    consumer.partitions_for_topic = lambda _: {0}
+    broker.gets = [dict, dict, dict]
+    await consumer.getmany()
+    assert not broker.read
+    broker.assigned = frozenset({A, B})
+    consumer._reassigned()
+    await consumer.getmany()
+    assert not broker.read, "there are five that nobody has had"
+    broker.stands["t.b"] = 5
+    await consumer.getmany()
+    assert broker.read == [True]
+
+
+async def test_a_partition_that_nobody_answers_for_is_not_read(broker, consumer):
+    broker.assigned = frozenset({A, B})
+    broker.edges = {("t.a", 0): (0, 0)}
+    broker.gets = [dict, dict]
+    await consumer.getmany()
+    await consumer.getmany()
+    assert not broker.read
