@@ -67,6 +67,7 @@ DELAYS = {
     *("audit-key-unknown", "audit-waiting", "head-moved", "key-file-misnamed"),
     *("key-revoked-malformed", "key-uncertified"),
     *("log-slow", "log-tile-malformed", "log-unreachable", "open-too-many", "quarantine-failed"),
+    "register-unread",
     *("snapshot-malformed", "store-stopped", "tiles-unproven", "topic-recreated", "topic-reset"),
 }
 # Another code takes its place before anybody gets it.

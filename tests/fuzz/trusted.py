@@ -130,8 +130,9 @@ def watched(data):
     extra = {} if which else {"value_sha256": str(Digest.of(b"{}")), "value_size": 2}
     token = signing.sign(stage.SIGN[agency], typ, rest, **extra).encode()
     topic = topics.events(agency) if which else topics.inbox(stage.OFFICE, stage.POLICE)
-    ledger, clock = Ledger(timedelta(minutes=3)), FixedClock(stage.NOW)
+    ledger, clock = Ledger(timedelta(minutes=3), caught_up_at=stage.NOW), FixedClock(stage.NOW)
     feed = Feed(stage.register(), ledger, clock)
+    feed.read("trust")
     key, headers = _around(token, which)
     asyncio.run(feed.exchange([Record(topic, 0, 0, _AT, key, b"{}", headers)]))
     json.dumps(watch.summary(ledger, stage.register(), clock), default=str)

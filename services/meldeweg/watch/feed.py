@@ -2,10 +2,13 @@
 
 Guarantees: what is not as docs/spec/message.md has it, or cannot be verified, is counted with its
 reason and never believed, or watch would count as open what its recipient threw away; nothing stops
-the reading. A record whose signer is not known yet waits, bounded, for the register. No value is
-ever opened: that it is the one that was signed, its digest shows.
+the reading. Nothing of the exchange is judged before the register was read to its end once: else
+what lies there from before would wait by the ten thousand, and the oldest be dropped. A record
+whose signer is not known then waits, bounded, for the register. No value is ever opened: that it
+is the one that was signed, its digest shows.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +18,7 @@ from meldeweg.kernel import event, logs, metrics, signing, statement, topics
 from meldeweg.kernel.bus.positions import Position, Reset
 from meldeweg.kernel.bus.records import Place, Record
 from meldeweg.kernel.clock import Clock
-from meldeweg.kernel.errors import Early, Refused
+from meldeweg.kernel.errors import Early, Refused, Unavailable
 from meldeweg.kernel.event import Told
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.statement import STATEMENT_HEADER, Statement, single_header
@@ -28,6 +31,7 @@ _unread = metrics.counter("watch_records_not_understood", "Records that watch re
 _EVENTS = "events."
 EXCHANGE = ("inbox.", _EVENTS)
 TRUST = ("registry.", topics.keys_prefix())
+_REGISTER = 2.0  # seconds that an attempt waits for it: each attempt is a sign of life
 _WAITING_MAX = 10_000
 _WAITING_FOR = timedelta(minutes=15)  # as long as a gateway parks what may only be early
 
@@ -39,6 +43,7 @@ class Feed:
         self._register, self._ledger, self._clock = register, ledger, clock
         self._next: dict[Place, Position] = {}
         self._waiting: deque[tuple[Record, datetime]] = deque()  # with the time of giving up
+        self._register_read = asyncio.Event()
         self._unread = {"trust", "exchange"}  # what has not been read to its end of the start yet
 
     async def positions(self, places: list[Place]) -> dict[Place, Position | None]:
@@ -58,6 +63,8 @@ class Feed:
     def read(self, name: str) -> None:
         """Take in that a subscription has read all that lay there at the start."""
         self._unread.discard(name)
+        if name == "trust":
+            self._register_read.set()
         if not self._unread and self._ledger.caught_up_at is None:
             self._ledger.caught_up_at = self._clock.now()
             log.info("watch_caught_up")
@@ -77,12 +84,23 @@ class Feed:
         self._try_again()
 
     async def exchange(self, records: list[Record]) -> None:
-        """Take in statements, events and heartbeats, in the order of each topic."""
+        """Take in statements, events and heartbeats, in the order of each topic.
+
+        Raises `Unavailable(register-unread)` until the register was read to its end once.
+        """
+        await self._judgeable()
         self._give_up()
         until = self._clock.now() + _WAITING_FOR
         for record in records:
             self._take(judged, record, until)
             self._next[record.place] = Position(record.offset + 1, record.topic_id)
+
+    async def _judgeable(self) -> None:
+        try:
+            async with asyncio.timeout(_REGISTER):
+                await self._register_read.wait()
+        except TimeoutError as exc:
+            raise Unavailable("register-unread", "what it knows of signers is not whole") from exc
 
     def waiting(self) -> int:
         """Return how many records wait for a signer that the register does not know yet."""

@@ -63,6 +63,7 @@ def code_of(register):
     def read(record, known=()):
         ledger = Ledger(SILENT_AFTER)
         feed = Feed(register, ledger, FixedClock(NOW))
+        feed.read("trust")
         asyncio.run(feed.exchange(list(known)))
         before = _believed(ledger)
         asyncio.run(feed.exchange([record]))

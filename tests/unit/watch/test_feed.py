@@ -12,6 +12,7 @@ from meldeweg.kernel import event, keyfile, statement, topics
 from meldeweg.kernel.bus.positions import Position
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import FixedClock
+from meldeweg.kernel.errors import Unavailable
 from meldeweg.kernel.event import EVENT_VALUE, Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
@@ -110,7 +111,9 @@ def ledger():
 
 @pytest.fixture
 def feed(register, ledger, clock):
-    return Feed(register, ledger, clock)
+    feed = Feed(register, ledger, clock)
+    feed.read("trust")
+    return feed
 
 
 async def test_a_message_and_its_receipt_are_believed_and_end_it(feed, ledger, places):
@@ -160,6 +163,7 @@ async def test_a_receipt_of_a_stranger_is_counted_and_ends_nothing(feed, ledger,
 
 async def test_what_comes_before_its_signers_key_waits_for_it(ledger, places, clock):
     feed = Feed(Register(keyfile.read_public_key(places.anchor)), ledger, clock)
+    feed.read("trust")
     await feed.exchange([on_inbox(context(), signing_key(places, POLICE))])
     assert not ledger.open
     assert feed.waiting() == 1
@@ -216,7 +220,26 @@ async def test_a_heartbeat_and_an_event_count_once_and_only_on_their_own_topic(
     assert ledger.unread == {"topic-contradicts": 1}
 
 
-async def test_it_is_ready_once_both_have_read_to_their_ends_of_the_start(feed, ledger, clock):
+async def test_nothing_is_judged_or_dropped_before_the_register_is_read(
+    register, ledger, clock, places, monkeypatch
+):
+    """A month of heartbeats is read in less time than a connection for the register may take."""
+    monkeypatch.setattr(feeds, "_REGISTER", 0.01)
+    monkeypatch.setattr(feeds, "_WAITING_MAX", 3)
+    feed = Feed(register, ledger, clock)
+    batch = [on_inbox(context(), signing_key(places, POLICE), offset=n) for n in range(5)]
+    with pytest.raises(Unavailable) as early:
+        await feed.exchange(batch)
+    assert early.value.code == "register-unread"
+    assert await feed.positions([batch[0].place]) == {batch[0].place: None}
+    assert (feed.waiting(), ledger.open, ledger.unread) == (0, {}, {})
+    feed.read("trust")
+    await feed.exchange(batch)
+    assert len(ledger.open) == 5
+
+
+async def test_it_is_ready_once_both_have_read_to_their_ends_of_the_start(register, ledger, clock):
+    feed = Feed(register, ledger, clock)
     feed.read("exchange")
     assert feed.behind() == "still-reading"
     assert ledger.caught_up_at is None
