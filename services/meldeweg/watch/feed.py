@@ -144,20 +144,23 @@ class Feed:
     def _believe(self, said: Statement | Told, record: Record) -> None:
         at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         if isinstance(said, Statement):
-            self._verify(said.jws, said.context.sender)
+            self._verify(said.jws, said.context.sender, at)
             if said.context.kind == "receipt":
                 self._ledger.receipt(said.context)
             else:
                 self._ledger.message(said, at)
             return
-        self._verify(said.jws, said.body.agency)
+        self._verify(said.jws, said.body.agency, at)
         if isinstance(said.body, event.Heartbeat):
             self._ledger.heartbeat(said.body, at)
         else:
             self._ledger.event(said.body)
 
-    def _verify(self, jws: signing.Jws, agency: AgencyId) -> None:
-        signing.verify(jws, self._register.signature_key(agency, jws.kid, self._clock.now()))
+    def _verify(self, jws: signing.Jws, agency: AgencyId, at: datetime) -> None:
+        """Verify as of the broker's time: read again, what lay there before a revocation counts."""
+        now = self._clock.now()
+        key = self._register.signature_key(agency, jws.kid, now, there_at=at)
+        signing.verify(jws, key)
 
 
 def judged(record: Record) -> Statement | Told:

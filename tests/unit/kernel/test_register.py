@@ -293,6 +293,19 @@ def test_the_newest_certificate_of_a_key_counts_in_whatever_order_they_come(
     assert held.certificate.at == NOW + day
 
 
+def test_of_two_revocations_the_earlier_counts_for_who_counts_what_lay_there(register, places):
+    """And whoever says no time is refused, whenever that was signed."""
+    (key,) = [k.key.kid for k in register.certified(POLICE) if k.certificate.use is KeyUse.SIGN]
+    hour = timedelta(hours=1)
+    for at in (NOW, NOW + 2 * hour):
+        token = issue.revoke_key(identity(places, POLICE), POLICE, key, "Übung", at)
+        register.apply(topics.keys(POLICE), token)
+    assert register.signature_key(POLICE, key, NOW + hour, there_at=NOW - hour).kid == key
+    for there_at in (NOW, NOW + hour, None):
+        with pytest.raises(Refused, match="key-revoked"):
+            register.signature_key(POLICE, key, NOW, there_at=there_at)
+
+
 @pytest.mark.parametrize("revoked_first", [True, False])
 def test_what_a_stolen_key_announced_ends_with_its_revocation(register, places, revoked_first):
     signer, key, tokens = identity(places, POLICE), SigningKey.generate(), []

@@ -17,6 +17,7 @@ from meldeweg.kernel.event import EVENT_VALUE, Event, EventKind, Heartbeat
 from meldeweg.kernel.ids import AgencyId, Digest, new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import Context, ReceiptFor, ReceiptKind, Seq, Urgency
+from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import KeyUse
 from meldeweg.kernel.trust.register import Register
 from meldeweg.registry.submit import topic_of
@@ -255,3 +256,42 @@ async def test_reading_goes_on_where_it_was_behind_what_was_passed_over_too(feed
     assert await feed.positions([good.place]) == {good.place: Position(5, TOPIC_ID)}
     await feed.quarantine(on_inbox(context(), signing_key(places, POLICE), offset=5), "x")
     assert await feed.positions([good.place]) == {good.place: Position(6, TOPIC_ID)}
+
+
+def revoking(places, agency, kid, at):
+    identity = keyfile.read_signing_key(places.offline(f"identity-{agency}.jwk"))
+    token = issue.revoke_key(identity, agency, kid, "verloren", at)
+    return Record(topics.keys(agency), 0, 99, 0, None, token, (), TOPIC_ID)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("agency", [POLICE, OFFICE])
+async def test_what_lay_there_before_its_key_was_revoked_counts_after_a_restart_too(
+    register, clock, places, agency, restarted
+):
+    """A lost key must not open again what was taken, nor hide what nobody took."""
+    police, office = signing_key(places, POLICE), signing_key(places, OFFICE)
+    taken, waits = on_inbox(context(), police), on_inbox(context(), police, offset=1)
+    digest = statement.parse(taken.headers[0][1]).digest
+    receipts = [
+        on_inbox(receipt(digest, kind), office)
+        for kind in (ReceiptKind.DELIVERED, ReceiptKind.ACKNOWLEDGED)
+    ]
+    lost = {POLICE: police, OFFICE: office}[agency]
+    revocation = revoking(places, agency, lost.kid, NOW + timedelta(hours=1))
+    ledger = Ledger(SILENT_AFTER)
+    feed = Feed(register, ledger, clock)
+    feed.read("trust")
+    for step in (feed.trust, feed.exchange) if restarted else (feed.exchange, feed.trust):
+        await step([revocation] if step == feed.trust else [taken, *receipts, waits])
+    clock.advance(timedelta(hours=2))
+    assert len(ledger.open) == len(ledger.undelivered()) == len(ledger.overdue(clock.now())) == 1
+    assert not ledger.unread
+
+
+async def test_what_came_after_its_key_was_revoked_does_not_count(feed, ledger, places):
+    police = signing_key(places, POLICE)
+    await feed.trust([revoking(places, POLICE, police.kid, NOW)])
+    await feed.exchange([on_inbox(context(), police)])
+    assert not ledger.open
+    assert ledger.unread == {"key-revoked": 1}

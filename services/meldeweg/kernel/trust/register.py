@@ -173,7 +173,8 @@ class Register(View):
 
     def _revoke(self, jws: Jws, body: KeyRevoked) -> None:
         signing.verify(jws, self._identity(body.agency))
-        self._revoked.add((body.agency, body.kid))
+        which = (body.agency, body.kid)
+        self._revoked[which] = min(body.at, self._revoked.get(which, body.at))
         announced = self._reads.get(body.agency)
         if announced is not None and announced[1] == body.kid:
             del self._reads[body.agency]  # whoever stole the key may have written it

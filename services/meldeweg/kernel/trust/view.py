@@ -68,7 +68,7 @@ class View:
         self._withdrawn: set[tuple[str, KeyId]] = set()  # of services
         self._status: dict[AgencyId, Status] = {}
         self._keys: dict[AgencyId, dict[KeyId, CertifiedKey]] = {}
-        self._revoked: set[tuple[AgencyId, KeyId]] = set()
+        self._revoked: dict[tuple[AgencyId, KeyId], datetime] = {}  # by the first that says so
         self._reads: dict[AgencyId, tuple[Reads, KeyId]] = {}  # and who signed it
         self._documents: dict[Digest, Agreement] = {}
         self._signed: dict[Digest, dict[AgencyId, datetime]] = {}
@@ -127,8 +127,13 @@ class View:
     def service_keys(self, service: str) -> tuple[SignatureKey, ...]:
         return tuple(key for _, key in self._service_keys.get(service, {}).values())
 
-    def signature_key(self, agency: AgencyId, kid: KeyId, now: datetime) -> SignatureKey:
+    def signature_key(
+        self, agency: AgencyId, kid: KeyId, now: datetime, *, there_at: datetime | None = None
+    ) -> SignatureKey:
         """Return the key that `kid` names if the agency's identity certified it for signing.
+
+        `there_at`: when what it signed was there already, for who counts and trusts who says so:
+        a revocation of later than that does not matter. Whoever believes leaves it out.
 
         Raises `Early("signer-unknown" | "key-not-yet-valid")`, `Refused("key-revoked" |
         "key-expired" | "key-use-wrong")`.
@@ -139,7 +144,11 @@ class View:
             raise Early("signer-unknown", "no such key certified for this agency")
         if not isinstance(certified.key, SignatureKey):
             raise Refused("key-use-wrong", "certified for sealing, not for signing")
-        self._check_time(certified, now, certified.certificate.valid_until)
+        revoked = self._revoked.get((agency, kid))
+        if revoked is not None and there_at is not None and there_at < revoked:
+            check_time(certified, now, certified.certificate.valid_until)
+        else:
+            self._check_time(certified, now, certified.certificate.valid_until)
         return certified.key
 
     def _check_time(self, certified: CertifiedKey, now: datetime, until: datetime) -> None:
