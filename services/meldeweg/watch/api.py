@@ -15,7 +15,9 @@ from fastapi import Depends, FastAPI
 
 from meldeweg.kernel import logs, metrics
 from meldeweg.kernel.clock import Clock
+from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.service.operators import Malformed, Operator, answer_problems
+from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.kernel.trust.view import View
 from meldeweg.watch.ledger import Ledger, Open
 
@@ -70,22 +72,27 @@ def _chosen(ledger: Ledger, state: str, clock: Clock) -> list[Open]:
 def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:
     """Return the state of the whole district in one object.
 
+    `braked`: suspended or revoked agencies with their status. They may write nothing, so that their
+    silence says nothing: they are not `silent`. Resumed, one is, until it is heard again.
+
     Before `caught_up`, what counts messages and silent gateways is None; the rest is what was read
     so far.
     """
     now = clock.now()
     enrolled = set(view.agencies())
+    braked = _braked(view)
     counts: dict[str, Any] = {
         "open": len(ledger.open),
         "undelivered": len(ledger.undelivered()),
         "overdue": len(ledger.overdue(now)),
-        "silent": sorted(ledger.silent(enrolled, now)),
+        "silent": sorted(ledger.silent(enrolled - braked.keys(), now)),
     }
     return {
         "at": now,
         "caught_up": ledger.caught_up_at is not None,
         "caught_up_at": ledger.caught_up_at,
         **(counts if ledger.caught_up_at else dict.fromkeys(counts)),
+        "braked": braked,
         "not_understood": dict(ledger.unread),
         "gateways": {
             agency: {
@@ -101,6 +108,11 @@ def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:
             for agency in sorted(enrolled)
         },
     }
+
+
+def _braked(view: View) -> dict[AgencyId, AgencyStatus]:
+    found = {agency: view.status(agency) for agency in sorted(view.agencies())}
+    return {agency: of for agency, of in found.items() if of is not AgencyStatus.ACTIVE}
 
 
 async def measure(ledger: Ledger, view: View, clock: Clock, period: float) -> None:
@@ -125,9 +137,15 @@ def _count(ledger: Ledger, view: View, now: datetime) -> None:
             gauge.labels("exercise" if exercise else str(urgency)).set(count)
     ages = [(now - each.since).total_seconds() for each in undelivered]
     _oldest.set(max(ages, default=0.0))
-    silent = ledger.silent(set(view.agencies()), now)
-    for agency in view.agencies():
+    braked = _braked(view)
+    expected = view.agencies().keys() - braked.keys()
+    silent = ledger.silent(expected, now)
+    for each in (_silent, _parked, _quarantined):
+        each.clear()  # no alarm may stand for ever of one that was revoked
+    for agency in expected:
         _silent.labels(agency).set(agency in silent)
     for agency, pulse in ledger.pulses.items():
+        if braked.get(agency) is AgencyStatus.REVOKED:
+            continue
         _parked.labels(agency).set(pulse.heartbeat.parked)
         _quarantined.labels(agency).set(pulse.heartbeat.quarantined)

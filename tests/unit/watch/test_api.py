@@ -7,15 +7,18 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from meldeweg.kernel import event, metrics, signing
+from meldeweg.kernel import event, keyfile, metrics, signing, topics
 from meldeweg.kernel.clock import FixedClock
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import new_message_id
 from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.statement import ReceiptKind
+from meldeweg.kernel.trust import issue
+from meldeweg.kernel.trust.objects import AgencyStatus
 from meldeweg.watch import api
-from meldeweg.watch.ledger import Ledger
+from meldeweg.watch.ledger import Ledger, Pulse
 from unit.watch import test_ledger as made
+from unit.watch.test_feed import POLICE, beating
 
 NOW = made.NOW
 
@@ -154,3 +157,25 @@ async def test_the_gauges_are_exact(ledger, register):
     assert 'meldeweg_messages_overdue{urgency="immediate"} 1.0' in text
     assert "meldeweg_oldest_undelivered_seconds 90.0" in text
     assert 'meldeweg_gateway_silent{agency="polizei-viersen"} 1.0' in text
+
+
+@pytest.mark.parametrize("status", [AgencyStatus.REVOKED, AgencyStatus.SUSPENDED])
+async def test_who_may_write_nothing_is_not_silent_and_is_named(
+    ask, ledger, register, places, status
+):
+    """An alarm on a revoked agency's silence could never end."""
+    ledger.heartbeat(beating(), NOW)
+    assert 'meldeweg_gateway_parked{agency="polizei-viersen"} 1.0' in measured(ledger, register)
+    ledger.pulses[POLICE] = Pulse(NOW - timedelta(days=1), ledger.pulses[POLICE].heartbeat)
+    assert 'meldeweg_gateway_silent{agency="polizei-viersen"} 1.0' in measured(ledger, register)
+    anchor = keyfile.read_signing_key(places.offline("anchor.jwk"))
+    token = issue.change_status(anchor, POLICE, status, 1, "Übung", NOW)
+    register.apply(topics.REGISTRY_AGENCIES, token)
+    async with ask:
+        overview = (await ask.get("/v1/overview")).json()
+    assert POLICE not in overview["silent"]
+    assert overview["silent"], "the others, which were never heard"
+    assert overview["braked"] == {POLICE: status}
+    lines = [line for line in measured(ledger, register) if 'agency="polizei-viersen"' in line]
+    assert not [line for line in lines if "gateway_silent" in line]
+    assert any("gateway_parked" in line for line in lines) == (status is AgencyStatus.SUSPENDED)
