@@ -24,6 +24,7 @@ RECORD_MAX = 2 * 1024 * 1024  # bytes; a request body is at most half of it (ARC
 # recipient may take it: an officer could not see why it was sent.
 SEALED_RECORD_MAX = 256 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
+EXCHANGE_DAYS = 30  # how long inboxes and events are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def described(name: str) -> Topic:
     }
     match kind:
         case "inbox" | "events":
-            own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
+            own = {"cleanup.policy": "delete", "retention.ms": str(EXCHANGE_DAYS * _DAY_MS)}
         case "keys":
             own = {"cleanup.policy": "delete", "retention.ms": "-1"}
         case "registry" if name == REGISTRY_SNAPSHOTS:

@@ -8,12 +8,12 @@ so, and `meldeweg_watch_caught_up` is 0.
 
 import asyncio
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from meldeweg.kernel import logs, metrics
+from meldeweg.kernel import logs, metrics, topics
 from meldeweg.kernel.clock import Clock
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.service.operators import Malformed, Operator, answer_problems
@@ -22,6 +22,7 @@ from meldeweg.kernel.trust.view import View
 from meldeweg.watch.ledger import Ledger, Open
 
 _PAGE = 500
+_HELD = timedelta(days=topics.EXCHANGE_DAYS)
 log = logs.get()
 _caught_up = metrics.gauge("watch_caught_up", "1 once all is read that lay there at the start")
 _undelivered = metrics.gauge("messages_undelivered", "On the bus, no `delivered` yet", "urgency")
@@ -41,10 +42,21 @@ def build(ledger: Ledger, view: View, clock: Clock, token: str) -> FastAPI:
 
     @app.get("/v1/overview", dependencies=guarded)
     async def overview() -> dict[str, Any]:
+        """Return the district's state: what is open, undelivered, overdue, and who is silent.
+
+        Null before `caught_up`. Read again at each start from topics that hold 30 days: a message
+        that was on the bus before `known_since` and that nobody took is not counted any more
+        (nor its series in `/metrics`), though it is overdue until its `delete_after`. Both ends'
+        gateways keep it, and say that it is overdue.
+        """
         return summary(ledger, view, clock)
 
     @app.get("/v1/messages", dependencies=guarded)
     async def messages(state: str = "open") -> dict[str, Any]:
+        """Return the oldest of `open`, `undelivered` or `overdue`, none from before `known_since`.
+
+        `total` is null before `caught_up`; the items are what was read so far.
+        """
         now = clock.now()
         found = _chosen(ledger, state, clock)
         page = sorted(found, key=lambda each: each.since)[:_PAGE]
@@ -91,6 +103,7 @@ def summary(ledger: Ledger, view: View, clock: Clock) -> dict[str, Any]:
         "at": now,
         "caught_up": ledger.caught_up_at is not None,
         "caught_up_at": ledger.caught_up_at,
+        "known_since": ledger.caught_up_at and ledger.caught_up_at - _HELD,
         **(counts if ledger.caught_up_at else dict.fromkeys(counts)),
         "braked": braked,
         "not_understood": dict(ledger.unread),

@@ -82,7 +82,7 @@ class Pulse:
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything watch knows; rebuilt from the topics at each start.
+    """Everything watch knows; rebuilt from the topics, which hold 30 days, at each start.
 
     `silent_after`: how long after its last heartbeat a gateway counts as silent. `caught_up_at`:
     when all had been read that lay there at the start; None: what is asked may be wrong until then.

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx2
 import pytest
@@ -125,6 +125,7 @@ async def test_before_all_is_read_nothing_is_counted_and_that_is_said(ask, ledge
         overview = (await ask.get("/v1/overview")).json()
         listed = (await ask.get("/v1/messages")).json()
     assert (overview["caught_up"], overview["caught_up_at"]) == (False, None)
+    assert overview["known_since"] is None
     assert {overview[each] for each in ("open", "undelivered", "overdue", "silent")} == {None}
     assert (listed["caught_up"], listed["total"]) == (False, None)
     lines = measured(ledger, register)
@@ -144,6 +145,17 @@ async def test_once_all_is_read_the_overview_says_since_when(ask):
     assert overview["caught_up"] is True
     assert overview["caught_up_at"] == NOW.isoformat().replace("+00:00", "Z")
     assert overview["open"] == 0
+
+
+async def test_what_a_restart_forgot_is_said(ask):
+    """The topics hold thirty days; a message may be overdue for half a year."""
+    async with ask:
+        overview = (await ask.get("/v1/overview")).json()
+        described = (await ask.get("/openapi.json")).json()["paths"]["/v1/overview"]["get"]
+    held = int(topics.described(topics.inbox(POLICE, made.OFFICE)).config["retention.ms"])
+    known_since = datetime.fromisoformat(overview["known_since"])
+    assert known_since == NOW - timedelta(milliseconds=held)
+    assert "known_since" in described["description"]
 
 
 async def test_the_gauges_are_exact(ledger, register):
