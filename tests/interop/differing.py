@@ -8,9 +8,13 @@ from functools import cache
 from meldeweg.envelope import open_sealed, seal
 from meldeweg.gateway.judging import Judge, Message, Receipt
 from meldeweg.gateway.verification import Proven
+from meldeweg.kernel import event
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import from_rfc3339, to_rfc3339
+from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.event import Event, EventKind
 from meldeweg.kernel.jwk import OpenKey
+from meldeweg.kernel.signing import verify
 from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps, loads
 from unit.gateway.bending import bends
 from unit.gateway.test_refused_vectors import WAY, view_of
@@ -25,6 +29,7 @@ from vectors.refused_cases import (
     token_of,
     value_of,
 )
+from vectors.refused_told import BEAT, EVENT
 
 RECORDS = {"message": MESSAGE, "delivered": DELIVERED, "acknowledged": ACKNOWLEDGED}
 PARTS = ("header", "context", "value", "plaintext", "payload", "record")
@@ -52,6 +57,70 @@ def bent(at, part):
             yield place, how, _put(at, signed(context, text, key), text)
     elif value != b"{}":
         yield from _sealed(at, part, key)
+
+
+def bent_events():
+    """Yield (what, how, record) for each bend of an event and a heartbeat, in payload and header,
+    signed by the agency that tells it."""
+    key = SIGN[OFFICE]
+    for at, body in ((EVENT, EVERY), (EVENT, _body(EVENT)), (BEAT, COUNTED), (BEAT, _body(BEAT))):
+        text = json.dumps(body, separators=(",", ":")).encode()
+        head = b64u_decode(token_of(at).split(".")[0])
+        said = [*((place, how, head, bent_) for place, how, bent_ in _clean(text))]
+        said += [(f"header {place}", how, bent_, text) for place, how, bent_ in _clean(head)]
+        said += [
+            ("kind", kind, head, json.dumps(body | {"kind": kind}, separators=(",", ":")).encode())
+            for kind in [*EventKind, "", "x", "OPENED", "opened ", "key_published"]
+            if at == EVENT
+        ]
+        for place, how, header, payload in said:
+            signing = f"{b64u_encode(header)}.{b64u_encode(payload)}"
+            token = f"{signing}.{b64u_encode(key.sign(signing.encode()))}"
+            yield f"{at}: {place}", how, _put(at, token, b"{}")
+
+
+def _body(at):
+    return json.loads(b64u_decode(token_of(at).split(".")[1]))
+
+
+EVERY = _body(EVENT) | {
+    "message": "ab" * 32,
+    "urgency": "immediate",
+    "exercise": False,
+    "actor_ref": "ab" * 16,
+    "code": "too-late",
+    "partner": POLICE,
+    "topic": "inbox.a.b",
+    "offset": 7,
+    "record_sha256": "cd" * 32,
+    "seq": {"outbox": "0" * 16, "n": 3},
+}
+"""An event with every member that one may have."""
+EVERY = {name: EVERY[name] for name in Event.model_fields}
+COUNTED = _body(BEAT) | {
+    name: {POLICE: {"outbox": "0" * 16, "n": 9}} for name in ("sent", "received")
+}
+
+
+def judge_events():
+    """Return a function from a record of `events.<agency>` to our code for it, or None."""
+    view = view_of({})
+    now = from_rfc3339(JUDGED)
+
+    def said(record):
+        try:
+            told = event.judge(
+                record["Topic"],
+                record["Key"].encode(),
+                tuple((name, text.encode()) for name, text in record["Headers"]),
+                record["Value"].encode(),
+            )
+            verify(told.jws, view.signature_key(told.body.agency, told.jws.kid, now))
+        except Refused as exc:
+            return exc.code
+        return None
+
+    return said
 
 
 def oversize():

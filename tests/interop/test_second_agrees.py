@@ -5,13 +5,22 @@ import json
 
 import pytest
 
-from interop.differing import PARTS, RECORDS, bent, judge_of, oversize, reader_of
+from interop.differing import (
+    PARTS,
+    RECORDS,
+    bent,
+    bent_events,
+    judge_events,
+    judge_of,
+    oversize,
+    reader_of,
+)
 from interop.test_second import NOW, WAY, told
 from meldeweg.kernel import schemas, strictjson
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import Refused
 from unit.gateway.bending import bends
-from vectors.make_way import OFFICE
+from vectors.make_way import OFFICE, POLICE
 
 # Of so many bends one is taken, where there are thousands; 23 and 3 meet every kind of bend.
 SOME = {"payload": 23, "notification": 3, "request.immediate-action": 3}
@@ -50,6 +59,23 @@ def test_both_bound_what_they_read(second):
     ours = [judge_of(OFFICE)(record) for _, record in cases]
     said = list(theirs(second, OFFICE, [record for _, record in cases]))
     assert ours == said == [code for code, _ in cases]
+
+
+def test_both_say_the_same_of_an_event_that_its_gateway_bent(second):
+    told(second, {})
+    cases, ours = list(bent_events()), judge_events()
+    said = []
+    for start in range(0, len(cases), 100):
+        some = [record for _, _, record in cases[start : start + 100]]
+        each = second.ask("records", Me=POLICE, Now=NOW, Opens=[], Records=some)["each"]
+        said += [one.get("why") for one in each]
+    differ = [
+        (place, how, mine, other)
+        for (place, how, record), other in zip(cases, said, strict=True)
+        if (mine := ours(record)) != other
+    ]
+    assert differ == []
+    assert said.count(None) > len(cases) // 50  # not for one fault that all have
 
 
 KINDS = [(kind, version) for kind, versions in schemas.TYPES.items() for version in versions]

@@ -83,8 +83,14 @@ def _words(cases: Cases, kind: str, at: int) -> None:
         )
         cases.add(f"{kind}: {name}", "jws-malformed", at, statement=token)
     if kind == "event":
-        said = body.replace(b'"kind":"', b'"kind":"un', 1)
-        cases.add("event: an unknown kind", "event-malformed", at, statement=signed(said))
+        for name, said in (
+            ("an unknown kind", b"closed"),
+            ("no kind", b""),
+            ("its kind in capitals", b"OPENED"),
+        ):
+            other = body.replace(b'"kind":"opened"', b'"kind":"%b"' % said, 1)
+            assert other != body, name
+            cases.add(f"event: {name}", "event-malformed", at, statement=signed(other))
     cases.add(f"{kind}: a stranger", "signer-unknown", at, statement=signed(body, STRANGER))
     cases.add(
         f"{kind}: a partner's key", "signer-unknown", at, statement=signed(body, SIGN[POLICE])
