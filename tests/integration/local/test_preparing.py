@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 import meldeweg
 from integration.local.plans import eventually
+from integration.local.supervising import alive
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local import down
 from meldeweg.local.keeper import Keeper
@@ -45,13 +45,6 @@ def preparing(tmp_path):
         eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2, ended=process.poll)
         yield process, [int(pid) for pid in pids.read_text().split()]
         process.kill()
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_after_kill_9_of_the_supervisor_nothing_is_left_and_till_then_the_directory_is_in_use(
