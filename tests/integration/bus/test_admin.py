@@ -62,6 +62,10 @@ async def test_a_configuration_that_drifted_is_set_again(stage):
     drifted = Topic(topic.name, topic.config | {"compression.type": "gzip"})
     await stage.admin.create_topics([drifted], replication=1)
     await stage.admin.alter_configs([topic])
+    end = time.monotonic() + 20  # a broker learns of it a little later
+    while (await stage.admin.configs([topic.name]))[topic.name]["compression.type"] == "gzip":
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
     assert (await stage.admin.configs([topic.name]))[topic.name]["compression.type"] == (
         "uncompressed"
     )
