@@ -5,12 +5,12 @@ Pure. Trusts nothing of the body but its size, which the API bounded.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import MessageOrder, Pointer
+from meldeweg.gateway.api.shapes import MessageOrder, Pointer, readable
 from meldeweg.kernel import schemas, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
@@ -28,7 +28,7 @@ class _Words(Frozen):
 
     thread: ThreadId | None = None
     addressee: Line | None = None
-    override: Reason | None = None
+    override: Annotated[Reason, AfterValidator(readable)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ async def test_a_wrong_content_is_refused_with_pointers_and_without_values(polic
         ({"thread": "nicht erlaubt!"}, "/thread"),
         ({"addressee": "zwei\nZeilen"}, "/addressee"),
         ({"override": "   "}, "/override"),
+        ({"override": "\u200b"}, "/override"),
         ({"in_reply_to": "4711"}, "/in_reply_to"),
         ({"labels": {"means": "offen"}}, "/labels"),
         ({"exercise": "yes"}, "/exercise"),

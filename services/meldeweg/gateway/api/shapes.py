@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meldeweg.gateway.states import SentState
@@ -31,8 +31,18 @@ def _named(value: Any) -> Any:
     return as_named(value) if isinstance(value, str) else value
 
 
+def readable(text: str) -> str:
+    """Refuse what nobody can read: invisible characters alone name no person and no reason."""
+    if not any(unicodedata.category(each)[0] in "LN" for each in text):
+        raise PydanticCustomError("string_pattern_mismatch", "neither letter nor digit")
+    return text
+
+
 Person = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN), BeforeValidator(_named)
+    str,
+    Field(min_length=1, max_length=200, pattern=LINE_PATTERN),
+    BeforeValidator(_named),
+    AfterValidator(readable),
 ]
 Place = Annotated[str, Field(min_length=1, max_length=100)]
 

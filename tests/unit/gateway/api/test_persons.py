@@ -21,6 +21,10 @@ from unit.gateway.api.problem_form import OPEN, checked
         (b"a\tb", "acting-person-malformed"),
         ("x\u202ey".encode(), "acting-person-malformed"),
         (b"x" * 201, "acting-person-malformed"),
+        ("\u200b".encode(), "acting-person-malformed"),  # nobody can read these
+        ("\u2060\u200d".encode(), "acting-person-malformed"),
+        ("\U000e0041".encode(), "acting-person-malformed"),
+        (b"- . -", "acting-person-malformed"),
     ],
 )
 async def test_a_person_has_a_name_that_can_be_shown(name, problem_code):
