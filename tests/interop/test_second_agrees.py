@@ -16,11 +16,12 @@ from interop.differing import (
     reader_of,
 )
 from interop.test_second import NOW, WAY, told
-from meldeweg.kernel import schemas, strictjson
+from meldeweg.kernel import agreement, schemas, strictjson
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import Refused
 from unit.gateway.bending import bends
 from vectors.make_way import OFFICE, POLICE
+from vectors.refused_trust import AGREEMENTS
 
 # Of so many bends one is taken, where there are thousands; 23 and 3 meet every kind of bend.
 SOME = {"payload": 23, "notification": 3, "request.immediate-action": 3}
@@ -78,6 +79,25 @@ def test_both_say_the_same_of_an_event_that_its_gateway_bent(second):
     assert said.count(None) > len(cases) // 50  # not for one fault that all have
 
 
+def test_both_say_the_same_of_a_bent_agreement(second):
+    """Taken or refused: a document that is refused is as if it were not there."""
+    document = json.loads(WAY["pinned"]["agreement"])
+    texts = [text for _, _, text in bends(document_of(document)) if is_utf8(text)]
+    texts += [document_of(other) for other in contradicting(document)]
+    said = []
+    for start in range(0, len(texts), 300):
+        told(second, {})
+        trust = [{"Topic": AGREEMENTS, "Value": t.decode()} for t in texts[start : start + 300]]
+        asked = {"Anchor": json.dumps(WAY["anchor"]), "Trust": trust, "Again": True}
+        said += [each["ok"] for each in second.ask("trust", **asked)["each"]]
+    ours = [taken(text) for text in texts]
+    differ = [
+        (text, mine) for text, mine, other in zip(texts, ours, said, strict=True) if mine != other
+    ]
+    assert differ == []
+    assert 20 < ours.count(True) < len(ours) // 2
+
+
 KINDS = [(kind, version) for kind, versions in schemas.TYPES.items() for version in versions]
 
 
@@ -99,6 +119,61 @@ def test_both_read_the_same_in_a_payload(second, kind, version):
         if ours != other:
             differ.append((asked, ours, other))
     assert differ == []
+
+
+def document_of(document):
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def is_utf8(text):
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def taken(text):
+    try:
+        agreement.parse(text)
+    except Refused:
+        return False
+    return True
+
+
+def contradicting(document):
+    """Documents of the right form that can't stand as a whole, and some that can."""
+    term, parties, clauses = document["term"], document["parties"], document["clauses"]
+    for days in (0, (document["keep_months"] + 1) * 31 - 1, (document["keep_months"] + 1) * 31):
+        yield document | {"term": term | {"run_off_days": days}}
+    yield document | {"term": term | {"until": "2000-01-01"}}
+    yield document | {"parties": [parties[0] | {"identity": parties[1]["identity"]}, *parties[1:]]}
+    yield document | {"district": document["district"] | {"ags": "01234"}}
+    for at, clause in enumerate(clauses):
+        rest = clauses[:at] + clauses[at + 1 :]
+        yield document | {"clauses": rest}
+        yield document | {"clauses": [*clauses, clause]}
+        for changes in changes_of(clause):
+            yield document | {"clauses": [*clauses[:at], clause | changes, *clauses[at + 1 :]]}
+
+
+def changes_of(clause):
+    words = ("immediate", "today", "routine")
+    yield from ({"urgency": {"default": a, "least": b}} for a in words for b in words)
+    for each in words:
+        yield {"deadlines": {n: d for n, d in clause["deadlines"].items() if n != each}}
+    for odd in ({}, {"minutes": 5, "by": "12:00"}, {"by": "12:00"}, {"working_days": 1},
+                {"working_days": 1, "by": "12:00"}, {"minutes": 0}, {"minutes": 5}):  # fmt: skip
+        yield {"handover_deadline": odd}
+        yield {"deadlines": clause["deadlines"] | {"routine": odd}}
+    kinds = ("police", "youth-office", "any")
+    yield from ({"direction": {"from": a, "to": b}} for a in kinds for b in kinds)
+    yield from ({"linked_copy": said, "labels_required": said} for said in (True, False))
+    for ground in ("none", "consent", "risk-assessment", "professional-secret"):
+        yield {"section_65": {"must_declare": True, "grounds": [ground]}}
+    yield from ({"replies_to": said} for said in ([], ["inquiry"]))
+    yield from ({"data_categories": said} for said in ("any", ["case-course"], ["identity"], []))
+    yield from ({"types": said} for said in (["reply"], ["correction"], ["notification"]))
 
 
 def read(kind, version, text):

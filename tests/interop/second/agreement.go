@@ -1,9 +1,6 @@
 package main
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 type agreement struct {
 	digest  string
@@ -13,28 +10,7 @@ type agreement struct {
 
 const agreementMost = 512 << 10
 
-var free = func(value) bool { return true }
-
 // The document need not be in signed form; its members are those of § 12, in any order.
-var agreementMembers = map[string]check{
-	"v": one, "id": words, "title": words, "notice": words, "district": free, "municipalities": free,
-	"parties": free, "term": free, "signing": free, "protects": free, "calendar": free,
-	"keep_months": count, "clauses": free, "provisions": free, "replaces": sum,
-}
-
-var clauseMembers = fields(`id title direction types grounds condition obligation legal_basis purpose
-	labels_required section_65 data_categories replies_to urgency deadlines handover_deadline leads linked_copy
-	runs_off assumed assumed_parts source`)
-
-func only(v value, names ...string) bool {
-	for _, each := range v.members {
-		if !slices.Contains(names, each.name) {
-			return false
-		}
-	}
-	return v.kind == object
-}
-
 func (r *register) document(said string) error {
 	bad := refused("agreement-malformed")
 	if len(said) > agreementMost {
@@ -44,39 +20,16 @@ func (r *register) document(said string) error {
 	if err != nil || v.kind != object {
 		return bad
 	}
-	for _, each := range v.members {
-		form, known := agreementMembers[each.name]
-		if !known || !form(each.value) {
-			return bad
-		}
+	rule, known := r.schemas["urn:meldeweg:schema:agreement:1"]
+	if !known || !(schema{rule}).fits(rule, v) {
+		return bad
 	}
-	for name := range agreementMembers {
-		if _, ok := v.get(name); !ok && name != "replaces" {
-			return bad
-		}
+	if !isWhole(v) {
+		return refused("agreement-contradicts")
 	}
 	made := &agreement{hexHash([]byte(said)), v, map[string]string{}}
-	parties, _ := v.get("parties")
-	for _, each := range parties.items {
-		identity, _ := each.get("identity")
-		_, twice := made.parties[each.str("agency")]
-		if !only(each, fields("agency name kind municipalities call identity")...) || !keyID(identity) || twice {
-			return bad
-		}
-		made.parties[each.str("agency")] = identity.text
-	}
-	clauses, _ := v.get("clauses")
-	for _, each := range clauses.items {
-		if !only(each, clauseMembers...) {
-			return bad
-		}
-	}
-	if len(made.parties) < 2 || clauses.kind != list || !oneOfEachKind(v) {
-		return bad
-	}
-	term, _ := v.get("term")
-	if !isDay(term.str("from")) {
-		return bad
+	for _, each := range items(v, "parties") {
+		made.parties[each.str("agency")] = each.str("identity")
 	}
 	r.agreements[made.digest] = made
 	return nil

@@ -17,12 +17,12 @@ func (c calendar) earliest(f *facts, chosen []value, urgency string) time.Time {
 	var first time.Time
 	for _, each := range chosen {
 		deadlines, _ := each.get("deadlines")
-		found, ok := deadlines.get(urgency)
-		if !ok {
+		found, _ := deadlines.get(urgency)
+		if !there(deadlines, urgency) {
 			continue
 		}
 		due := c.due(f.created, found)
-		if handover, ok := each.get("handover_deadline"); ok && f.phoned() {
+		if handover, _ := each.get("handover_deadline"); there(each, "handover_deadline") && f.phoned() {
 			if later := c.due(f.created, handover); later.After(due) {
 				due = later
 			}
@@ -45,7 +45,7 @@ func (f *facts) phoned() bool {
 }
 
 func (c calendar) due(from time.Time, deadline value) time.Time {
-	if _, ok := deadline.get("minutes"); ok {
+	if there(deadline, "minutes") {
 		return from.Add(time.Duration(deadline.int("minutes")) * time.Minute)
 	}
 	local := from.In(c.berlin)

@@ -213,7 +213,7 @@ func (s *session) trust(q question, a *answer) error {
 		return err
 	}
 	if !q.Again {
-		s.view = newRegister(anchor)
+		s.view = newRegister(anchor, &s.learnt)
 	}
 	for _, each := range q.Trust {
 		a.Each = append(a.Each, verdict(answer{}, s.view.take(each.Topic, each.Value)))

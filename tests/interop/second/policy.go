@@ -218,8 +218,8 @@ func (f *facts) refers() bool {
 
 // has says whether a list has the text, or is the word "any".
 func has(v value, name, wanted string) bool {
-	found, _ := v.get(name)
-	return found.kind == text && found.text == "any" || lists(v, name, wanted)
+	found, there := v.get(name)
+	return !there || found.kind == text && found.text == "any" || lists(v, name, wanted)
 }
 
 func lists(v value, name, wanted string) bool {

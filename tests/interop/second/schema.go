@@ -52,7 +52,7 @@ func (s schema) keyword(name string, said, rule, v value) bool {
 		return s.matching(said, v) == 1
 	case "type":
 		return isType(said.text, v)
-	case "properties", "required", "additionalProperties":
+	case "properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties":
 		return v.kind != object || s.object(name, said, rule, v)
 	case "items", "minItems", "maxItems", "uniqueItems":
 		return v.kind != list || s.list(name, said, v)
@@ -85,9 +85,33 @@ func (s schema) object(name string, said, rule, v value) bool {
 			}
 		}
 		return true
+	case "patternProperties":
+		return !slices.ContainsFunc(v.members, func(each member) bool {
+			its, known := named(said, each.name)
+			return known && !s.fits(its, each.value)
+		})
+	case "minProperties":
+		return len(v.members) >= whole(said)
+	case "maxProperties":
+		return len(v.members) <= whole(said)
 	}
 	known, _ := rule.get("properties") // additionalProperties, which is false wherever it stands
-	return !said.truth && !slices.ContainsFunc(v.members, func(each member) bool { _, ok := known.get(each.name); return !ok })
+	like, _ := rule.get("patternProperties")
+	return !said.truth && !slices.ContainsFunc(v.members, func(each member) bool {
+		_, ok := known.get(each.name)
+		_, also := named(like, each.name)
+		return !ok && !also
+	})
+}
+
+// named is the schema of the first pattern that a name has.
+func named(patterns value, name string) (value, bool) {
+	for _, each := range patterns.members {
+		if pattern(each.name).MatchString(name) {
+			return each.value, true
+		}
+	}
+	return value{}, false
 }
 
 func (s schema) list(name string, said, v value) bool {

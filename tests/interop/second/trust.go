@@ -45,17 +45,18 @@ type register struct {
 	chains     map[string][][]byte
 	waiting    []posted
 	contradict bool // a snapshot says other than what lies here
+	*learnt
 }
 
 type posted struct{ topic, value string }
 
-func newRegister(anchor *signKey) *register {
+func newRegister(anchor *signKey, read *learnt) *register {
 	return &register{
 		anchor: anchor, agencies: map[string]enrolment{}, services: map[string]value{}, withdrawn: map[string]bool{},
 		standings: map[string]standing{}, keys: map[string]map[string]certificate{},
 		revoked: map[string]map[string]bool{}, reads: map[string]value{}, readsBy: map[string]string{},
 		agreements: map[string]*agreement{}, signed: map[string]map[string]string{},
-		chains: map[string][][]byte{},
+		chains: map[string][][]byte{}, learnt: read,
 	}
 }
 
