@@ -23,6 +23,7 @@ KEYS, SNAPSHOTS = topics.keys(POLICE), topics.REGISTRY_SNAPSHOTS
 AT = to_rfc3339(NOW)
 JWK = {name: part for name, part in STRANGER.private_jwk().items() if name != "d"}
 LIFE = timedelta(days=30)
+LONG = f"{'a' * 40}-{'a' * 40}"
 WAITING = (
     "suspended by a partner",
     "resumed by itself",
@@ -108,6 +109,16 @@ def agencies(made: Objects) -> None:
         AGENCIES,
     )
     made.add("a space", AGENCIES, sign(ANCHOR, Typ.ENROLMENT, json.dumps(enrolment).encode()))
+    for name, changes in (
+        ("no name", {"name": ""}),
+        ("a name of 201 characters", {"name": "a" * 201}),
+        ("201 municipalities", {"municipalities": [f"05{n:06}" for n in range(201)]}),
+        ("an agency of 81 characters", {"agency": LONG, "principal": f"gw-{LONG}"}),
+    ):
+        made.issued(name, ANCHOR, Typ.ENROLMENT, enrolment | changes, AGENCIES)
+    for name, reason in (("for no reason", ""), ("for a reason of 501 characters", "a" * 501)):
+        brake = {"v": 1, "agency": POLICE, "status": "suspended", "n": 5, "reason": reason}
+        made.issued(f"suspended {name}", REGISTRY, Typ.STATUS, brake | {"at": AT}, AGENCIES)
     made.issued("a service key by an agency", IDENTITY[POLICE], Typ.SERVICE_KEY, service, AGENCIES)
     made.issued(
         "an unknown service", ANCHOR, Typ.SERVICE_KEY, service | {"service": "watch"}, AGENCIES
@@ -159,6 +170,17 @@ def keys(made: Objects) -> None:
         revoke_key(SIGN[POLICE], POLICE, SIGN[POLICE].kid, "Erfunden", NOW),
     )
     reads = {"v": 1, "agency": POLICE, "types": {"notification": [1]}, "at": AT}
+    for name, types in (
+        ("version 1000", {"notification": [1000]}),
+        ("101 versions", {"notification": [1] * 101}),
+        ("101 types", {f"t{n}": [1] for n in range(101)}),
+        ("a type without a name", {"": [1]}),
+        ("a type of 61 characters", {"a" * 61: [1]}),
+    ):
+        made.issued(f"it reads {name}", SIGN[POLICE], Typ.READS, reads | {"types": types}, KEYS)
+    for name, reason in (("for no reason", ""), ("for a reason of 501 characters", "a" * 501)):
+        revoked = {"v": 1, "agency": POLICE, "kid": SIGN[POLICE].kid, "reason": reason, "at": AT}
+        made.issued(f"a key revoked {name}", own, Typ.KEY_REVOKED, revoked, KEYS)
     made.issued("what it reads, by a revoked key", LOST, Typ.READS, reads, KEYS)
     made.issued(
         "what it reads, by the identity key of another",

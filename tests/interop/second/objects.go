@@ -215,6 +215,17 @@ var receiptPayloadTable = []column{
 	said("v", one), said("by", aName), may("reason", prose), may("responsible", agencyID),
 }
 
+var (
+	nonEmpty = regexp.MustCompile(`(?s)^.+$`)
+	why      = upTo(500, nonEmpty)
+)
+
+func isTypeName(name string) bool { return name != "" && utf8.RuneCountInString(name) <= 60 }
+
+func upToMembers(most int, form check) check {
+	return func(v value) bool { return form(v) && len(v.members) <= most }
+}
+
 var counters = mapOf(agencyForm.MatchString, sequence)
 
 // tables of the other signed objects (§ 10 to 13).
@@ -231,8 +242,8 @@ var tables = map[string][]column{
 		said("quarantined", count), said("waiting", count), said("stale_contacts", count),
 	},
 	"enrolment": {
-		said("v", one), said("agency", agencyID), said("name", words), said("kind", anyOf("police", "youth-office")),
-		said("municipalities", listOf(ags)), said("identity", jwkForm), said("principal", words), said("at", moment),
+		said("v", one), said("agency", agencyID), said("name", aName), said("kind", anyOf("police", "youth-office")),
+		said("municipalities", few(0, 200, ags)), said("identity", jwkForm), said("principal", upTo(83, nonEmpty)), said("at", moment),
 	},
 	"service-key": {
 		said("v", one), said("service", anyOf("registry", "audit")), said("key", jwkForm),
@@ -240,7 +251,7 @@ var tables = map[string][]column{
 	},
 	"status": {
 		said("v", one), said("agency", agencyID), said("status", anyOf("active", "suspended", "revoked")),
-		said("n", integer(1)), said("reason", words), said("at", moment),
+		said("n", integer(1)), said("reason", why), said("at", moment),
 	},
 	"key": {
 		said("v", one), said("agency", agencyID), said("use", anyOf("sign", "seal", "oversight")),
@@ -248,11 +259,11 @@ var tables = map[string][]column{
 		said("valid_until", moment), said("at", moment),
 	},
 	"key-revoked": {
-		said("v", one), said("agency", agencyID), said("kid", keyID), said("reason", words), said("at", moment),
+		said("v", one), said("agency", agencyID), said("kid", keyID), said("reason", why), said("at", moment),
 	},
 	"reads": {
 		said("v", one), said("agency", agencyID),
-		said("types", mapOf(func(string) bool { return true }, listOf(integer(1)))), said("at", moment),
+		said("types", upToMembers(100, mapOf(isTypeName, few(0, 100, between(1, 999))))), said("at", moment),
 	},
 	"agreement-signature": {said("v", one), said("agreement", sum), said("agency", agencyID), said("at", moment)},
 	"snapshot": {
