@@ -27,9 +27,20 @@ def _documents():
     ]
 
 
+def _entries(value):
+    """Members and elements beyond the first of each container, and the containers."""
+    if not isinstance(value, dict | list):
+        return 0
+    inner = list(value.values() if isinstance(value, dict) else value)
+    return 1 + max(len(inner) - 1, 0) + sum(map(_entries, inner))
+
+
 @target(_documents, shape="json")
 def strict_json(data):
+    if strictjson.crowded(data, 5):
+        assert data.count(b",") + data.count(b"{") + data.count(b"[") > 5
     value = strictjson.loads(data, max_depth=8)
+    assert strictjson.crowded(data, 5) == (_entries(value) > 5)
     assert value == json.loads(data)  # any other reader sees the same
     again = strictjson.dumps(value)
     assert strictjson.loads(again, max_depth=8) == value

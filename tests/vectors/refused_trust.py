@@ -228,6 +228,14 @@ def agreements(made: Objects) -> None:
     snapshot = {"v": 1, "n": 2, "at": AT, "topics": {}}
     made.issued("a snapshot by the audit", AUDIT, Typ.SNAPSHOT, snapshot, SNAPSHOTS)
     made.issued("a snapshot by the anchor", ANCHOR, Typ.SNAPSHOT, snapshot, SNAPSHOTS)
+    end = {"a b": {"end": 0, "digest": "0" * 64}}
+    made.issued(
+        "a snapshot of what is no topic",
+        REGISTRY,
+        Typ.SNAPSHOT,
+        snapshot | {"topics": end},
+        SNAPSHOTS,
+    )
     late = snapshot | {"at": to_rfc3339(NOW + timedelta(days=4000))}
     made.issued("a snapshot after its key's end", REGISTRY, Typ.SNAPSHOT, late, SNAPSHOTS)
 

@@ -131,8 +131,11 @@ async def test_before_all_is_read_nothing_is_counted_and_that_is_said(ask, ledge
     lines = measured(ledger, register)
     assert "meldeweg_watch_caught_up 0.0" in lines
     assert "meldeweg_oldest_undelivered_seconds NaN" in lines
-    of_cases = ("meldeweg_messages_", "meldeweg_gateway_silent")
-    assert not [line for line in lines if line.startswith(of_cases)]
+    counted = tuple(
+        f"meldeweg_{each}"
+        for each in ("messages_undelivered", "messages_overdue", "gateway_silent")
+    )
+    assert not [line for line in lines if line.startswith(counted)]
     ledger.caught_up_at = NOW
     lines = measured(ledger, register)
     assert "meldeweg_watch_caught_up 1.0" in lines

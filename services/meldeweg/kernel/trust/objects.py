@@ -143,7 +143,7 @@ class Snapshot(Frozen):
     v: Version1
     n: Annotated[int, Field(ge=1, lt=2**53)]
     at: Instant
-    topics: dict[str, TopicEnd]
+    topics: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")], TopicEnd]
 
 
 class AgreementSignature(Frozen):
