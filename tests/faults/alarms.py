@@ -3,19 +3,25 @@
 Silent is an `immediate` message that does not get through without people being told, at the end
 that knows. False is `not-delivered` about one whose `delivered` its gateway had in time by its own
 clock, and about one that is not urgent. Excused is an alarm that the broker had before any
-`delivered`: a clock may have jumped meanwhile.
+`delivered`: a clock may have jumped meanwhile. False is `overdue`, too, that a gateway told before
+the deadline or after the end, all by its own clock. Excused is what lies half a day and more
+apart: a clock was bent between the two.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from faults.evidence import Finding, Kind, Seen, SentRow
 from faults.facts import Facts, Message
+from meldeweg.kernel.ids import AgencyId
 
 SLACK = 30.0  # seconds in which an overdue message must have been noticed
 # Seconds; each gateway of a campaign has these as its `silent_immediate` and `heartbeat`.
 SILENT = 5.0
 HEARTBEAT = 5.0
 _CODE = "not-delivered"
+_CLOSE = 1.0  # seconds that two times of one step may be apart
+_BENT = 43_200.0  # seconds from which on a clock was bent: a fault bends it by a day
 
 
 def silent(facts: Facts) -> Iterator[Finding]:
@@ -77,6 +83,33 @@ def false(facts: Facts) -> Iterator[Finding]:
         if any(_says(seen, message) for seen in facts.alarms.get(message.row.digest, ())):
             for why in _untrue(facts, message):
                 yield Finding(Kind.FALSE_ALARM, message.label, why)
+
+
+def early(facts: Facts) -> Iterator[Finding]:
+    """Yield each message that an end called overdue when it was not, or was no more."""
+    told: dict[tuple[AgencyId | None, str | None], list[Seen]] = defaultdict(list)
+    for seen in facts.evidence.log:
+        if (seen.kind, seen.what) == ("event", "overdue"):
+            told[seen.sender, seen.digest].append(seen)
+    for message in facts.messages:
+        (sender, _), row, there = message.name, message.row, message.arrived
+        # What came back and was there after all waits again.
+        over = row.ended if row.state not in ("delivered", "overdue") else None
+        ends = {sender: (row.ack_by, over)}
+        if there is not None:
+            ends[row.recipient] = (there.ack_by, there.ended)
+        for agency, (ack_by, ended) in ends.items():
+            for seen in told.get((agency, row.digest), ()):
+                if _was_not_due(seen.said, ack_by, ended):
+                    why = f"overdue at {agency}, and it was not"
+                    yield Finding(Kind.FALSE_ALARM, message.label, why)
+
+
+def _was_not_due(said: float | None, ack_by: float, ended: float | None) -> bool:
+    if said is None:  # nobody knows when; but not after it had ended in time
+        return ended is not None and 0 < ack_by - ended < _BENT
+    early = _CLOSE < ack_by - said < _BENT
+    return early or (ended is not None and _CLOSE < said - ended < _BENT)
 
 
 def _says(seen: Seen, message: Message) -> bool:

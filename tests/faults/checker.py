@@ -58,6 +58,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_let_go(facts),
         *alarms.silent(facts),
         *alarms.false(facts),
+        *alarms.early(facts),
         *late.unheeded(facts),
         *clocks.unwarned(facts),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),

@@ -187,6 +187,7 @@ class Evidence:
     expired: frozenset[Expired] = field(default_factory=frozenset)
     bent: frozenset[Bent] = field(default_factory=frozenset)
     earlier: frozenset[str] = field(default_factory=frozenset)  # messages of before the run
+    lying: frozenset[tuple[str, int]] = field(default_factory=frozenset)  # records of before it
 
 
 def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
@@ -205,7 +206,13 @@ def since(evidence: Evidence, before: Mapping[AgencyId, StoreDump]) -> Evidence:
         for agency, store in evidence.stores.items()
     }
     rows = (row for store in before.values() for row in (*store.sent, *store.received))
-    return replace(evidence, stores=stores, earlier=frozenset(row.digest for row in rows))
+    began = min((entry.at for entry in evidence.history), default=0.0)
+    return replace(
+        evidence,
+        stores=stores,
+        earlier=frozenset(row.digest for row in rows),
+        lying=frozenset((s.topic_id, s.offset) for s in evidence.topics if s.at < began),
+    )
 
 
 class Kind(StrEnum):

@@ -13,6 +13,7 @@ back had forgotten to have received, its order does not say how it was shown bef
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from faults.evidence import Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -23,8 +24,10 @@ from meldeweg.kernel.ids import AgencyId
 def disordered(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Yield each message that came after one that was sent after its answer."""
     threads = defaultdict(list)
-    for message in facts.messages:
-        sending = message.sending
+    for each in facts.messages:
+        # A linked copy went in one commit with its message: its turn is that one's.
+        main = facts.by_id.get(facts.copies.get(each.name, each.name))
+        message, sending = replace(each, sending=main), main
         if sending and message.arrived and sending.thread is not None:
             threads[sending.agency, message.row.recipient, sending.thread].append(message)
     excuse, shown = _Excuse(facts), _shown(facts)

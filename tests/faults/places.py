@@ -24,7 +24,7 @@ class Places:
                 seen.offset, self._start.get(seen.topic_id, seen.offset)
             )
             self._newest[seen.topic] = seen.topic_id
-        known = set()
+        known = set(evidence.lying)
         for seen in (*evidence.topics, *evidence.log):
             place = (seen.topic_id, seen.offset)
             if seen.kind and seen.digest and place not in known:

@@ -23,6 +23,8 @@ def said_again(facts: Facts, undone: Undone) -> Iterator[Finding]:
     """Yield each message of which an agency said one thing twice, or two that exclude another."""
     given: dict[tuple[AgencyId, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for seen in facts.evidence.log:
+        if (seen.topic_id, seen.offset) in facts.evidence.lying:
+            continue
         if seen.kind == "receipt" and seen.sender and seen.of and seen.what and seen.digest:
             given[seen.sender, seen.of][seen.what].add(seen.digest)
     records = _records(facts)

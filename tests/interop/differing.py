@@ -48,13 +48,13 @@ def bent(at, part):
         for place, how, text in _clean(head):
             signing = f"{b64u_encode(text)}.{b64u_encode(context)}"
             signature = b64u_encode(key.sign(signing.encode()))
-            yield place, how, _put(at, f"{signing}.{signature}", value)
+            yield place, how, put(at, f"{signing}.{signature}", value)
     elif part == "context":
         for place, how, text in _clean(context):
-            yield place, how, _put(at, signed(text, value, key), value)
+            yield place, how, put(at, signed(text, value, key), value)
     elif part == "value":
         for place, how, text in _clean(value):
-            yield place, how, _put(at, signed(context, text, key), text)
+            yield place, how, put(at, signed(context, text, key), text)
     elif value != b"{}":
         yield from _sealed(at, part, key)
 
@@ -76,7 +76,7 @@ def bent_events():
         for place, how, header, payload in said:
             signing = f"{b64u_encode(header)}.{b64u_encode(payload)}"
             token = f"{signing}.{b64u_encode(key.sign(signing.encode()))}"
-            yield f"{at}: {place}", how, _put(at, token, b"{}")
+            yield f"{at}: {place}", how, put(at, token, b"{}")
 
 
 def _body(at):
@@ -134,9 +134,9 @@ def oversize():
         ("envelope-not-for-this-key", _padded(second, 2 * 1024 * 1024), second),
     ):
         made = b'{"content":%b,"record":%b}' % (one, other)
-        yield code, _put(MESSAGE, signed(context, made), made)
+        yield code, put(MESSAGE, signed(context, made), made)
     for code, size in (("jws-too-large", 16 * 1024 + 1), ("jws-malformed", 16 * 1024)):
-        yield code, _put(MESSAGE, "x" * size, value)
+        yield code, put(MESSAGE, "x" * size, value)
 
 
 def _padded(envelope, size):
@@ -163,7 +163,7 @@ def _sealed(at, part, key):
             hashlib.sha256(committed).hexdigest().encode(),
         )
         value = sealed(at, context, plain)
-        yield place, how, _put(at, signed(context, value, key), value)
+        yield place, how, put(at, signed(context, value, key), value)
 
 
 def content(payload, record):
@@ -200,7 +200,7 @@ def _clean(text):
         yield place, how, bent_text
 
 
-def _put(at, token, value):
+def put(at, token, value):
     made = WAY["records"][at]
     headers = [[name, token if name == "statement" else said] for name, said in made["headers"]]
     return {

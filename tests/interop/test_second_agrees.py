@@ -13,14 +13,18 @@ from interop.differing import (
     judge_events,
     judge_of,
     oversize,
+    put,
     reader_of,
 )
 from interop.test_second import NOW, WAY, told
 from meldeweg.kernel import agreement, schemas, strictjson
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.strictjson import dumps
 from unit.gateway.bending import bends
 from vectors.make_way import OFFICE, POLICE
+from vectors.refused_cases import MESSAGE, Cases
+from vectors.refused_covered import PAYLOAD, content, context, record_of
 from vectors.refused_trust import AGREEMENTS
 
 # Of so many bends one is taken, where there are thousands; 23 and 3 meet every kind of bend.
@@ -52,6 +56,20 @@ def test_both_say_the_same_of_a_record_that_its_sender_bent(second, name, part):
         if (mine := ours(record)) != other
     ]
     assert differ == []
+
+
+def test_both_count_from_their_own_clock_what_is_dated_ahead(second):
+    """A sender's clock, four days ahead: neither the deadline nor the deletion waits for it."""
+    told(second, {})
+    why, cases = record_of({}), Cases({})
+    later = {"created": "2026-11-26T18:20:00.000Z", "ack_by": "2026-12-23T15:00:00.000Z"}
+    told_later = context(why, **later, delete_after="2027-09-01")
+    cases.sealed("ahead", None, content(dumps(PAYLOAD), why), why, told_later, MESSAGE)
+    made = cases.records[0]["set"]
+    record = put(MESSAGE, made["statement"], made["value"].encode())
+    ours = judge_of(OFFICE)(record)
+    assert [ours] == list(theirs(second, OFFICE, [record]))
+    assert ours == ("2026-11-23T15:00:00.000Z", "2027-06-01")
 
 
 def test_both_bound_what_they_read(second):

@@ -47,6 +47,9 @@ def export(
     building = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         building.mkdir(parents=True)
+    except OSError as exc:
+        raise _not_writable(out, exc) from exc
+    try:
         head = _copy(source, building, progress)
         if year is not None:
             _check_year(building, head.size, year)
@@ -54,10 +57,14 @@ def export(
             out.rmdir()
         building.rename(out)
     except OSError as exc:
-        raise Refused("file-not-writable", f"{exc.filename or out}: {exc.strerror}") from exc
+        raise _not_writable(out, exc) from exc
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return head
+
+
+def _not_writable(out: Path, exc: OSError) -> Refused:
+    return Refused("file-not-writable", f"{exc.filename or out}: {exc.strerror}")
 
 
 def _copy(source: Source, to: Path, progress: Callable[[int, int], None] | None) -> note.Checkpoint:

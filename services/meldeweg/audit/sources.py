@@ -222,17 +222,24 @@ class Url:
 
     def lines(self, name: str) -> Iterator[bytes]:
         self._settle(name)
-        left, got, began = b"", 0, time.monotonic()
-        for chunk in self._chunks(name):
-            got, took = got + len(chunk), time.monotonic() - began
-            if took > _DEADLINE and got < took * _SLOWEST:
-                raise Unavailable("source-too-slow", name)
+        left = b""
+        for chunk in self._not_dripping(name):
             *whole, left = (left + chunk).split(b"\n")
             yield from whole
             if len(left) > LINE_MAX:
                 raise Refused("line-too-long", name)
         if left:
             raise Refused("line-cut-short", name)
+
+    def _not_dripping(self, name: str) -> Iterator[bytes]:
+        """Yield chunks; what a reader does between two of them is not the source's time."""
+        got, waited, asked = 0, 0.0, time.monotonic()
+        for chunk in self._chunks(name):
+            got, waited = got + len(chunk), waited + time.monotonic() - asked
+            if waited > _DEADLINE and got < waited * _SLOWEST:
+                raise Unavailable("source-too-slow", name)
+            yield chunk
+            asked = time.monotonic()
 
     def names(self) -> Iterator[str]:
         """Nothing: a web server is asked for names, and does not say which it has."""

@@ -48,8 +48,12 @@ def to_park(why: Rejected, until: datetime | None, now: datetime) -> NewParked:
 
 
 def to_quarantine(why: Rejected, now: datetime) -> NewQuarantined:
-    """Return the row of a record that can't be processed."""
+    """Return the row of a record that can't be processed.
+
+    What nobody may hold any more goes at the next look, whatever later day its sender wrote.
+    """
     record = why.record
+    past = why.code == "past-delete-after"
     return NewQuarantined(
         at=now,
         topic=record.topic,
@@ -63,7 +67,7 @@ def to_quarantine(why: Rejected, now: datetime) -> NewQuarantined:
         headers=record.headers,
         value=record.value,
         digest=record_digest(record),
-        delete_after=why.delete_after,
+        delete_after=now.date().isoformat() if past else why.delete_after,
     )
 
 

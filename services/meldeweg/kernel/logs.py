@@ -288,7 +288,8 @@ def _passes(name: str, value: Any) -> bool:
     if isinstance(form, re.Pattern):
         return isinstance(value, str) and form.fullmatch(value) is not None
     if form is float:
-        return type(value) in (int, float) and math.isfinite(value)  # else it were no JSON
+        # else it were no JSON
+        return type(value) is int or (type(value) is float and math.isfinite(value))
     return form is not None and type(value) is form
 
 

@@ -9,6 +9,7 @@ and the next one that fits says how many.
 Trusts services not to write content: that is settled where they log.
 """
 
+import contextlib
 import errno
 import json
 import threading
@@ -94,7 +95,8 @@ class Wrapper(threading.Thread):
 
     def _open(self, limit: int) -> None:
         self._close()
-        set_aside(self._path, limit)
+        with contextlib.suppress(OSError):  # the bound is given up before a line is
+            set_aside(self._path, limit)
         self._log = FileIO(self._path, "a")
         self._size = self._log.tell()
 

@@ -157,8 +157,8 @@ class Supervisor:
         """Look after the processes of all stages below `below`: those of it are starting."""
         self._keeper.ensure_alive()
         charges = [charge for charge in self._charges.values() if charge.stage < below]
-        renewed = [self._look_after(charge) for charge in charges]  # all of them, not up to one
-        self._untold |= any(renewed)
+        for charge in charges:
+            self._untold |= self._look_after(charge)
         if self._untold:
             self._write_roster()
             self._changed()
@@ -176,7 +176,7 @@ class Supervisor:
             return False
         try:
             charge.child = Child(_again(charge.child.spec), self._logs, self._keeper, self._clock)
-        except (Unavailable, Fatal) as exc:  # no memory; its program was, or is being, replaced
+        except (Unavailable, Fatal, OSError) as exc:  # no memory; its program is being replaced
             self._journal.write("process_not_started", process=charge.child.spec.name, why=str(exc))
             charge.again_at = now + delay(charge.ends)
             return False

@@ -95,7 +95,9 @@ class Tools:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of its session; nothing, where it ended well."""
+    """End what is left of its session; nothing, where it ended well: its number is free again."""
+    if process.returncode == 0:
+        return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

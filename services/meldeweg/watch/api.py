@@ -1,9 +1,9 @@
 """What operators ask: JSON with the operators' token, Prometheus metrics without names of cases.
 
 Guarantees: nothing served says what a message is about or whom it concerns (I10): parties, times,
-urgency, and whether a person has taken it. Until all is read that lay there at the start, nothing
-is counted: no number, no name of a silent gateway and no series of them is given, `caught_up` says
-so, and `meldeweg_watch_caught_up` is 0.
+urgency, and whether a person has taken it. Until all is read that lay there at the start, no
+message is counted or named and no gateway called silent, there is no series of them, `caught_up`
+says so, and `meldeweg_watch_caught_up` is 0; what gateways say of themselves is as far as was read.
 """
 
 import asyncio
@@ -55,10 +55,11 @@ def build(ledger: Ledger, view: View, clock: Clock, token: str) -> FastAPI:
     async def messages(state: str = "open") -> dict[str, Any]:
         """Return the oldest of `open`, `undelivered` or `overdue`, none from before `known_since`.
 
-        `total` is null before `caught_up`; the items are what was read so far.
+        Before `caught_up` `total` is null and no item is given: what was read so far may be taken
+        a record further on.
         """
         now = clock.now()
-        found = _chosen(ledger, state, clock)
+        found = _chosen(ledger, state, clock) if ledger.caught_up_at else []
         page = sorted(found, key=lambda each: each.since)[:_PAGE]
         return {
             "caught_up": ledger.caught_up_at is not None,

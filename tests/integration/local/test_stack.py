@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from integration.local.plans import OneService, described, eventually, up_begun, up_elsewhere
+from integration.local.supervising import alive
 from meldeweg.kernel import logfile
 from meldeweg.kernel.bus.admin import Admin
 from meldeweg.kernel.bus.rights import Acl, Operation, Pattern, Resource
@@ -50,13 +51,6 @@ def all_processes(directory):
         for process in psutil.process_iter(["cmdline"])
         if any(str(directory) in part for part in process.info["cmdline"] or ())
     ]
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def run(call):

@@ -45,6 +45,14 @@ func (r *reading) covers(context, record value, made *found) error {
 	}
 	made.AckBy = min(context.str("ack_by"), found.AckBy) // instants sort as text
 	made.DeleteAfter = min(context.str("delete_after"), found.DeleteAfter)
+	if f.created.After(r.now) { // neither day waits for a time that is to come
+		f.created = r.now
+		status = r.view.standing(held, r.now.In(berlin))
+		if sooner, failed := f.covered(held.body, status, calendar{held.body, r.holidays, berlin}); failed == nil {
+			made.AckBy = min(made.AckBy, sooner.AckBy)
+			made.DeleteAfter = min(made.DeleteAfter, sooner.DeleteAfter)
+		}
+	}
 	if r.now.UTC().Format(time.DateOnly) >= made.DeleteAfter {
 		return refused("past-delete-after")
 	}

@@ -186,8 +186,9 @@ class Run:
         told = {"kind": "message", "sender": m.sender, "to": m.to, "id": m.id, "digest": m.digest}
         return self._record(m.topic, generation, at, there, **told)
 
-    def _event(self, agency, what, m, code=None):
+    def _event(self, agency, what, m, code=None, said=None):
         told = {"kind": "event", "sender": agency, "digest": m.digest, "what": what, "code": code}
+        told["said"] = said
         self._record(f"events.{agency}", 1, END, True, **told)
 
     def _receipt(self, m, what):
@@ -268,7 +269,7 @@ class Run:
         """Both ends tell of a deadline that passes, and the sender of a `delivered` that lacks."""
         if m.overdue or m.late:
             for agency in (m.sender, m.to):
-                self._event(agency, "overdue", m)
+                self._event(agency, "overdue", m, said=self._ack_by(m) + 2)
         if m.late and m.urgency == "immediate":
             self._event(m.sender, "alarm", m, "not-delivered")
 
@@ -289,6 +290,8 @@ class Run:
         return WORK + 100.0 + m.n if m.late else m.sent_at + 2
 
     def _ended(self, m):
+        if m.overdue and not m.late:
+            return END - 40
         return WORK + 200.0 + m.n if m.late else m.sent_at + 4
 
     def _sent(self, m):

@@ -142,3 +142,14 @@ def test_what_was_carried_before_a_run_is_none_of_it():
 
 def _of_first(run):
     return {e.op for e in run.history if e.id == "id-0" or e.key == "key-0"}
+
+
+def test_what_somebody_put_on_a_topic_before_a_run_is_none_of_it():
+    """Tests share a district: another one's forgeries lie in its topics and its log."""
+    run = Run([Said()]).evidence()
+    seen = next(s for s in run.topics if s.kind == "receipt")
+    forged = replace(seen, offset=99, digest="cd" * 32, of="ef" * 32, at=1.0)
+    again = replace(forged, offset=98, digest="ab" * 32)
+    planted = replace(run, topics=(*run.topics, forged, again), log=(*run.log, forged, again))
+    assert {Kind.INVENTED} <= kinds(planted)
+    assert not {Kind.INVENTED, Kind.DUPLICATED, Kind.LOST} & set(kinds(since(planted, {})))

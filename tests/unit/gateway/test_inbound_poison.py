@@ -125,3 +125,15 @@ class TestPoison:
         said = capfd.readouterr()
         assert marker not in said.err + said.out
         assert "record_quarantined" in said.err + said.out
+
+    async def test_what_nobody_may_hold_any_more_is_not_held_until_the_day_its_sender_wrote(
+        self, gateway, world
+    ):
+        """The agreement's day is past; the context says a later one."""
+        record = world.message(context_changes={"delete_after": "9999-12-01"})
+        gateway.clock.advance(timedelta(days=200))
+        await gateway.take(record)
+        assert gateway.quarantined() == ["past-delete-after"]
+        query = "SELECT delete_after FROM quarantine"
+        ((day,),) = gateway.peek(lambda db: db.execute(query).fetchall())
+        assert day <= gateway.clock.now().date().isoformat()

@@ -31,9 +31,12 @@ def _named(value: Any) -> Any:
     return as_named(value) if isinstance(value, str) else value
 
 
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by their category, and never shown
+
+
 def readable(text: str) -> str:
     """Refuse what nobody can read: invisible characters alone name no person and no reason."""
-    if not any(unicodedata.category(each)[0] in "LN" for each in text):
+    if not any(unicodedata.category(each)[0] in "LN" for each in text if each not in _FILLERS):
         raise PydanticCustomError("string_pattern_mismatch", "neither letter nor digit")
     return text
 

@@ -25,6 +25,7 @@ from unit.gateway.api.problem_form import OPEN, checked
         ("\u2060\u200d".encode(), "acting-person-malformed"),
         ("\U000e0041".encode(), "acting-person-malformed"),
         (b"- . -", "acting-person-malformed"),
+        ("\u3164\u115f\u1160\uffa0".encode(), "acting-person-malformed"),
     ],
 )
 async def test_a_person_has_a_name_that_can_be_shown(name, problem_code):
