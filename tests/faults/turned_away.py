@@ -44,20 +44,23 @@ def _before(facts: Facts, moment: float, digest: str) -> set[str | None]:
 
 def _quarantined(facts: Facts) -> Iterator[Finding]:
     """Also what arrived later, or before: its record was sound, and was called unsound."""
-    # A sender whose store was put back has forgotten some; the log has not.
+    # A sender whose store was put back has forgotten some; the log has not. What somebody put on a
+    # topic before the run may have waited there for its time to be put aside.
+    lying = facts.evidence.lying
     known = {
         seen.digest: (seen.sender, seen.id)
         for seen in (*facts.evidence.log, *facts.evidence.topics)
         if seen.kind in ("message", "receipt") and seen.digest and seen.sender and seen.id
+        if (seen.topic_id, seen.offset) not in lying
     }
     names = known | {m.row.digest: m.name for m in facts.messages}
     receipts = {s.digest for s in facts.evidence.log if s.kind == "receipt"}
     receipts |= {s.digest for s in facts.evidence.topics if s.kind == "receipt"}
-    lying = _by_place(facts)
+    at = _by_place(facts)
     again = {each.agency for each in facts.evidence.restored}
     for agency, store in facts.evidence.stores.items():
         for aside in store.quarantined:
-            digest = aside.digest or lying.get((aside.topic, aside.offset))
+            digest = aside.digest or at.get((aside.topic, aside.offset))
             name = names.get(digest) if digest else None
             if name is None or not digest:
                 continue

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from faults.checker import judge
-from faults.evidence import Expired, Kind, StoreDump, since
+from faults.evidence import Aside, Expired, Kind, StoreDump, since
 from unit.faults.legal import EAST, END, POLICE, WEST, Run, Said
 from unit.faults.planting import (
     changed,
@@ -153,3 +153,15 @@ def test_what_somebody_put_on_a_topic_before_a_run_is_none_of_it():
     planted = replace(run, topics=(*run.topics, forged, again), log=(*run.log, forged, again))
     assert {Kind.INVENTED} <= kinds(planted)
     assert not {Kind.INVENTED, Kind.DUPLICATED, Kind.LOST} & set(kinds(since(planted, {})))
+
+
+def test_what_was_put_aside_of_it_meanwhile_is_none_of_the_run_either():
+    """It was parked when the run began, and its time came."""
+    run = Run([Said()]).evidence()
+    seen = next(s for s in run.topics if s.kind == "receipt")
+    forged = replace(seen, offset=99, digest="cd" * 32, of="ef" * 32, at=1.0)
+    aside = Aside(forged.topic, 99, "agreement-unknown", forged.digest)
+    planted = replace(run, topics=(*run.topics, forged), log=(*run.log, forged))
+    planted = with_store(planted, POLICE, quarantined=lambda rows: (*rows, aside))
+    assert any("agreement-unknown" in each.why for each in judge(planted))
+    assert not any("agreement-unknown" in each.why for each in judge(since(planted, {})))
