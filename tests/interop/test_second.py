@@ -193,11 +193,13 @@ def test_it_takes_in_nothing_that_the_chain_does_not_vouch_for(second):
         assert found == (case["name"], False, case["waits"], int(case["waits"]))
 
 
-def test_it_takes_nothing_of_a_key_that_the_anchor_withdrew(second):
-    """The status states a time at which the key still counted: its thief's own word."""
+@pytest.mark.parametrize("until", ["2026-11-23T08:00:00.000Z", "2000-01-01T00:00:00.000Z"])
+def test_it_takes_nothing_of_a_key_that_the_anchor_withdrew(second, until):
+    """The status states a time at which the key still counted: its thief's own word. A withdrawal
+    may also state a time before the key's own begin."""
     ended = payload(0, AGENCIES)
     assert ended["service"] == "registry"
-    ended |= {"verify_until": "2026-11-23T08:00:00.000Z", "at": "2026-11-23T08:00:00.000Z"}
+    ended |= {"verify_until": until, "at": "2026-11-23T08:00:00.000Z"}
     withdrawn = sign(ANCHOR, Typ.SERVICE_KEY, compact(ended))
     late = status("suspended", 5, REGISTRY)
     told(second, {})

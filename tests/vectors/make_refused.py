@@ -23,7 +23,7 @@ from meldeweg.kernel import event, topics
 from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.event import Event, EventKind
 from meldeweg.kernel.ids import AgencyId
-from meldeweg.kernel.signing import Typ, sign
+from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.strictjson import b64u_encode
 from vectors import make_way as way
 from vectors.make_way import ANCHOR, IDENTITY, LOST, NOW, OFFICE, POLICE, REGISTRY, SIGN
@@ -43,8 +43,6 @@ from vectors.refused_told import told
 from vectors.refused_trust import (
     STRANGER,
     WAY,
-    compact,
-    payload,
     place,
     status,
     trust,
@@ -218,10 +216,6 @@ def third_to_fifth_step(cases: Cases) -> None:
     gone = f"{until}T00:00:00.000Z"
     cases.add("on the day it must be gone", "past-delete-after", now=gone)
     cases.add("the same of a suspended sender", "past-delete-after", now=gone, add=[suspended])
-    withdrawn = payload(0, agencies) | {"verify_until": "2000-01-01T00:00:00.000Z"}
-    assert withdrawn["service"] == "registry"
-    certified = sign(ANCHOR, Typ.SERVICE_KEY, compact(withdrawn))
-    cases.add("suspended by a withdrawn key", None, add=[[agencies, certified], suspended])
 
 
 def build(pinned: dict[str, str]) -> dict[str, Any]:
