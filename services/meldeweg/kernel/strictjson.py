@@ -92,8 +92,8 @@ def crowded(data: bytes, most: int) -> bool:
     """Tell whether a JSON text has more than `most` members and elements in all.
 
     For those who read a document of a known size: what has a million is refused before a parser or
-    a schema makes an object, or a mistake, of each. Counted without parsing: a few milliseconds for
-    a megabyte, and only where commas and brackets are that many at all.
+    a schema makes an object, or a mistake, of each. Counted without parsing; strings are looked for
+    only where commas and brackets are that many at all.
     """
     if _separators(data) <= most:
         return False

@@ -156,3 +156,13 @@ def test_lines_that_drip_are_given_up(monkeypatch):
         pytest.raises(Unavailable, match="source-too-slow"),
     ):
         list(source.lines("leaves.jsonl"))
+
+
+def test_what_a_reader_does_between_two_lines_is_not_the_sources_time(monkeypatch):
+    """Manifests are read beside the leaves, one now and then."""
+    monkeypatch.setattr("meldeweg.audit.sources._DEADLINE", 0.05)
+    monkeypatch.setattr(Url, "_chunks", lambda *_: (b"x\n" for _ in range(10)))
+    with open_source("http://localhost:1", year=2026) as source:
+        for line in source.lines("manifests.jsonl"):
+            assert line == b"x"
+            time.sleep(0.02)
