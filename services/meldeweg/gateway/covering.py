@@ -69,7 +69,10 @@ class Coverage:
         assert context.urgency is not None  # a message's context has both
         assert context.ack_by is not None
         policy.confirm(permit, record, context.urgency)
-        permits = [permit, *self._by_own_clock(context, record)]
+        # Taken all the same where its sender's clock is ahead of ours; but neither deadline nor
+        # deletion may wait for a time that somebody else's clock made up.
+        ahead = context.created > self._now
+        permits = [permit, self._permit(context, record, self._now)] if ahead else [permit]
         delete_after = min(context.delete_after, *(each.delete_after for each in permits))
         if delete_after <= self._today:  # days as text sort as they count
             raise Refused("past-delete-after", "nobody may hold it any more")
@@ -83,28 +86,16 @@ class Coverage:
             record.in_reply_to if record.type is MessageType.RETRACTION else None,
         )
 
-    def _by_own_clock(self, context: Context, record: RecordBody) -> tuple[Permit, ...]:
-        """Return what the agreement gives for now, where the sender's clock is ahead of ours.
-
-        Such a message is taken all the same, but neither its deadline nor its deletion may wait for
-        a time that somebody else's clock made up. Nothing where the agreement has not begun.
-        """
-        if context.created <= self._now:
-            return ()
-        try:
-            return (self._permit(context, record, self._now),)
-        except Refused:
-            return ()
-
     def receipt(self, context: Context) -> None:
         """Take step 9 of a receipt: no clause is needed, but an agreement is."""
-        held = self._standing(context, context.created)
+        held = self._standing(context)
         try:
             policy.permit_receipt(held, context.sender, context.to)
         except NotCovered as exc:
             raise _by_rule(exc) from exc
 
     def _permit(self, context: Context, record: RecordBody, at: datetime) -> Permit:
+        """Decide by the agreement as it stood when the message was made; days count from `at`."""
         transfer = policy.transfer_of(
             record,
             sender=context.sender,
@@ -113,7 +104,7 @@ class Coverage:
             original=self._original(context, record),
         )
         try:
-            return policy.decide([self._standing(context, at)], transfer, at)
+            return policy.decide([self._standing(context)], transfer, at)
         except NotCovered as exc:
             raise _by_rule(exc) from exc
 
@@ -125,13 +116,13 @@ class Coverage:
             raise Early("original-unknown", "it refers to a message that is not here")
         return found
 
-    def _standing(self, context: Context, at: datetime) -> Standing:
-        """Return the agreement that the context names, as it stands on the day of `at`."""
-        day = at.astimezone(BERLIN).date()
+    def _standing(self, context: Context) -> Standing:
+        """Return the agreement that the context names, as it stood on the day it was made."""
+        day = context.created.astimezone(BERLIN).date()
         known = self._standings.get(day)
         if known is None or context.agreement not in known:
             self._view.agreement(context.agreement)  # `agreement-unknown` is early
-            found = standing(self._view.agreements(), at)
+            found = standing(self._view.agreements(), context.created)
             known = self._standings[day] = {one.digest: one for one in found}
         return known[context.agreement]
 

@@ -47,11 +47,12 @@ func (r *reading) covers(context, record value, made *found) error {
 	made.DeleteAfter = min(context.str("delete_after"), found.DeleteAfter)
 	if f.created.After(r.now) { // neither day waits for a time that is to come
 		f.created = r.now
-		status = r.view.standing(held, r.now.In(berlin))
-		if sooner, failed := f.covered(held.body, status, calendar{held.body, r.holidays, berlin}); failed == nil {
-			made.AckBy = min(made.AckBy, sooner.AckBy)
-			made.DeleteAfter = min(made.DeleteAfter, sooner.DeleteAfter)
+		sooner, failed := f.covered(held.body, status, calendar{held.body, r.holidays, berlin})
+		if failed != nil {
+			return refused(failed.rule)
 		}
+		made.AckBy = min(made.AckBy, sooner.AckBy)
+		made.DeleteAfter = min(made.DeleteAfter, sooner.DeleteAfter)
 	}
 	if r.now.UTC().Format(time.DateOnly) >= made.DeleteAfter {
 		return refused("past-delete-after")

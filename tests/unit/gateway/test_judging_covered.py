@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meldeweg.gateway.covering import Coverage
 from meldeweg.gateway.judging import Message
 from meldeweg.gateway.verification import Rejected
 from meldeweg.kernel import statement as statements
@@ -15,8 +16,8 @@ from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.schemas.record import Places
 from meldeweg.kernel.schemas.vocabulary import MessageType
 from meldeweg.kernel.statement import Urgency
-from unit.gateway.judgement import code, outcome, plaintext
-from unit.gateway.world import GREFRATH, KREIS, NETTETAL, NOW, POLICE
+from unit.gateway.judgement import code, judge, outcome, plaintext
+from unit.gateway.world import GREFRATH, KREIS, NETTETAL, NOW, POLICE, SETUP
 
 
 class TestStep9:
@@ -194,6 +195,17 @@ class TestAClockAhead:
         assert found.proven.context.ack_by > NOW + ahead
         assert found.covered.ack_by == honest.covered.ack_by
         assert found.covered.delete_after == honest.covered.delete_after
+
+    def test_it_counts_from_now_too_before_the_agreement_counts(self, world):
+        """Signed by nobody yet by our clock: dated ahead into it, the deadline is no later."""
+        now = SETUP - timedelta(days=5)
+        record = world.message(urgency=Urgency.IMMEDIATE)
+        told = statements.parse(record.header("statement"))
+        unsealed = judge(world)._opener.unseal(told, record.value)
+        coverage = Coverage(KREIS, world.register(), lambda *_: None, now)
+        found = coverage.message(told.context, unsealed)
+        assert found.ack_by < now + timedelta(hours=1)
+        assert found.delete_after < told.context.delete_after
 
     def test_one_that_is_behind_counts_from_its_own(self, world):
         found = outcome(world, world.message(created=NOW - timedelta(hours=25)))
