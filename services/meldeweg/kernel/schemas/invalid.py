@@ -5,7 +5,7 @@ of a closed list; no value, no foreign name, and no library's message gets out, 
 exception's context.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +59,8 @@ def pointers(error: ValidationError, document: Any) -> tuple[Pointer, ...]:
         kind = word(item["type"])
         found.append(Pointer(_path(item["loc"], document, kind), kind))
     # The library also counts an item that is wrong as one that is missing.
-    real = [
-        one
-        for one in found
-        if one.error != "too-few"
-        or not any(other.pointer.startswith(f"{one.pointer}/") for other in found)
-    ]
+    wrong = {above for one in found for above in _above(one.pointer)}
+    real = [one for one in found if one.error != "too-few" or one.pointer not in wrong]
     return tuple(dict.fromkeys(real))[:_SHOWN]
 
 
@@ -73,6 +69,12 @@ def word(library: str) -> str:
     if library in _ERRORS:
         return _ERRORS[library]
     return "wrong-type" if library.endswith("_type") else "invalid"
+
+
+def _above(pointer: str) -> Iterator[str]:
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer
 
 
 def _path(location: tuple[int | str, ...], document: Any, kind: str) -> str:
