@@ -100,6 +100,12 @@ def test_every_explanation_is_there_in_both_languages():
             assert entry.german != entry.english
 
 
+def test_a_key_for_another_use_is_told_truly_of_signing_and_of_sealing():
+    """One code of steps 2 and 7: what was sealed to an officer's key, nothing was signed with."""
+    told = explained("key-use-wrong")
+    assert "sign" not in f"{told.german} {told.english}".lower()
+
+
 def test_codes_are_unique_and_in_their_form():
     everything = [code for codes in catalogue().values() for code in codes]
     assert len(set(everything)) == len(everything)
