@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, FastAPI, Path, Request
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from meldeweg.audit.ledger import Ledger, Stream
 from meldeweg.kernel import logs
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
-from meldeweg.kernel.schemas.values import TEXT_PATTERN, Line
+from meldeweg.kernel.schemas.values import TEXT_PATTERN, Line, readable
 from meldeweg.kernel.service.operators import document
 
 T = TypeVar("T")
@@ -34,13 +34,13 @@ STATUS = {
 }
 
 # Whatever a person may write that PostgreSQL keeps: a NUL would end the service, not the request.
-_Text = Annotated[str, Field(max_length=500, pattern=TEXT_PATTERN)]
+_Text = Annotated[str, Field(max_length=500, pattern=TEXT_PATTERN), AfterValidator(readable)]
 
 
 class Judged(Frozen):
     """Body of `POST /v1/alarms/{id}/resolve`. `by`: the person who judged it."""
 
-    by: Line
+    by: Annotated[Line, AfterValidator(readable)]
     reason: _Text
 
 

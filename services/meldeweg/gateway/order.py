@@ -10,14 +10,14 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, ValidationError
 
 from meldeweg.gateway.api.ports import Rejected
-from meldeweg.gateway.api.shapes import MessageOrder, Pointer, readable
+from meldeweg.gateway.api.shapes import MessageOrder, Pointer
 from meldeweg.kernel import schemas, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas import invalid
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.record import Labels, Reason, ThreadId
-from meldeweg.kernel.schemas.values import Line
+from meldeweg.kernel.schemas.values import Line, readable
 from meldeweg.kernel.schemas.vocabulary import MessageType
 
 _M = TypeVar("_M", bound=Frozen)

@@ -51,3 +51,12 @@ def test_a_decision_that_two_readers_understand_differently_is_none(client, path
     known = {"Authorization": f"Bearer {TOKEN}"}
     answer = client.post(f"/v1/{path}", content=data, headers=known)
     assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "body-malformed")
+
+
+@pytest.mark.parametrize(
+    "data", ['{"by":"\u200b","reason":"r"}', '{"by":"Erika Beispiel","reason":"- \U000e0041"}']
+)
+def test_a_decision_names_a_person_and_a_reason_that_can_be_read(client, data):
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    answer = client.post("/v1/alarms/1/resolve", content=data.encode(), headers=known)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "body-malformed")

@@ -87,7 +87,9 @@ async def refused(desk, value):
     return caught.value.code
 
 
-@pytest.mark.parametrize("text", ["a\0b", "\x1b[2J", "a\nb", "a\u202eb", "\x9b2J", "   "])
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\x1b[2J", "a\nb", "a\u202eb", "\x9b2J", "   ", "\u200b", "- -"]
+)
 async def test_a_name_or_a_reason_that_steers_a_terminal_is_not_published(
     desk, anchor, enrolment, text
 ):

@@ -4,13 +4,16 @@ Guarantees: as `shapes`. Metadata and content are apart: nothing but `Opened` ho
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from meldeweg.gateway.api.shapes import Code, Person
 from meldeweg.gateway.states import ReceivedState
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.schemas.record import Reason
+from meldeweg.kernel.schemas.values import readable
 from meldeweg.kernel.statement import ReceiptKind, Urgency
 
 
@@ -88,7 +91,7 @@ class ReceiptOrder(Frozen):
     by: Person
     code: Code | None = None
     responsible: AgencyId | None = None
-    reason: Reason | None = None
+    reason: Annotated[Reason, AfterValidator(readable)] | None = None
 
 
 class ReceiptAnswer(Frozen):

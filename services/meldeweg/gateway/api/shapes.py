@@ -16,7 +16,7 @@ from meldeweg.gateway.states import SentState
 from meldeweg.kernel.ids import AgencyId, Digest, Kennzeichen, MessageId
 from meldeweg.kernel.model import Frozen, Instant
 from meldeweg.kernel.schemas.record import ThreadId
-from meldeweg.kernel.schemas.values import LINE_PATTERN
+from meldeweg.kernel.schemas.values import LINE_PATTERN, readable
 from meldeweg.kernel.statement import Urgency
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -29,16 +29,6 @@ def as_named(name: str) -> str:
 
 def _named(value: Any) -> Any:
     return as_named(value) if isinstance(value, str) else value
-
-
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by their category, and never shown
-
-
-def readable(text: str) -> str:
-    """Refuse what nobody can read: invisible characters alone name no person and no reason."""
-    if not any(unicodedata.category(each)[0] in "LN" for each in text if each not in _FILLERS):
-        raise PydanticCustomError("string_pattern_mismatch", "neither letter nor digit")
-    return text
 
 
 Person = Annotated[

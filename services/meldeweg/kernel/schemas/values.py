@@ -6,6 +6,7 @@ published JSON Schema accepts, given that `format` is asserted.
 """
 
 import re
+import unicodedata
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -83,6 +84,21 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DAY_PATTERN}$"}),
 ]
 """A day of the calendar, YYYY-MM-DD, for dates of birth."""
+
+
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by their category, and never shown
+
+
+def is_readable(text: str) -> bool:
+    """Say whether there is a letter or a digit: invisible characters name nobody and no reason."""
+    return any(unicodedata.category(each)[0] in "LN" for each in text if each not in _FILLERS)
+
+
+def readable(text: str) -> str:
+    """Refuse what nobody can read. Where people give it alone: what was signed stays readable."""
+    if not is_readable(text):
+        raise PydanticCustomError("string_pattern_mismatch", "neither letter nor digit")
+    return text
 
 
 def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId, KeyId
 from meldeweg.kernel.jwk import SealKey, SignatureKey, SigningKey
 from meldeweg.kernel.model import Frozen
-from meldeweg.kernel.schemas.values import LINE_PATTERN
+from meldeweg.kernel.schemas.values import LINE_PATTERN, is_readable
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust.objects import (
     AgencyStatus,
@@ -48,7 +48,7 @@ def signed(body: Frozen, key: SigningKey) -> bytes:
 
 
 def check_lines(body: Frozen) -> None:
-    """Refuse a name or a reason that people will read and that is not one line.
+    """Refuse a name or a reason for people that is not one line with a letter or a digit.
 
     Raises `Refused("enrolment-malformed" | "reason-malformed")`. Asked where something is signed
     or handed in; a reader asks nothing: what was signed before this was asked still counts.
@@ -60,8 +60,8 @@ def check_lines(body: Frozen) -> None:
             text, code = body.reason, "reason-malformed"
         case _:
             return
-    if not _LINE.fullmatch(text):
-        raise Refused(code, "one line without control characters")
+    if not (_LINE.fullmatch(text) and is_readable(text)):
+        raise Refused(code, "one line that can be read, without control characters")
 
 
 def certify(

@@ -196,7 +196,7 @@ def test_bad_input_to_a_ceremony_is_refused_by_code_and_in_both_languages(
     assert not list((tmp_path / "keys").iterdir())
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b", "a\u202eb", "a\nb"])
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b", "a\u202eb", "a\nb", "\u2060"])
 def test_a_revocation_of_an_agency_needs_a_reason_that_readers_take(reason):
     with pytest.raises(Refused) as refused:
         change_status(SigningKey.generate(), AgencyId("a"), AgencyStatus.REVOKED, 1, reason, NOW)

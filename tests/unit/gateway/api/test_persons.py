@@ -1,5 +1,7 @@
 """Who acts has a name that can be shown, the same in a header as in a body."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 
 from meldeweg.gateway.api import reading
+from meldeweg.gateway.api.arrived import ReceiptOrder
 from meldeweg.gateway.api.shapes import Person
 from meldeweg.kernel.errors import Refused
 from unit.gateway.api.fake import Selective, bearer, client
@@ -68,3 +71,10 @@ async def test_two_persons_in_one_request_are_none():
         headers = [*bearer().items(), ("Acting-Person", "A"), ("Acting-Person", "B")]
         answer = await http.get(OPEN[1], headers=headers)
     checked(answer, "acting-person-malformed")
+
+
+@pytest.mark.parametrize("reason", ["\u200b", "\U000e0041", "- . -"])
+def test_a_refusal_has_a_reason_that_can_be_read(reason):
+    given = {"kind": "refused", "by": "Erika", "code": "not-responsible", "reason": reason}
+    with pytest.raises(ValueError, match="neither letter nor digit"):
+        ReceiptOrder.model_validate_json(json.dumps(given))
