@@ -17,7 +17,7 @@ from meldeweg.kernel.model import Frozen
 from meldeweg.kernel.schemas import invalid
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.record import Labels, Reason, ThreadId
-from meldeweg.kernel.schemas.values import Line, readable
+from meldeweg.kernel.schemas.values import Line, is_readable, readable
 from meldeweg.kernel.schemas.vocabulary import MessageType
 
 _M = TypeVar("_M", bound=Frozen)
@@ -27,7 +27,7 @@ class _Words(Frozen):
     """What goes into the record, in the record's form; the order's own is wider."""
 
     thread: ThreadId | None = None
-    addressee: Line | None = None
+    addressee: Annotated[Line, AfterValidator(readable)] | None = None
     override: Annotated[Reason, AfterValidator(readable)] | None = None
 
 
@@ -53,7 +53,7 @@ def read(body: bytes) -> Order:
     if not (asked.thread is asked.addressee is asked.override is None):
         given = {name: document[name] for name in _Words.model_fields if name in document}
         _model(_Words, given, "")
-    labels = _model(Labels, dict(asked.labels), "/labels") if asked.labels else None
+    labels = _labels(dict(asked.labels)) if asked.labels else None
     return Order(asked, kind, labels, document["content"])
 
 
@@ -69,6 +69,17 @@ def content(order: Order, version: int) -> Content:
     except invalid.SchemaInvalid as exc:
         found = exc.pointers
     raise _violated(found, "/content")
+
+
+def _labels(given: dict[str, Any]) -> Labels:
+    labels = _model(Labels, given, "/labels")
+    # They satisfy a rule by being there (§ 22b PolG NRW): so there must be something to read.
+    unseen = [name for name, text in labels if not is_readable(text)]
+    if unseen:
+        raise _violated(
+            tuple(invalid.Pointer(f"/{name}", "not-in-form") for name in unseen), "/labels"
+        )
+    return labels
 
 
 def _model(model: type[_M], document: dict[str, Any], place: str) -> _M:

@@ -11,7 +11,7 @@ from meldeweg.kernel.ids import new_message_id
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import Reads
-from unit.gateway.sending import KEY, Sender, is_refused, order
+from unit.gateway.sending import KEY, LABELS, Sender, is_refused, order
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE
 
 
@@ -37,7 +37,10 @@ async def test_a_wrong_content_is_refused_with_pointers_and_without_values(polic
         ({"override": "   "}, "/override"),
         ({"override": "\u200b"}, "/override"),
         ({"in_reply_to": "4711"}, "/in_reply_to"),
+        ({"addressee": "\u200b"}, "/addressee"),
         ({"labels": {"means": "offen"}}, "/labels"),
+        ({"labels": LABELS | {"means": "\u200b", "offence": "-"}}, "/labels/means"),
+        ({"labels": LABELS | {"means": "\u200b", "offence": "-"}}, "/labels/offence"),
         ({"exercise": "yes"}, "/exercise"),
         ({"content": []}, "/content"),
     ],
