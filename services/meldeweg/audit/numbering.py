@@ -97,22 +97,9 @@ class Numbering:
         try:
             head, payload, _ = statement.split(b".")
             if writer.named:
-                data = _b64(payload[:_ENOUGH])
-                found = _SEQ.match(data, data.find(b'"seq":{'))
-                if found and writer.named in data and (number := int(found[2])) < _NUMBERS:
-                    self._add((writer.sender, writer.recipient, found[1].decode()), number)
-                    return
-            body = strictjson.loads(_strict(payload), max_depth=_DEPTH)
-            if writer.named:
-                self._message(writer, body)
-                return
-            kind = strictjson.loads(_strict(head), max_depth=1)["typ"]
-            if body["agency"] != writer.sender:
-                return
-            if kind == _HEARTBEAT:
-                self._heartbeat(writer.sender, body)
-            elif kind == _EVENT and body["kind"] == "undeliverable":
-                self._undeliverable(writer.sender, body)
+                self._in_inbox(writer, payload)
+            elif not _counts_nothing(head, payload):
+                self._in_events(writer.sender, head, payload)
         except (Refused, ValueError, KeyError, TypeError, AttributeError):
             return  # not one of ours: recorded in the log like any other, judged by its recipient
 
@@ -165,10 +152,26 @@ class Numbering:
                 found.append(Hole(*line, known + 1, last, agency, young))
         return found
 
-    def _message(self, writer: "_Writer", body: dict[str, Any]) -> None:
+    def _in_inbox(self, writer: "_Writer", payload: bytes) -> None:
+        data = _b64(payload[:_ENOUGH])
+        found = _SEQ.match(data, data.find(b'"seq":{'))
+        if found and writer.named in data and (number := int(found[2])) < _NUMBERS:
+            self._add((writer.sender, writer.recipient, found[1].decode()), number)
+            return
+        body = _parsed(payload)
         seq = body["seq"]
         if (body["from"], body["to"]) == (writer.sender, writer.recipient) and _fits(seq):
             self._add((writer.sender, writer.recipient, seq["outbox"]), seq["n"])
+
+    def _in_events(self, sender: str, head: bytes, payload: bytes) -> None:
+        body = _parsed(payload)
+        kind = strictjson.loads(_strict(head), max_depth=1)["typ"]
+        if body["agency"] != sender:
+            return
+        if kind == _HEARTBEAT:
+            self._heartbeat(sender, body)
+        elif kind == _EVENT and body["kind"] == "undeliverable":
+            self._undeliverable(sender, body)
 
     def _add(self, line: Line, number: int) -> None:
         seen = self._seen.get(line)
@@ -220,11 +223,25 @@ def _writer(topic: str) -> _Writer | None:
     )
 
 
+def _counts_nothing(head: bytes, payload: bytes) -> bool:
+    """Say whether neither word that counts can be in an event: most need not be parsed.
+
+    Without an escape, a word of JSON is there as it is or not at all.
+    """
+    kind, body = _b64(head), _b64(payload)
+    escaped = b"\\" in kind or b"\\" in body
+    return not (escaped or b"heartbeat" in kind or b"undeliverable" in body)
+
+
 def _fits(seq: Any) -> bool:
     outbox, number = seq["outbox"], seq["n"]
     fits = isinstance(outbox, str) and _OUTBOX.fullmatch(outbox)
     is_one = fits and len(seq) == 2 and type(number) is int
     return bool(is_one) and 0 < number < _NUMBERS
+
+
+def _parsed(payload: bytes) -> Any:
+    return strictjson.loads(_strict(payload), max_depth=_DEPTH)
 
 
 def _strict(part: bytes) -> bytes:

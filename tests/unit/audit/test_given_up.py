@@ -109,3 +109,33 @@ def test_an_event_that_is_no_strict_json_gives_no_number_up(tmp_path, payload):
     head = b64u_encode(b'{"alg":"EdDSA","typ":"meldeweg.event.v1+jws"}')
     log.add(EVENTS, f"{head}.{b64u_encode(payload % inner)}.x".encode())
     assert [found.detail for found in check(log.write(tmp_path)).missing] == ["2 to 2"]
+
+
+@pytest.mark.parametrize(
+    ("head", "payload"),
+    [
+        (b"meldeweg.event.v1+jws", b"undeliverabl\\u0065"),
+        (b"meldeweg.\\u0065vent.v1+jws", b"undeliverable"),
+    ],
+)
+def test_a_word_counts_however_it_is_written(tmp_path, head, payload):
+    log = Log()
+    for n in (1, 3):
+        log.add(TO_OFFICE, message(n))
+    body = b'{"agency":"%b","kind":"%b","partner":"%b","seq":{"outbox":"0123456789abcdef","n":2}}'
+    payload = body % (POLICE.encode(), payload, OFFICE.encode())
+    parts = b'{"alg":"EdDSA","typ":"%b"}' % head, payload, b"x"
+    log.add(EVENTS, ".".join(map(b64u_encode, parts)).encode())
+    report = check(log.write(tmp_path))
+    assert not report.missing
+    assert [n.detail for n in report.notices if n.code == "number-given-up"] == ["2 to 2"]
+
+
+def test_an_escaped_heartbeat_counts():
+    numbering = Numbering()
+    numbering.feed(TO_OFFICE, message(1))
+    sent = b'{"agency":"%b","sent":{"%b":{"outbox":"0123456789abcdef","n":2}},"received":{}}'
+    head = b'{"alg":"EdDSA","typ":"meldeweg.heart\\u0062eat.v1+jws"}'
+    parts = head, sent % (POLICE.encode(), OFFICE.encode()), b"x"
+    numbering.feed(EVENTS, ".".join(map(b64u_encode, parts)).encode())
+    assert [(hole.first, hole.last, hole.open) for hole in numbering.holes()] == [(2, 2, True)]
