@@ -235,7 +235,7 @@ def test_an_empty_log_is_no_year_before_from_which_another_goes_on(new, write, t
 def test_a_link_that_was_not_looked_at_is_never_taken_for_one_that_is_right(
     old, new, write, monkeypatch
 ):
-    monkeypatch.setattr("meldeweg.audit.verify._Walk.ended", lambda _: None)
+    monkeypatch.setattr("meldeweg.audit.verify.Walk.ended", lambda _: None)
     assert codes(check(write(new), write(old))) == ["genesis-commits-to-another"]
 
 
