@@ -11,6 +11,7 @@ from meldeweg.audit.report import Report
 from meldeweg.audit.sources import Source
 from meldeweg.kernel.errors import Refused
 
+_SURPLUS_MAX = 100  # lines that no entry has: a small file can hold very many of them
 _INDEX = re.compile(rb'\{"index":(0|[1-9][0-9]{0,18}),')
 
 
@@ -21,6 +22,7 @@ class Lines:
         self._report = report
         self._lines = self._read(source)
         self._held: tuple[int, bytes] | None = None
+        self._surplus = 0
         self._over = False
 
     def take(self, index: int) -> bytes | None:
@@ -42,7 +44,11 @@ class Lines:
             self._held = None
             if number == index:
                 return line
-            self._report.breaks("line-too-many", f"leaves.jsonl, a second {number}")
+            self._surplus += 1
+            if self._surplus > _SURPLUS_MAX:
+                self._stop("given-up", f"leaves.jsonl, entry {index}", "too many lines before it")
+            else:
+                self._report.breaks("line-too-many", f"leaves.jsonl, a second {number}")
         return None
 
     def finish(self) -> None:

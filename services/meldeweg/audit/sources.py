@@ -31,6 +31,8 @@ _YEAR_AT_END = re.compile(r"/([0-9]{4})\Z")  # of an origin: `audit.example/log/
 _NAME = re.compile(r"[a-z0-9]+(?:[./][a-z0-9]+)*", re.ASCII)
 
 
+# Of the others Python's reader unpacks all at once, whatever bound it is given.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -113,10 +115,8 @@ class Directory:
                 yield os.fsencode(path).decode("utf-8", "backslashreplace")
 
     def _open(self, name: str) -> IO[bytes]:
-        path = self._root / _checked(name)
         try:
-            # A pipe would wait for its writer: open without waiting, then take plain files only.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = _below(self._root, _checked(name))
         except FileNotFoundError as exc:
             raise Refused("file-missing", name) from exc
         except OSError as exc:
@@ -125,6 +125,21 @@ class Directory:
             os.close(descriptor)
             raise Refused("file-unreadable", f"{name} is no plain file")
         return os.fdopen(descriptor, "rb", buffering=1 << 20)
+
+
+def _below(root: Path, name: str) -> int:
+    """Open a file below `root` step by step: what a link leads to is not in the export."""
+    *above, last = name.split("/")
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for each in above:
+            inner = os.open(each, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = inner
+        # A pipe would wait for its writer: open without waiting, then take plain files only.
+        return os.open(last, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 class Zip:
@@ -158,9 +173,13 @@ class Zip:
 
     def _open(self, name: str) -> IO[bytes]:
         try:
-            return self._zip.open(self._prefix + _checked(name))
+            entry = self._zip.getinfo(self._prefix + _checked(name))
         except KeyError as exc:
             raise Refused("file-missing", name) from exc
+        if entry.compress_type not in _METHODS:
+            raise Refused("file-unreadable", f"{name} is compressed in another way")
+        try:
+            return self._zip.open(entry)
         except _ZIP_ERRORS as exc:
             raise Refused("file-unreadable", name) from exc
 

@@ -110,6 +110,33 @@ def test_a_zip_bomb_is_not_inflated(whole, out, tmp_path):
         shutil.copy(whole / name, out / name)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_its_reader_would_unpack_whole_is_refused_unread(whole, tmp_path, method):
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", method) as file:
+        file.writestr("checkpoint", bytes(1_000_000))
+        file.writestr("vkey", bytes(1_000_000))
+    (found,) = check(bomb).broken
+    assert (found.code, found.detail) == ("file-unreadable", "vkey is compressed in another way")
+
+
+@pytest.mark.parametrize("name", ["leaves.jsonl", "checkpoint", "tile/0/000", "tile"])
+def test_a_link_out_of_the_export_is_not_followed(whole, out, name):
+    if (out / name).is_dir():
+        shutil.rmtree(out / name)
+    else:
+        (out / name).unlink()
+    (out / name).symlink_to(whole / name)
+    assert "file-unreadable" in {found.code for found in check(out).broken}
+
+
+def test_lines_that_no_entry_has_end_it(out):
+    (out / "leaves.jsonl").write_bytes(b'{"index":0,\n' * 100_000)
+    report = check(out)
+    assert ("given-up", "leaves.jsonl, entry 1") in codes(report)
+    assert report.count < 200
+
+
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(out):
     for name in ("leaves.jsonl", "tile/0/000"):
         (out / name).unlink()
