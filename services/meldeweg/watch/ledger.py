@@ -214,9 +214,15 @@ class Ledger:
         return [each for each in self.open.values() if each.overdue(now)]
 
     def silent(self, enrolled: set[AgencyId], now: datetime) -> set[AgencyId]:
-        """Return the enrolled agencies whose gateway was not heard lately, or never."""
+        """Return the enrolled agencies whose gateway was not heard lately, or never.
+
+        Of one that was never heard nothing is said until it could have been: a district's first
+        start would ring for each of its gateways.
+        """
         after = self.silent_after
         alive = {agency for agency, pulse in self.pulses.items() if not pulse.silent(now, after)}
+        if self.caught_up_at is None or now - self.caught_up_at <= after:
+            return (enrolled & self.pulses.keys()) - alive
         return enrolled - alive
 
     def by_urgency(self, found: list[Open]) -> dict[tuple[Urgency, bool], int]:

@@ -162,6 +162,7 @@ async def test_what_a_restart_forgot_is_said(ask):
 
 
 async def test_the_gauges_are_exact(ledger, register):
+    ledger.caught_up_at = NOW - timedelta(hours=1)  # time enough to have heard of everybody
     ledger.message(made.message(NOW - timedelta(minutes=1)), NOW - timedelta(seconds=90))
     ledger.message(made.message(), NOW)
     measuring = asyncio.create_task(api.measure(ledger, register, FixedClock(NOW), 60))
@@ -189,7 +190,6 @@ async def test_who_may_write_nothing_is_not_silent_and_is_named(
     async with ask:
         overview = (await ask.get("/v1/overview")).json()
     assert POLICE not in overview["silent"]
-    assert overview["silent"], "the others, which were never heard"
     assert overview["braked"] == {POLICE: status}
     lines = [line for line in measured(ledger, register) if 'agency="polizei-viersen"' in line]
     assert not [line for line in lines if "gateway_silent" in line]

@@ -242,7 +242,7 @@ def test_nobody_but_the_recipient_ends_a_message():
 
 
 def test_a_gateway_is_silent_after_three_missed_heartbeats_or_if_never_heard():
-    ledger = Ledger(SILENT_AFTER)
+    ledger = Ledger(SILENT_AFTER, caught_up_at=NOW - SILENT_AFTER - timedelta(seconds=1))
     beat = Heartbeat(
         v=1,
         id=new_message_id(),
@@ -258,6 +258,8 @@ def test_a_gateway_is_silent_after_three_missed_heartbeats_or_if_never_heard():
     assert ledger.silent({OFFICE, POLICE}, NOW) == {POLICE}
     later = NOW + SILENT_AFTER + timedelta(seconds=1)
     assert ledger.silent({OFFICE, POLICE}, later) == {OFFICE, POLICE}
+    ledger.caught_up_at = later - SILENT_AFTER
+    assert ledger.silent({OFFICE, POLICE}, later) == {OFFICE}, "the other may yet be heard"
 
 
 def test_what_operators_see_says_nothing_of_the_case():
