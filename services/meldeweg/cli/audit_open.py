@@ -15,7 +15,7 @@ from meldeweg.kernel import statement, strictjson
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.jwk import OpenKey
-from meldeweg.kernel.leaf import parse_canonical, parse_leaf, statement_of
+from meldeweg.kernel.leaf import GENESIS, parse_canonical, parse_leaf, statement_of
 from meldeweg.kernel.statement import Statement
 
 
@@ -37,9 +37,12 @@ def open_entry(entry: Entry, key: OpenKey) -> OpenedEntry:
     Raises `Refused`: `entry-erased`, `entry-without-record`, `entry-contradicts`,
     `record-mismatch`, and what `envelope` says of a wrong key.
     """
+    leaf = parse_leaf(entry.leaf)
+    if leaf.kind == GENESIS:
+        raise Refused("entry-without-record", "the genesis: a log begins with it")
     if entry.canonical is None:
         raise Refused("entry-erased", "its bytes were deleted; the leaf and all proofs remain")
-    if parse_leaf(entry.leaf).record != Digest.of(entry.canonical).raw():
+    if leaf.record != Digest.of(entry.canonical).raw():
         raise Refused("entry-contradicts", "the leaf commits to other bytes")
     token = statement_of(parse_canonical(entry.canonical).headers)
     if token is None or entry.sealed is None:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.local import description, roster
 from meldeweg.local.keeper import GRACE
@@ -98,10 +96,13 @@ def down(directory: Path, patience: float = _PATIENCE) -> int:
     supervisor = running.supervisor.process() if running else None
     if supervisor is not None:
         supervisor.send_signal(signal.SIGTERM)
-        try:
-            supervisor.wait(patience)
-        except psutil.TimeoutExpired:
-            supervisor.kill()  # its keeper ends the rest
+        until = time.monotonic() + patience
+        # Looked for anew: one that ended and that nobody has reaped yet has a process id still.
+        while running and running.supervisor.process() is not None:
+            if time.monotonic() > until:
+                supervisor.kill()  # its keeper ends the rest
+                break
+            time.sleep(0.1)
     try:
         lock = StackLock.take(directory, patience=max(patience, 2 * GRACE))
     except Refused:

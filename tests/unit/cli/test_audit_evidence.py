@@ -15,6 +15,7 @@ from meldeweg.cli.audit_open import open_entry
 from meldeweg.kernel import note, strictjson, topics
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.jwk import SigningKey
+from meldeweg.kernel.leaf import genesis
 from meldeweg.kernel.merkle import inclusion_proof, leaf_hash, root_of
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyRevoked
@@ -82,6 +83,14 @@ def test_an_entry_that_somebody_else_signed_is_not_shown(world, audit_key, certi
     with pytest.raises(Refused) as refused:
         _weighed(world, entry, _proof(entry, audit_key), world.register(certified))
     assert refused.value.code == "signer-unknown"
+
+
+def test_the_genesis_is_no_entry_whose_bytes_were_deleted(world):
+    leaf = genesis(ORIGIN, 2026).encode()
+    first = Entry(2026, 0, bytes(16), 2026, leaf, canonical=None, sealed=None)
+    with pytest.raises(Refused) as refused:
+        open_entry(first, world.offices[KREIS].oversight)
+    assert refused.value.code == "entry-without-record"
 
 
 def test_a_partners_key_is_not_the_senders(world, audit_key, certified):
