@@ -8,6 +8,7 @@ document, for wrong use too), never with a traceback that could hold content
 
 import os
 import sys
+from pathlib import Path
 
 from meldeweg.cli.commands import application
 from meldeweg.cli.failing import explained
@@ -16,6 +17,10 @@ from meldeweg.cli.failing import explained
 def main() -> None:
     """Run the command line; ends the process with 0, 1, 2, 3 or 10."""
     as_json = "--json" in sys.argv
+    # Closed by whoever started this (`>&-`): nobody hears, and that is no failure.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or sys.stdout
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
     try:
         # Typer explains wrong use itself, in a box, unless it is told that somebody else does.
         sys.exit(application()(prog_name="meldeweg", standalone_mode=not as_json))

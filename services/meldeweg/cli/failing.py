@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from meldeweg.client.errors import GatewayError, Problem
     from meldeweg.kernel.errors import MeldewegError
 
-_USED_WRONG = {"stack-in-use", "district-changed", "district-unknown", "directory-unusable"}
+_USED_WRONG = {
+    "stack-in-use",
+    "district-changed",
+    "district-unknown",
+    "directory-foreign",
+    "directory-unusable",
+}
 _WRONG_USE: Any = typer.BadParameter.__base__  # of every wrong use; Typer has no name for it
 
 

@@ -69,7 +69,7 @@ def in_stack(directory: Path | None, agency: str | None) -> dict[str, Any]:
         raise Refused("gateway-not-named", "--dir, oder --url und --token-file")
     try:
         agencies = dict(json.loads((directory / "stack.json").read_text())["agencies"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise Unavailable("stack-not-running", f"{directory}: stack.json") from exc
     if agency is None and len(agencies) == 1:
         agency = next(iter(agencies))
@@ -86,7 +86,7 @@ def complete_agency(ctx: typer.Context, incomplete: str) -> list[str]:
     try:
         data = json.loads((Path(ctx.params.get("directory") or ".") / "stack.json").read_text())
         return [name for name in data["agencies"] if name.startswith(incomplete)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

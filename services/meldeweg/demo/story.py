@@ -25,13 +25,18 @@ LABELS = {
     "category_of_person": "Betroffene",
     "offence": "Häusliche Gewalt",
 }
-# Words of both payloads that are looked for afterwards in every file of the stack.
+# Words of both payloads, of the reasons and of who acted, looked for in every file of the stack.
 MARKS = (
     "Zerbrochenes Geschirr",
     "Musterstraße 4",
     "BEISPIEL-2026-0815",
     "Atemalkohol",
     "Hämatome an beiden",
+    "030 23125 042",
+    POLICE_PERSON,
+    OFFICE_PERSON,
+    LABELS["collected_by"],
+    LABELS["means"],
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local.files import private_directory
 from meldeweg.local.group import Group
 from meldeweg.local.jars import locked, sha256
@@ -28,7 +29,10 @@ def java_options() -> tuple[str, ...]:
     For instance `-XX:TieredStopAtLevel=1` where many brokers live for a moment each: the second
     compiler takes more CPU from what is beside it than it gives back.
     """
-    return tuple(shlex.split(os.environ.get("MELDEWEG_JAVA_OPTIONS", "")))
+    try:
+        return tuple(shlex.split(os.environ.get("MELDEWEG_JAVA_OPTIONS", "")))
+    except ValueError:
+        raise Fatal("setting-invalid", "MELDEWEG_JAVA_OPTIONS: a quotation mark too few") from None
 
 
 def class_archive(jars: list[Path]) -> Path | None:

@@ -17,7 +17,7 @@ from types import FrameType
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.local import description, roster
 from meldeweg.local.keeper import GRACE
-from meldeweg.local.lock import StackLock
+from meldeweg.local.lock import LOCK, StackLock
 from meldeweg.local.plan import Plan
 from meldeweg.local.probes import http_answers
 from meldeweg.local.progress import Progress, for_this_terminal
@@ -90,7 +90,7 @@ def up(options: Options, plan: Plan, progress: Progress | None = None) -> int:
 def down(directory: Path, patience: float = _PATIENCE) -> int:
     """End the stack of `directory`; return when nothing of it runs. Not running is fine, too."""
     directory = directory.resolve()
-    if not (directory / "lock").exists():
+    if not (directory / LOCK).exists():
         return OK
     running = roster.read(directory)
     supervisor = running.supervisor.process() if running else None

@@ -13,6 +13,7 @@ from typing import Self
 
 from meldeweg.kernel.errors import Refused
 
+LOCK = "lock"
 _PATIENCE = 0.2  # seconds between looks
 
 
@@ -25,7 +26,7 @@ class StackLock:
     @classmethod
     def take(cls, directory: Path, patience: float = 0.0) -> Self:
         """Take the lock, or `Refused(stack-in-use)` after `patience` seconds."""
-        handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + patience
         while True:
             try:

@@ -10,6 +10,8 @@ import socket
 from pathlib import Path
 from secrets import randbelow
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local.files import write_private
 
@@ -19,14 +21,15 @@ _EPHEMERAL_DEFAULT = 32768  # Linux; macOS starts at 49152
 LOOPBACK = "127.0.0.1"
 
 
+_Known = TypeAdapter(dict[str, int], config=ConfigDict(strict=True))
+
+
 class Ports:
     """Names → ports, kept in one file of the stack's directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, int] = (
-            json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        )
+        self._known = _read(path) if path.exists() else {}
 
     def of(self, name: str) -> int:
         """Return the port of `name`; chosen at first use, `Fatal(port-taken)` if now another's."""
@@ -46,6 +49,13 @@ class Ports:
             if port not in self._known.values() and is_free(port):
                 return port
         raise Fatal("port-taken", f"no free port between {_LOWEST} and {top}")
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        return _Known.validate_json(path.read_bytes())
+    except ValidationError:
+        raise Fatal("stack-file-malformed", str(path)) from None
 
 
 def is_free(port: int) -> bool:

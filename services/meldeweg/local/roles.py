@@ -8,7 +8,7 @@ mode 0600 and go over no command line, into no URI and no log; the server is giv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
@@ -46,7 +46,8 @@ class Roles:
         line = f"*:*:*:{role}:{self.password(role)}\n".encode()
         if not passfile.exists() or passfile.read_bytes() != line:
             write_private(passfile, line)
-        query = urlencode({**self._where(), "passfile": str(passfile)})
+        # libpq knows %20 for a space, and takes a + as it is.
+        query = urlencode({**self._where(), "passfile": str(passfile)}, quote_via=quote)
         return f"postgresql://{role}@/{database}?{query}"
 
     def uri_file(self, role: ServiceName) -> Path:

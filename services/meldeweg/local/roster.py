@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local.files import write_private
 
 _GRACE = 10.0  # seconds between asking and killing
@@ -63,11 +64,15 @@ def write(directory: Path, roster: Roster) -> None:
 
 
 def read(directory: Path) -> Roster | None:
-    """Return what was last written there, or None."""
+    """Return what was last written there, or None; `Fatal(stack-file-malformed)`."""
     path = path_in(directory)
     if not path.exists():
         return None
-    return Roster.model_validate_json(path.read_bytes())
+    try:
+        return Roster.model_validate_json(path.read_bytes())
+    except ValidationError:
+        # Who runs there can't be told: nothing is started beside it, and nothing ended by guess.
+        raise Fatal("stack-file-malformed", str(path)) from None
 
 
 def end_leftovers(directory: Path) -> list[str]:

@@ -26,7 +26,7 @@ from meldeweg.local.description import (
 )
 from meldeweg.local.files import private_directory, write_private
 from meldeweg.local.keeper import GRACE, Keeper
-from meldeweg.local.lock import StackLock
+from meldeweg.local.lock import LOCK, StackLock
 from meldeweg.local.pki import Credential, DemoPki
 from meldeweg.local.plan import BackboneAlone, Plan, Stage
 from meldeweg.local.progress import Progress, Silent
@@ -75,9 +75,12 @@ class Stack:
     def start(self) -> Self:
         """Start everything and wait until all is ready.
 
-        Raises `Refused(stack-in-use)`, `Fatal`, `Unavailable` or `Interrupted`; nothing runs then.
+        Raises `Refused(stack-in-use | directory-foreign)`, `Fatal`, `Unavailable` or
+        `Interrupted`; nothing runs then.
         """
         try:
+            if _holds_other_things(self.directory):
+                raise Refused("directory-foreign", str(self.directory))
             private_directory(self.directory)
             private_directory(self.directory / "logs")
         except OSError as exc:
@@ -147,7 +150,7 @@ class Stack:
         path = self.directory / "district"
         if not path.exists():
             write_private(path, self._plan.district.encode())
-        before = path.read_text(encoding="utf-8")
+        before = path.read_text(encoding="utf-8", errors="replace")
         if before != self._plan.district:
             raise Refused("district-changed", f"{self.directory} was made for {before}")
 
@@ -234,3 +237,10 @@ def _described(backbone: Backbone, plan: Plan, running: Mapping[str, int]) -> De
             for name, place in plan.services().items()
         },
     )
+
+
+def _holds_other_things(directory: Path) -> bool:
+    """Say whether it is somebody's already: it would be closed to all but its owner."""
+    if not directory.exists() or (directory / LOCK).exists():
+        return False
+    return any(directory.iterdir())

@@ -83,6 +83,7 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path):
 
 def test_a_directory_made_for_another_district_is_refused_before_anything_is_made(tmp_path):
     (tmp_path / "district").write_text("kreis-viersen")
+    (tmp_path / "lock").touch()
     with pytest.raises(Refused) as refused:
         Stack(Options(directory=tmp_path), DistrictPlan("rhein-erft-kreis")).start()
     assert refused.value.code == "district-changed"

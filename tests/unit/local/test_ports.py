@@ -25,3 +25,14 @@ def test_a_kept_port_that_is_now_anothers_is_a_refusal_that_names_it(tmp_path):
     assert refused.value.code == "port-taken"
     assert str(port) in refused.value.detail
     assert "audit" in refused.value.detail
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[]", b'{"audit": "x"}', b"\xff", b"[" * 100_000])
+def test_a_damaged_list_of_ports_is_named(tmp_path, damaged):
+    (tmp_path / "ports.json").write_bytes(damaged)
+    with pytest.raises(Fatal) as refused:
+        Ports(tmp_path / "ports.json")
+    assert (refused.value.code, refused.value.detail) == (
+        "stack-file-malformed",
+        str(tmp_path / "ports.json"),
+    )
