@@ -21,7 +21,7 @@ from meldeweg.registry.api import _STATUS as OF_REGISTRY
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ROOT / "services" / "meldeweg"
-CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 RAISING = {
     "Refused",
     "Early",
@@ -31,7 +31,7 @@ RAISING = {
     "PydanticCustomError",
     "made",
 }
-FINDING = {"breaks", "misses", "_stop"}  # what `meldeweg audit verify` finds wrong
+FINDING = {"breaks", "misses", "notes", "_stop"}  # what `meldeweg audit verify` finds wrong
 READING = {"read", "read_signed"}  # (data, code)
 LOGGING = {"info", "warning", "error"}
 # What the command line and the ceremonies say themselves is explained there in German.
@@ -41,7 +41,7 @@ SAYING = [
     *(SERVICES / "envelope").glob("*.py"),
     *(SERVICES / "local").glob("*.py"),
     *(SERVICES / "audit" / name for name in ("sources.py", "export.py", "deciding.py")),
-    *(SERVICES / "audit" / name for name in ("verify.py", "order.py", "listed.py")),
+    *(SERVICES / "audit" / name for name in ("verify.py", "walk.py", "order.py", "listed.py")),
     *(SERVICES / "audit" / name for name in ("seen.py", "turn.py")),
     SERVICES / "registry" / "submit.py",
     SERVICES / "kernel" / "keyfile.py",
@@ -55,7 +55,7 @@ STOPS = {
     *("database-refused", "failpoint-undeclared", "handler-exited", "kafka-certificate-unreadable"),
     *("keys-unreadable", "log-not-open", "manifest-differs-from-rows", "manifest-forked"),
     *("manifest-refused", "note-not-ours", "offsets-moved"),
-    *("replay-impossible", "schema-newer", "store-failed", "store-not-started"),
+    *("replay-impossible", "schema-newer", "stalled", "store-failed", "store-not-started"),
     *("stored-row-differs", "stored-row-missing", "stored-tile-differs", "stored-tile-missing"),
     *("task-ended", "tiles-differ-from-checkpoint", "tiles-differ-from-leaves"),
     *("topic-partitions", "vault-key-malformed", "vault-key-wrong", "vault-unreadable"),
@@ -63,7 +63,7 @@ STOPS = {
 }
 # The service waits and tries again, or passes one thing over; its log and metrics say so.
 DELAYS = {
-    "handler-unavailable",
+    *("failpoint", "handler-unavailable"),
     *("audit-key-unknown", "audit-waiting", "head-moved", "key-file-misnamed"),
     *("key-revoked-malformed", "key-uncertified"),
     *("log-slow", "log-tile-malformed", "log-unreachable", "open-too-many", "quarantine-failed"),
