@@ -16,6 +16,7 @@ from meldeweg.kernel.trust.issue import signed
 from meldeweg.kernel.trust.objects import Snapshot, TopicEnd
 from meldeweg.registry.book import Book
 
+_SOON = 1.0  # seconds
 log = logs.get()
 
 
@@ -31,7 +32,7 @@ def snapshot(chains: Chains, n: int, clock: Clock) -> Snapshot:
 
 
 class Snapshots:
-    """Signs and publishes; a failure is tried again at the next period."""
+    """Signs and publishes; a failure is tried again soon, then ever later up to the period."""
 
     def __init__(
         self, chains: Chains, book: Book, producer: Producer, key: SigningKey, clock: Clock
@@ -49,9 +50,15 @@ class Snapshots:
             raise Unavailable(outcome.code, "snapshot not published")
 
     async def run(self, period: float) -> None:
+        """Publish every `period` seconds, for ever."""
+        again = _SOON
         while True:
             try:
                 await self.publish()
             except Unavailable as exc:
+                # A district's first snapshot may come before its topic: nobody waits a minute then.
                 log.warning("snapshot_waiting", code=exc.code)
-            await asyncio.sleep(period)
+                wait, again = min(again, period), again * 2
+            else:
+                wait, again = period, _SOON
+            await asyncio.sleep(wait)
