@@ -132,7 +132,6 @@ _WHY_NOT: dict[str, tuple[str, ...]] = {
         "local.containers:ContainerBroker._identity",
         "local.description:read",
         "local.output:as_json_line",
-        "local.ports:Ports.__init__",
         "local.roster:read",
     ),
     "our own store, which only this gateway writes and seals": (

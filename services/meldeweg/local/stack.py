@@ -79,7 +79,7 @@ class Stack:
         `Interrupted`; nothing runs then.
         """
         try:
-            if _holds_other_things(self.directory):
+            if _is_shared(self.directory):
                 raise Refused("directory-foreign", str(self.directory))
             private_directory(self.directory)
             private_directory(self.directory / "logs")
@@ -239,8 +239,8 @@ def _described(backbone: Backbone, plan: Plan, running: Mapping[str, int]) -> De
     )
 
 
-def _holds_other_things(directory: Path) -> bool:
-    """Say whether it is somebody's already: it would be closed to all but its owner."""
+def _is_shared(directory: Path) -> bool:
+    """Say whether others may use what lies there already: it would be closed to them."""
     if not directory.exists() or (directory / LOCK).exists():
         return False
-    return any(directory.iterdir())
+    return bool(directory.stat().st_mode & 0o077) and any(directory.iterdir())
