@@ -70,10 +70,13 @@ class Cases:
         assert changed != context_of(MESSAGE), name
         self.add(name, code, statement=signed(changed, value_of(MESSAGE)))
 
-    def value(self, name: str, value: bytes, code: str | None) -> None:
+    def value(
+        self, name: str, value: bytes, code: str | None, at: int = MESSAGE, **given: Any
+    ) -> None:
         """Another value under the same context, signed by the sender's own key."""
-        assert value != value_of(MESSAGE), name
-        self.add(name, code, statement=signed(context_of(MESSAGE), value), value=value.decode())
+        assert value != value_of(at), name
+        token = signed(context_of(at), value, SIGN[POLICE if at == MESSAGE else OFFICE])
+        self.add(name, code, at, statement=token, value=value.decode(), **given)
 
     def sealed(
         self,

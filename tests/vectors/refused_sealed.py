@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from meldeweg.envelope import open_sealed
 from meldeweg.kernel import topics
+from meldeweg.kernel.clock import to_rfc3339
+from meldeweg.kernel.signing import Typ, sign
 from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps
 from vectors import make_way as way
-from vectors.make_way import OFFICE, SIGN
+from vectors.make_way import IDENTITY, NOW, OFFICE, SEAL, SIGN
 from vectors.refused_cases import (
     ACKNOWLEDGED,
     DELIVERED,
@@ -18,7 +21,7 @@ from vectors.refused_cases import (
     signed,
     value_of,
 )
-from vectors.refused_trust import WAY, compact, place
+from vectors.refused_trust import LIFE, WAY, compact, place
 
 MALFORMED = "envelope-malformed"
 
@@ -60,6 +63,7 @@ def seventh_step(cases: Cases) -> None:
         both % (first, dumps(two | {"recipients": two["recipients"] + one["recipients"]})),
         "oversight-contradicts",
     )
+    _readers(cases, one, two, second)
     cases.value(
         "an officer left out",
         both % (first, dumps(two | {"recipients": two["recipients"][:1]})),
@@ -86,6 +90,66 @@ def seventh_step(cases: Cases) -> None:
         "envelope-malformed",
     )
     cases.value("an envelope not in sorted form", both % (json.dumps(one).encode(), second), None)
+
+
+def _readers(cases: Cases, one: Any, two: Any, second: bytes) -> None:
+    """Who can read the content besides, and whether the key it is sealed to counts."""
+    both, code = b'{"content":%b,"record":%b}', "readers-contradict"
+    mine, officers = one["recipients"], two["recipients"]
+    cases.value(
+        "a third party reads the content",
+        both % (dumps(one | {"recipients": mine + officers[:1]}), second),
+        code,
+    )
+    cases.value(
+        "the recipient's officer reads the content, named first",
+        both % (dumps(one | {"recipients": officers[1:] + mine}), second),
+        code,
+    )
+    stranger = mine[0] | {"header": mine[0]["header"] | {"kid": "A" * 43}}
+    read_by_all = both % (dumps(one | {"recipients": [*mine, stranger]}), second)
+    cases.value("somebody uncertified reads the content", read_by_all, code)
+    answer = value_of(ACKNOWLEDGED)
+    first, _, rest = answer.removeprefix(b'{"content":')[:-1].partition(b',"record":')
+    told = json.loads(first)
+    third = dumps(told | {"recipients": told["recipients"] + officers[1:]})
+    cases.value("a third party reads who acknowledged", both % (third, rest), code, ACKNOWLEDGED)
+    changed = both % (dumps(one | {"tag": _flipped(one["tag"])}), second)
+    absent, key = {"drop": [_certificate(SEAL[OFFICE].kid)]}, "the recipient's key"
+    cases.add(f"{key} not certified", "key-not-yet-valid", **absent)
+    cases.value(f"{key} not certified, and changed", changed, "key-not-yet-valid", **absent)
+    for what, use, begins, why in (
+        ("has ended", "seal", NOW - 2 * LIFE, "key-expired"),
+        ("is for later", "seal", NOW + LIFE, "key-not-yet-valid"),
+        ("is an officer's", "oversight", NOW, "key-use-wrong"),
+    ):
+        again = [[topics.keys(OFFICE), _certified(use, begins)]]
+        cases.add(f"{key} {what}", why, add=again)
+        cases.value(f"{key} {what}, and changed", changed, why, add=again)
+
+
+def _certificate(kid: str) -> int:
+    """Where the office's certificate of this key lies."""
+    for at, each in enumerate(WAY["records"]):
+        if each["topic"] == topics.keys(OFFICE):
+            key = json.loads(b64u_decode(each["value"].split(".")[1])).get("key", {})
+            if key.get("kid") == kid:
+                return at
+    raise KeyError(kid)
+
+
+def _certified(use: str, begins: datetime) -> str:
+    """The office's key for sealing, certified again and for another time or use."""
+    body = json.loads(
+        b64u_decode(WAY["records"][_certificate(SEAL[OFFICE].kid)]["value"].split(".")[1])
+    )
+    changes = {"use": use, "not_before": begins, "use_until": begins + LIFE / 2}
+    changes |= {"valid_until": begins + LIFE, "at": NOW}
+    told = {
+        name: to_rfc3339(each) if isinstance(each, datetime) else each
+        for name, each in changes.items()
+    }
+    return sign(IDENTITY[OFFICE], Typ.KEY, compact(body | told))
 
 
 def _flipped(text: str) -> str:

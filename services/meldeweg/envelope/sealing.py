@@ -15,7 +15,7 @@ draft-ietf-jose-hpke-pq-pqt-01 (the suite). docs/spec/message.md gives the bytes
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,13 +82,24 @@ def open_sealed(jwe: bytes, key: OpenKey, aad: bytes) -> bytes:
     return open_with(jwe, {key.kid: key}, aad)
 
 
-def open_with(jwe: bytes, keys: Mapping[KeyId, OpenKey], aad: bytes) -> bytes:
-    """Return the plaintext that was sealed to one of `keys`; otherwise as `open_sealed`."""
+def open_with(
+    jwe: bytes,
+    keys: Mapping[KeyId, OpenKey],
+    aad: bytes,
+    *,
+    readers: Callable[[tuple[KeyId, ...]], None] | None = None,
+) -> bytes:
+    """Return the plaintext that was sealed to one of `keys`; otherwise as `open_sealed`.
+
+    `readers` is shown the key ids of all recipients before anything opens, and may refuse them.
+    """
     # 1 parse strictly, every recipient's entry included
     sealed = _parse(jwe)
     # 2 sealed for this context and no other; public on both sides, so it may be told apart
     _check_aad(sealed, aad)
-    # 3 the entry for a key that is here
+    # 3 the entry for a key that is here: the first of several
+    if readers is not None:
+        readers(tuple(sealed.entries))
     kid = next((kid for kid in sealed.entries if kid in keys), None)
     if kid is None:
         raise Refused("envelope-not-for-this-key", f"no entry for {', '.join(keys)}")

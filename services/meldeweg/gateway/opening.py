@@ -1,9 +1,10 @@
 """Receiving, steps 7 and 8: open what was sealed, and hold it to what was signed.
 
 Guarantees: what comes out was sealed together with exactly this context, to a key of ours; the
-record inside is the one that the sender committed to in the signed context; the copy for oversight
-is addressed to both data protection officers and to nobody else. Plaintext stays in memory and in
-no exception. Pure. Trusts: nothing sealed; the sender may have sealed anything.
+record inside is the one that the sender committed to in the signed context; the content is
+addressed to nobody but us; the copy for oversight is addressed to both data protection officers and
+to nobody else. Plaintext stays in memory and in no exception. Pure. Trusts: nothing sealed; the
+sender may have sealed anything.
 """
 
 from collections.abc import Mapping
@@ -89,7 +90,7 @@ class Opener:
         barred: Mapping[KeyId, Refused] | None = None,
     ) -> None:
         self._me, self._view, self._keys, self._barred = me, view, keys, barred or {}
-        self._oversight: dict[AgencyId, frozenset[KeyId]] = {}
+        self._known: dict[tuple[AgencyId, KeyUse], frozenset[KeyId]] = {}
 
     def unseal(self, statement: Statement, value: bytes) -> Unsealed:
         """Take steps 7 and 8 for the sealed parts of a message or a receipt."""
@@ -103,14 +104,21 @@ class Opener:
         return unsealed
 
     def _open(self, content: bytes, aad: bytes) -> bytes:
-        try:
-            return open_with(content, self._keys, aad)
-        except Refused as exc:
-            if exc.code == "envelope-not-for-this-key":
-                for kid in addressed_to(content):
-                    if kid in self._barred:
-                        raise self._barred[kid] from exc
-            raise
+        return open_with(content, self._keys, aad, readers=self._check_readers)
+
+    def _check_readers(self, kids: tuple[KeyId, ...]) -> None:
+        """One of our keys counts now, and every other key is one of ours as well.
+
+        Of a key that we don't know as ours the certificate may be on its way, whoever else claims
+        to have that key: so a leak waits, and is refused then; it is never delivered.
+        """
+        if self._keys.keys().isdisjoint(kids):
+            why = [self._barred[kid] for kid in kids if kid in self._barred]
+            if why:
+                raise next((each for each in why if isinstance(each, Early)), why[0])
+            return  # not for any key that is here: opening says so
+        if not self._certified(self._me, KeyUse.SEAL).issuperset(kids):
+            raise Early("readers-contradict", "sealed to a key that is not ours in our view")
 
     def receipt(self, statement: Statement, value: bytes) -> Word | None:
         """Take steps 7 and 8 of a receipt; return a person's word, None if there is none."""
@@ -130,18 +138,20 @@ class Opener:
 
     def _check_oversight(self, context: Context, kids: tuple[KeyId, ...]) -> None:
         """Nobody else may read why it was sent, and neither officer may be left out."""
-        theirs, ours = self._officers(context.sender), self._officers(self._me)
+        theirs = self._certified(context.sender, KeyUse.OVERSIGHT)
+        ours = self._certified(self._me, KeyUse.OVERSIGHT)
         if theirs.isdisjoint(kids) or ours.isdisjoint(kids) or not (theirs | ours).issuperset(kids):
             # A new key may be on its way to my view.
             raise Early("oversight-contradicts", "not sealed to both oversight keys, and no other")
 
-    def _officers(self, agency: AgencyId) -> frozenset[KeyId]:
-        found = self._oversight.get(agency)
+    def _certified(self, agency: AgencyId, use: KeyUse) -> frozenset[KeyId]:
+        """Keys that were ever certified for this use, also those that ended or are revoked."""
+        found = self._known.get((agency, use))
         if found is None:
-            found = self._oversight[agency] = frozenset(
+            found = self._known[agency, use] = frozenset(
                 certified.key.kid
                 for certified in self._view.certified(agency)
-                if certified.certificate.use is KeyUse.OVERSIGHT
+                if certified.certificate.use is use
             )
         return found
 

@@ -72,7 +72,7 @@ _TITLES = {
 _EARLY = frozenset(
     {"agency-unknown", "signer-unknown", "key-not-yet-valid", "sender-suspended"}
     | {"oversight-contradicts", "agreement-unknown", "agreement-unsigned", "original-unknown"}
-    | {"schema-unknown"}
+    | {"readers-contradict", "schema-unknown"}
 )
 
 

@@ -59,14 +59,11 @@ func (r *reading) unseal(said, contextText string, context value) (payload, reco
 	if !slices.Equal(content.aad, aad) {
 		return "", "", refused("envelope-aad-mismatch")
 	}
-	mine := slices.IndexFunc(r.opens, func(each *openKey) bool { return slices.Contains(content.kids(), each.kid) })
-	if mine < 0 {
-		return "", "", refused("envelope-not-for-this-key")
-	}
-	if err := r.view.seals(r.me, r.opens[mine].kid, r.now); err != nil {
+	key, err := r.mine(content.kids())
+	if err != nil {
 		return "", "", err
 	}
-	plain, err := content.open(r.opens[mine], aad)
+	plain, err := content.open(key, aad)
 	if err != nil {
 		return "", "", err
 	}
@@ -83,16 +80,51 @@ func (r *reading) unseal(said, contextText string, context value) (payload, reco
 	return payload, record, is(r.officers(why.kids(), context), "oversight-contradicts")
 }
 
-// seals says whether what arrives now may be sealed to this key of the agency; a revoked one opens.
-func (r *register) seals(agency, kid string, now time.Time) error {
+// mine is the key that opens: the first entry of mine that counts now, if all entries are for me.
+func (r *reading) mine(kids []string) (*openKey, error) {
+	why := "envelope-not-for-this-key"
+	found := false
+	for _, kid := range kids {
+		at := slices.IndexFunc(r.opens, func(each *openKey) bool { return each.kid == kid })
+		if at < 0 {
+			continue
+		}
+		bad := r.view.seals(r.me, kid, r.now)
+		if bad == "" {
+			return r.opens[at], r.readers(kids)
+		}
+		if !found || bad == notYet {
+			why, found = bad, true
+		}
+	}
+	return nil, refused(why)
+}
+
+// readers: seal keys of mine, whenever they count, and no other.
+func (r *reading) readers(kids []string) error {
+	for _, kid := range kids {
+		if known, ok := r.view.keys[r.me][kid]; !ok || known.use != "seal" {
+			return refused("readers-contradict")
+		}
+	}
+	return nil
+}
+
+// notYet is the one of seals' codes with which the record waits.
+const notYet = "key-not-yet-valid"
+
+// seals says why what arrives now may not be sealed to this key of the agency; a revoked one opens.
+func (r *register) seals(agency, kid string, now time.Time) string {
 	known, ok := r.keys[agency][kid]
 	switch {
 	case !ok || known.use == "seal" && now.Before(known.from.Add(-tolerance)):
-		return early
+		return notYet
 	case known.use != "seal":
-		return refused("key-use-wrong")
+		return "key-use-wrong"
+	case now.After(known.until.Add(tolerance)):
+		return "key-expired"
 	}
-	return is(!now.After(known.until.Add(tolerance)), "key-expired")
+	return ""
 }
 
 // officers: oversight keys of the sender's and of mine, and no other.

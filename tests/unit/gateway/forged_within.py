@@ -78,6 +78,26 @@ def _sealed_to_an_officers_key(world):
     return _sealed_to_own(world, KeyUse.OVERSIGHT)
 
 
+@forgery("a third agency reads the content too", "readers-contradict", End.PARKED_REFUSED)
+def _reader_too_many(world):
+    keys = [world.offices[each].seal.public for each in (KREIS, NETTETAL)]
+    return Case(message(world, seal_to=tuple(keys)))
+
+
+@forgery(
+    "somebody whom nobody certified reads the content too", "readers-contradict", End.PARKED_REFUSED
+)
+def _reader_unknown(world):
+    keys = (OpenKey.generate().public, world.offices[KREIS].seal.public)
+    return Case(message(world, seal_to=keys))
+
+
+@forgery("the recipient's officer reads the content too", "readers-contradict", End.PARKED_REFUSED)
+def _reader_the_officer(world):
+    office = world.offices[KREIS]
+    return Case(message(world, seal_to=(office.seal.public, office.oversight.public)))
+
+
 @forgery("sealed together with another context", "envelope-aad-mismatch", End.REFUSED)
 def _sealed_with_another_context(world):
     return Case(message(world, aad=bytes(32)))
