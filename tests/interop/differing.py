@@ -3,22 +3,24 @@ implementations are asked."""
 
 import hashlib
 import json
+from datetime import timedelta
 from functools import cache
+from itertools import permutations
 
 from meldeweg.envelope import open_sealed, seal
 from meldeweg.gateway.judging import Judge, Message, Receipt
 from meldeweg.gateway.verification import Proven
-from meldeweg.kernel import event
+from meldeweg.kernel import event, topics
 from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.clock import from_rfc3339, to_rfc3339
 from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.event import Event, EventKind
 from meldeweg.kernel.jwk import OpenKey
-from meldeweg.kernel.signing import verify
+from meldeweg.kernel.signing import Typ, sign, verify
 from meldeweg.kernel.strictjson import b64u_decode, b64u_encode, dumps, loads
 from unit.gateway.bending import bends
 from unit.gateway.test_refused_vectors import WAY, view_of
-from vectors.make_way import OFFICE, OVERSIGHT, POLICE, SEAL, SIGN
+from vectors.make_way import IDENTITY, OFFICE, OVERSIGHT, POLICE, SEAL, SIGN, drawn
 from vectors.refused_cases import (
     ACKNOWLEDGED,
     DELIVERED,
@@ -30,6 +32,7 @@ from vectors.refused_cases import (
     value_of,
 )
 from vectors.refused_told import BEAT, EVENT
+from vectors.refused_trust import compact
 
 RECORDS = {"message": MESSAGE, "delivered": DELIVERED, "acknowledged": ACKNOWLEDGED}
 PARTS = ("header", "context", "value", "plaintext", "payload", "record")
@@ -144,6 +147,51 @@ def _padded(envelope, size):
     return b"{" + b" " * (size - len(envelope)) + envelope[1:]
 
 
+OTHER, STRANGER = (OpenKey(drawn(f"seal key of {whose}")) for whose in ("mine", "nobody here"))
+TIMES = {"counts": (-1, 400), "ended": (-400, -30), "for later": (30, 400), "officer's": (-1, 400)}
+
+
+def sealed_to_several():
+    """Yield (what, case, keys of the reader, record): a message to one, two or three keys, of which
+    one is of a third party, and a second one of the recipient's own is certified in some way; and
+    each with its ciphertext changed."""
+    context, mine = context_of(MESSAGE), SEAL[OFFICE]
+    readers = [each for n in (1, 2, 3) for each in permutations((mine, OTHER, STRANGER), n)]
+    for to in readers:
+        value = sealed(MESSAGE, context, opened(MESSAGE), to)
+        at = value.index(b'"ciphertext":"') + 20
+        changed = value[:at] + (b"B" if value[at : at + 1] == b"A" else b"A") + value[at + 1 :]
+        for text in (value, changed):
+            record = put(MESSAGE, signed(context, text), text)
+            for how in ("not certified", *TIMES):
+                for opens in ((mine,), (OTHER,), (mine, OTHER), (OTHER, mine)):
+                    names = [
+                        ("mine", "other", "stranger")[(mine, OTHER, STRANGER).index(k)] for k in to
+                    ]
+                    what = (
+                        f"to {names}, {text is value}, other {how}, {opens[0] is mine} {len(opens)}"
+                    )
+                    yield what, _certified(how), opens, record
+
+
+def _certified(how):
+    """What the office says of its other key."""
+    if how not in TIMES:
+        return {}
+    begins, ends = (from_rfc3339(JUDGED) + timedelta(days=days) for days in TIMES[how])
+    body = {
+        "v": 1,
+        "agency": OFFICE,
+        "use": "oversight" if how == "officer's" else "seal",
+        "key": OTHER.public.public_jwk(),
+        "not_before": to_rfc3339(begins),
+        "use_until": to_rfc3339(ends - timedelta(days=1)),
+        "valid_until": to_rfc3339(ends),
+        "at": JUDGED,
+    }
+    return {"add": [[topics.keys(OFFICE), sign(IDENTITY[OFFICE], Typ.KEY, compact(body))]]}
+
+
 def _sealed(at, part, key):
     whole = opened(at)
     inside = loads(whole)
@@ -171,9 +219,9 @@ def content(payload, record):
     return b'{"attachments":[],"payload":%b,"record":%b}' % (payload, text)
 
 
-def sealed(at, context, plain):
+def sealed(at, context, plain, readers=()):
     aad = hashlib.sha256(context).digest()
-    inside = seal(plain, [SEAL[reader_of(at)].public], aad)
+    inside = seal(plain, [key.public for key in readers or [SEAL[reader_of(at)]]], aad)
     officers = _for_officers().replace(b64u_encode(bytes(32)), b64u_encode(aad), 1).encode()
     return b'{"content":%b,"record":%b}' % (inside, officers)
 
@@ -211,10 +259,12 @@ def put(at, token, value):
     }
 
 
-def judge_of(me):
-    """Return a function from a record to what our implementation says of it."""
-    key = OpenKey.from_jwk(WAY["private"]["seal"][me])
-    judge = Judge(me, view_of({}), {key.kid: key}, lambda *_: None, from_rfc3339(JUDGED))
+def judge_of(me, case=None, opens=None):
+    """Return a function from a record to what our implementation says of it: in a view as the case
+    wants it, with the private keys `opens` in place of the way's."""
+    keys = opens or [OpenKey.from_jwk(WAY["private"]["seal"][me])]
+    mine = {key.kid: key for key in keys}
+    judge = Judge(me, view_of(case or {}), mine, lambda *_: None, from_rfc3339(JUDGED))
 
     def said(record):
         found = judge.prove(

@@ -15,6 +15,7 @@ from interop.differing import (
     oversize,
     put,
     reader_of,
+    sealed_to_several,
 )
 from interop.test_second import NOW, WAY, told
 from meldeweg.kernel import agreement, schemas, strictjson
@@ -31,11 +32,12 @@ from vectors.refused_trust import AGREEMENTS
 SOME = {"payload": 23, "notification": 3, "request.immediate-action": 3}
 
 
-def theirs(second, me, records):
-    key = json.dumps(WAY["private"]["seal"][me])
+def theirs(second, me, records, opens=()):
+    keys = [json.dumps(key.private_jwk()) for key in opens]
+    keys = keys or [json.dumps(WAY["private"]["seal"][me])]
     for start in range(0, len(records), 100):
         some = records[start : start + 100]
-        asked = {"Me": me, "Now": NOW, "Opens": [key], "Records": some, "Alone": True}
+        asked = {"Me": me, "Now": NOW, "Opens": keys, "Records": some, "Alone": True}
         for said in second.ask("records", **asked)["each"]:
             found = said.get("found", {})
             yield (found.get("ack_by"), found.get("delete_after")) if said["ok"] else said["why"]
@@ -70,6 +72,23 @@ def test_both_count_from_their_own_clock_what_is_dated_ahead(second):
     ours = judge_of(OFFICE)(record)
     assert [ours] == list(theirs(second, OFFICE, [record]))
     assert ours == ("2026-11-23T15:00:00.000Z", "2027-06-01")
+
+
+def test_both_say_the_same_of_whom_a_content_is_sealed_to(second):
+    """To several keys, the recipient's and others', of which he has one or two."""
+    differ, said = [], set()
+    for what, case, opens, record in sealed_to_several():
+        told(second, case)
+        (other,) = theirs(second, OFFICE, [record], opens)
+        ours = judge_of(OFFICE, case, opens)(record)
+        said.add(ours if isinstance(ours, str) else None)
+        if ours != other:
+            differ.append((what, ours, other))
+    assert differ == []
+    assert said == {
+        *(None, "envelope-not-for-this-key", "envelope-unreadable", "readers-contradict"),
+        *("key-expired", "key-not-yet-valid", "key-use-wrong"),
+    }
 
 
 def test_both_bound_what_they_read(second):
