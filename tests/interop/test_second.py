@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from meldeweg.kernel.signing import Typ, sign
+from meldeweg.kernel.trust.chain import Chains
+from meldeweg.kernel.trust.register import Register
 from unit.gateway.test_refused_vectors import REFUSED, changed
 from vectors.make_way import ANCHOR, REGISTRY
 from vectors.refused_trust import AGENCIES, compact, payload, status
@@ -58,6 +60,56 @@ def test_it_follows_trust_in_any_order_and_finds_the_snapshot_true(second):
     bent = short[:-1] + rest[1:] + rest[:1] + short[-1:]
     found = second.ask("trust", Anchor=json.dumps(WAY["anchor"]), Trust=bent)
     assert found["contradicts"]
+
+
+SNAPSHOTS = "registry.snapshots"
+
+
+def snapshot(n, there):
+    """What the registry says that lies on its topics."""
+    chains = Chains()
+    for each in there:
+        chains.extend(each["Topic"], each["Value"].encode())
+    ends = {topic: chains.end(topic) for topic in chains.topics()}
+    topics = {topic: {"end": end, "digest": digest} for topic, (end, digest) in ends.items()}
+    body = {"v": 1, "n": n, "at": NOW.replace("Z", ".000Z"), "topics": topics}
+    return {"Topic": SNAPSHOTS, "Value": sign(REGISTRY, Typ.SNAPSHOT, compact(body))}
+
+
+def ours(read):
+    """Whether our register, having read this, finds what it read contradicted."""
+    register, chains = Register(ANCHOR.public), Chains()
+    for each in read:
+        register.apply(each["Topic"], each["Value"].encode())
+        if each["Topic"] != SNAPSHOTS:
+            chains.extend(each["Topic"], each["Value"].encode())
+    said = register.snapshot.topics if register.snapshot else {}
+    return any(chains.contradicts(topic, each.end, each.digest) for topic, each in said.items())
+
+
+def test_it_holds_the_newest_snapshot_against_what_came_before_it_and_after_it(second):
+    there = [each for each in trust_of({}) if each["Topic"] != SNAPSHOTS]
+    keys = [each for each in there if each["Topic"].startswith("keys.")]
+    rest = [each for each in there if not each["Topic"].startswith("keys.")]
+    bent = rest + keys[1:] + keys[:1]
+    true, others, early = snapshot(5, there), snapshot(5, bent), snapshot(4, bent)
+    later, behind = snapshot(6, there), snapshot(7, rest)
+    for read, contradicted in (
+        *(([*bent[:at], true, *bent[at:]], True) for at in range(len(bent) + 1)),
+        *(([*there[:at], true, *there[at:]], False) for at in range(len(there) + 1)),
+        ([true, early, *there], False),
+        ([early, true, *there], False),
+        ([early, *there, true], False),
+        ([early, *there], True),
+        ([*there, others, later], False),
+        ([later, *there, others], False),
+        ([later, *bent, others], True),
+        ([*bent, later, behind], False),
+        ([true, *bent[: len(rest)]], False),
+    ):
+        found = second.ask("trust", Anchor=json.dumps(WAY["anchor"]), Trust=read)
+        assert found.get("waiting", 0) == 0
+        assert (found.get("contradicts", False), ours(read)) == (contradicted, contradicted)
 
 
 def test_it_reads_the_message_the_receipts_and_the_events(second):

@@ -218,7 +218,7 @@ func (s *session) trust(q question, a *answer) error {
 	for _, each := range q.Trust {
 		a.Each = append(a.Each, verdict(answer{}, s.view.take(each.Topic, each.Value)))
 	}
-	a.Waiting, a.Contra = len(s.view.waiting), s.view.contradict
+	a.Waiting, a.Contra = len(s.view.waiting), s.view.contradicted()
 	return nil
 }
 

@@ -44,7 +44,7 @@ type register struct {
 	signed     map[string]map[string]string // agreement → party → when
 	chains     map[string][][]byte
 	waiting    []posted
-	contradict bool // a snapshot says other than what lies here
+	newest     value // the snapshot with the highest `n`
 	*learnt
 }
 
@@ -304,21 +304,26 @@ func (r *register) snapshot(token *jws, body value, at time.Time) error {
 	if err := r.byService(token, "registry", at); err != nil {
 		return err
 	}
-	topics, _ := body.get("topics")
-	for _, each := range topics.members {
+	if body.int("n") >= r.newest.int("n") {
+		r.newest = body
+	}
+	return nil
+}
+
+// contradicted: the newest snapshot says other than what lies here, whichever came first.
+func (r *register) contradicted() bool {
+	topics, _ := r.newest.get("topics")
+	return slices.ContainsFunc(topics.members, func(each member) bool {
 		end, chain := each.value.int("end"), r.chains[each.name]
 		want := strings.Repeat("0", 64)
 		if end > int64(len(chain)) {
-			continue // this reader has not seen that much yet
+			return false // this reader has not seen that much yet
 		}
 		if end > 0 {
 			want = hex.EncodeToString(chain[end-1])
 		}
-		if each.value.str("digest") != want {
-			r.contradict = true
-		}
-	}
-	return nil
+		return each.value.str("digest") != want
+	})
 }
 
 // earlyCodes of step 2: what my view may still learn.
