@@ -72,7 +72,11 @@ func readNote(raw string, keys ...*verifier) (string, error) {
 	if len(lines) > signaturesMost {
 		return "", bad
 	}
-	signed := false
+	type signature struct {
+		name string
+		blob []byte
+	}
+	var signatures []signature
 	for _, line := range lines {
 		rest, ok := strings.CutPrefix(line, "— ")
 		name, encoded, two := strings.Cut(rest, " ")
@@ -80,9 +84,13 @@ func readNote(raw string, keys ...*verifier) (string, error) {
 		if !ok || !two || !isName(name) || !exact || len(blob) < 5 {
 			return "", bad
 		}
+		signatures = append(signatures, signature{name, blob})
+	}
+	signed := false
+	for _, each := range signatures { // only now: a line that is none goes before a wrong one
 		for _, key := range keys {
-			if key.name == name && bytes.Equal(key.id, blob[:4]) {
-				if !ed25519.Verify(key.key, []byte(said), blob[4:]) {
+			if key.name == each.name && bytes.Equal(key.id, each.blob[:4]) {
+				if !ed25519.Verify(key.key, []byte(said), each.blob[4:]) {
 					return "", refused("note-signature-invalid")
 				}
 				signed = true
