@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, asked, carried, clocks, late, linked, order, words
+from faults import alarms, asked, carried, clocks, late, linked, order, whose, words
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -47,6 +47,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_strangers(facts, undone),
         *_people(facts, undone),
         *words.said_again(facts, undone),
+        *whose.unasked(facts),
         *_inboxes(facts, undone),
         *order.disordered(facts, undone),
         *_readable(facts, undone),

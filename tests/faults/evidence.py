@@ -34,6 +34,7 @@ class Entry:
     thread: str | None = None  # send: with `n` the order within it; n+1 follows the answer to n
     n: int | None = None
     urgency: str | None = None
+    retracts: str | None = None  # send: the message that this takes back
     id: str | None = None  # the message
     sender: AgencyId | None = None  # open, acknowledge, refuse: whose message
     code: str | None = None  # fail, unknown: why

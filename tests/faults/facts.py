@@ -1,6 +1,6 @@
 """The evidence, sorted once for all questions. Pure; it judges nothing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -24,6 +24,7 @@ class Sending:
     n: int
     invoked: float
     urgency: str | None = None  # as the order named it
+    retracts: str | None = None  # the message that it takes back
     answered: float | None = None  # the first answer that it is kept
     ids: dict[str, float] = field(default_factory=dict)  # each with its first answer's time
     # id → (recipient, id) of its linked copies, where the answer was looked at for them
@@ -89,7 +90,20 @@ class Facts:
             for name, row in self.rows.items()
             if row.linked_to is not None
         }
-        self.refused = _refused(evidence.history)
+        # (recipient, message) of what a reader took or refused, or may have.
+        self.acknowledged = _said(evidence.history, "acknowledge")
+        self.refused = _said(evidence.history, "refuse")
+        self.asked = Counter(
+            (e.call, e.agency, (e.sender, e.id))
+            for e in evidence.history
+            if e.phase is Phase.INVOKED and e.sender and e.id
+        )
+        # What its own sender took back, or may have.
+        self.taken_back = {
+            (s.agency, s.retracts)
+            for s in self.sendings.values()
+            if s.retracts is not None and (s.ids or s.open)
+        }
 
     def named(self, name: Name) -> AgencyId | None:
         """Return for whom a message is, as the order, its answer or else the store says."""
@@ -138,6 +152,7 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
                 entry.n or 0,
                 entry.at,
                 entry.urgency,
+                entry.retracts,
             )
             of[entry.op] = found.setdefault((entry.agency, entry.key), new)
         elif entry.phase is Phase.OK:
@@ -174,15 +189,15 @@ def _calls(history: Iterable[Entry]) -> dict[tuple[str, AgencyId, Name], list[En
     return found
 
 
-def _refused(history: Iterable[Entry]) -> set[tuple[AgencyId, Name]]:
-    """(recipient, message) of what a reader refused, or may have: not heard is not undone."""
+def _said(history: Iterable[Entry], call: str) -> set[tuple[AgencyId, Name]]:
+    """(recipient, message) of each such call that may have been done: not heard is not undone."""
     open_: dict[int, tuple[AgencyId, Name]] = {}
     for entry in history:
-        if entry.call == "refuse" and entry.phase is Phase.INVOKED:
+        if entry.call == call and entry.phase is Phase.INVOKED:
             assert entry.sender
             assert entry.id
             open_[entry.op] = entry.agency, (entry.sender, entry.id)
-        elif entry.call == "refuse" and entry.phase is Phase.FAIL:
+        elif entry.call == call and entry.phase is Phase.FAIL:
             del open_[entry.op]
     return set(open_.values())
 

@@ -65,6 +65,8 @@ class StackField:
             file.write(json.dumps(line, default=str) + "\n")
         if what in ("own-message", "own-message-failed"):
             self._note_own(what, facts)
+        if what in ("own-open", "own-acknowledge"):
+            self._note_own_look(what.removeprefix("own-"), facts)
 
     def _note_own(self, what: str, facts: Mapping[str, Any]) -> None:
         """A fault's own message is in the history, too: its content alone is not known."""
@@ -76,6 +78,14 @@ class StackField:
             self._history.end(op, Phase.OK, "send", agency, id=facts["id"])
         else:
             self._history.end(op, Phase.UNKNOWN, "send", agency, code="own")
+
+    def _note_own_look(self, call: str, facts: Mapping[str, Any]) -> None:
+        """So is what it asks for at a recipient; nobody notes how it ended: it may have been done.
+
+        Said before it is asked for.
+        """
+        agency, sender = AgencyId(facts["agency"]), AgencyId(facts["sender"])
+        self._history.invoke(call, agency, id=facts["id"], sender=sender)
 
     def settle(self, seconds: float) -> None:
         if self._ending.wait(max(seconds, 0.0)):

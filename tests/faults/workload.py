@@ -167,6 +167,7 @@ class _Writer:
             "thread": self._thread,
             "n": self._n,
             "urgency": order.get("urgency"),
+            "retracts": order.get("in_reply_to") if kind == "retraction" else None,
         }
         accepted = self._until_heard(call, facts, ended)
         if accepted is not None and kind in ("notification", "inquiry"):

@@ -77,7 +77,9 @@ def take(field: Field, agency: AgencyId) -> None:
             field.settle(1.0)
             with contextlib.suppress(Problem):  # not there yet
                 try:
+                    field.say("own-open", agency=agency, id=sent.id, sender=sender)
                     once.open(sent.id, person_of(agency), sender=sender)
+                    field.say("own-acknowledge", agency=agency, id=sent.id, sender=sender)
                     once.acknowledge(sent.id, by=person_of(agency), sender=sender)
                 except Unreachable:  # it died of this: nobody is there to be asked again
                     field.say("own-take-failed", agency=agency, id=sent.id)

@@ -158,10 +158,10 @@ class Run:
         self._invoke(END - 500, "open", m.to, look, **opened)
         for _ in range(2):  # the unheard one happened, too
             self._event(m.to, "opened", m)
-        if m.fate in ("acknowledged", "refused"):
-            call = {"acknowledged": "acknowledge", "refused": "refuse"}[m.fate]
-            self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened)
-            self._receipt(m, m.fate)
+        word = "refused" if m.fate == "refused" else "acknowledged"  # what is erased was taken
+        call = {"acknowledged": "acknowledge", "refused": "refuse"}[word]
+        self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened)
+        self._receipt(m, word)
 
     # -- the bus -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from faults.checker import judge
-from faults.evidence import PutBack, Seen
+from faults.evidence import Entry, Phase, PutBack, Seen
 from unit.faults.legal import END, POLICE, Run, Said
 
 
@@ -85,8 +85,30 @@ def alarm(evidence, n, at=END, **more):
     return replace(evidence, log=(*evidence.log, told), topics=(*evidence.topics, told))
 
 
+def asked(evidence, call, agency, name, op=9900):
+    """Return the evidence in which a person there asked for it, and nobody knows how it ended."""
+    sender, message = name
+    entry = Entry(
+        at=END - 300,
+        op=op,
+        phase=Phase.INVOKED,
+        call=call,
+        agency=agency,
+        sender=sender,
+        id=message,
+    )
+    return replace(evidence, history=(*evidence.history, entry))
+
+
+def taken_back(evidence, message, by):
+    """Return the evidence in which the message with the key `by` is a retraction of the other."""
+    history = tuple(replace(e, retracts=message) if e.key == by else e for e in evidence.history)
+    assert history != evidence.history
+    return replace(evidence, history=history)
+
+
 def forgotten(evidence, agency, *ids):
-    """Return the evidence in which that store has none of these, and its people saw none."""
+    """Return the evidence in which that store has none of these, and its people were told none."""
     gone = {
         e.op
         for e in evidence.history
@@ -95,7 +117,7 @@ def forgotten(evidence, agency, *ids):
     history = tuple(
         replace(e, items=tuple(item for item in e.items if item[1] not in ids))
         for e in evidence.history
-        if e.op not in gone
+        if e.op not in gone or e.phase is Phase.INVOKED
     )
     left = with_store(evidence, agency, received=lambda rows: [r for r in rows if r.id not in ids])
     return replace(left, history=history)

@@ -5,7 +5,15 @@ from dataclasses import replace
 from faults.checker import judge
 from faults.evidence import Aside, Barred, Entry, Finding, Kind, OutRow, Phase, StoreDump, since
 from unit.faults.legal import EAST, END, GONE, POLICE, WEST, Run, Said
-from unit.faults.planting import changed, kinds, only, put_back, with_store, without
+from unit.faults.planting import (
+    changed,
+    kinds,
+    only,
+    put_back,
+    taken_back,
+    with_store,
+    without,
+)
 
 
 def test_lost_at_the_sender_what_was_answered_201(legal):
@@ -34,7 +42,8 @@ def test_lost_what_a_gateway_refused_by_itself_however_loudly():
         assert "refused by the gateway" in finding.why
     (finding,) = only(Run([Said(fate="undeliverable")]).evidence(), Kind.LOST)
     assert "given up" in finding.why
-    back = Run([Said(fate="turned-away")]).evidence()  # it stays lost when it is taken back
+    back = Run([Said(fate="turned-away"), Said()]).evidence()  # taken back, it stays lost
+    back = taken_back(back, "id-0", by="key-1")
     retracted = with_store(back, POLICE, sent=changed(0, state="retracted", steps=("refused",)))
     assert only(retracted, Kind.LOST)
 
@@ -156,6 +165,8 @@ def test_invented_other_bytes_under_a_known_id(legal):
 
 
 def test_what_a_person_took_may_be_taken_back_and_the_word_stays(legal):
+    legal = taken_back(legal, "id-0", by="key-1")
+
     def back(*steps):
         there = with_store(legal, WEST, received=changed(0, state="retracted", steps=steps))
         return with_store(there, POLICE, sent=changed(0, state="retracted"))

@@ -8,6 +8,7 @@ from faults.checker import judge
 from faults.evidence import Kind, Phase
 from unit.faults.legal import END, POLICE, WEST, Run, Said
 from unit.faults.planting import (
+    asked,
     changed,
     heard_at,
     kinds,
@@ -15,6 +16,7 @@ from unit.faults.planting import (
     only,
     put_back,
     shown_reversed,
+    taken_back,
     with_store,
     without,
 )
@@ -59,10 +61,11 @@ def test_a_restored_recipient_may_lack_a_persons_word_and_never_the_message(lega
 
 
 def test_a_restored_sender_may_lack_the_retraction_if_it_lacks_what_arrived(legal):
-    taken_back = with_store(
+    legal = taken_back(legal, "id-0", by="key-1")
+    back = with_store(
         legal, WEST, received=changed(0, state="retracted", steps=("acknowledged", "retracted"))
     )
-    restored = put_back(taken_back, POLICE, 105, 115)
+    restored = put_back(back, POLICE, 105, 115)
     assert only(restored, Kind.STUCK)  # everything that arrived is in its copy
     lacking = with_store(restored, POLICE, sent=without(1), outbox=without(1))
     assert judge(lacking) == []
@@ -119,8 +122,8 @@ def test_one_content_twice_is_excused_by_a_forgotten_try_of_its_own_alone():
         row = evidence.stores[WEST].received[0]
         twin = replace(row, id="id-9", digest="d9", seq=99)
         opens = [e for e in evidence.history if e.call == "open" and e.phase is Phase.OK]
-        asked = next(e for e in evidence.history if e.op == opens[0].op)
-        look = replace(asked, op=9000, id="id-9"), replace(opens[0], op=9000)
+        call = next(e for e in evidence.history if e.op == opens[0].op)
+        look = replace(call, op=9000, id="id-9"), replace(opens[0], op=9000)
         page = next(e for e in evidence.history if e.call == "pull" and e.phase is Phase.OK)
         shown = replace(page, op=9001, phase=Phase.INVOKED, items=())
         shown = shown, replace(page, op=9001, items=((POLICE, "id-9"),))
@@ -136,6 +139,7 @@ def test_one_content_twice_is_excused_by_a_forgotten_try_of_its_own_alone():
         evidence = replace(
             evidence, history=(*evidence.history, *look, *shown), log=(*evidence.log, *log)
         )
+        evidence = asked(evidence, "acknowledge", WEST, (POLICE, "id-9"))
         return with_store(evidence, WEST, received=lambda rows: [*rows, twin])
 
     tried = planted(Run([Said(answer="late")]).evidence())

@@ -6,8 +6,8 @@ import pytest
 
 from faults.checker import judge
 from faults.evidence import Kind
-from unit.faults.legal import END, GONE, WEST, Run, Said
-from unit.faults.planting import only, put_back
+from unit.faults.legal import END, GONE, POLICE, WEST, Run, Said
+from unit.faults.planting import asked, only, put_back
 
 
 def more(evidence, what, *digests, like=None, at=END):
@@ -61,6 +61,7 @@ def test_what_a_gateway_turns_away_it_turns_away_each_time_it_comes():
 )
 def test_duplicated_one_message_taken_and_refused(fate, other):
     run = replace(Run([Said(fate=fate)]).evidence(), revoked=frozenset())
+    run = asked(run, "acknowledge", WEST, (POLICE, "id-0"))  # both were asked for
     planted = more(run, other, "ab" * 32, like=fate)
     (finding,) = only(planted, Kind.DUPLICATED)
     assert "both" in finding.why
