@@ -11,7 +11,7 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, asked, carried, clocks, late, linked, order, whose, words
+from faults import alarms, asked, carried, clocks, erased, late, linked, order, whose, words
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -28,7 +28,6 @@ _AFTER = {
     "acknowledged": {"acknowledged", "retracted"},
     "refused": {"refused", "retracted"},
     "retracted": {"retracted"},
-    "erased": {"delivered", "overdue", "acknowledged", "refused", "retracted"},
 }
 
 
@@ -51,6 +50,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_inboxes(facts, undone),
         *order.disordered(facts, undone),
         *_readable(facts, undone),
+        *erased.lost(facts),
         *_audited(facts),
         *_looks(facts, undone),
         *_recorded(facts),
@@ -126,7 +126,7 @@ def _after(facts: Facts, undone: Undone, message: Message) -> set[str]:
     if _took_back_unknowing(facts, undone, message):
         return set().union(*_AFTER.values())
     forgotten = undone.words(message.row.recipient, message.name)
-    return _AFTER[message.arrived.state].union(*(_AFTER[word] for word in forgotten))
+    return _AFTER[erased.before(message.arrived)].union(*(_AFTER[word] for word in forgotten))
 
 
 def _took_back_unknowing(facts: Facts, undone: Undone, message: Message) -> bool:
@@ -173,7 +173,7 @@ def _people(facts: Facts, undone: Undone) -> Iterator[Finding]:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is gone")
             continue
         forgotten = all(undone.said(agency, e) for e in answered)  # the older copy lacks it
-        stands = {became.get(call), "erased"} & {row.state, *row.steps}
+        stands = became.get(call) in (row.state, *row.steps)  # also if it was erased afterwards
         if call in became and not stands and not forgotten:
             yield Finding(Kind.LOST, name[1], f"{call} was answered, the message is {row.state}")
 
@@ -203,8 +203,7 @@ def _readable(facts: Facts, undone: Undone) -> Iterator[Finding]:
             continue
         seen = {e.content for e in ends if e.phase is Phase.OK}
         row = facts.received.get(agency, {}).get(name)
-        gone = row is None or row.state == "erased"
-        if not seen and not gone:
+        if not seen and row is not None:
             codes = ", ".join(sorted({str(e.code) for e in ends}))
             yield Finding(Kind.UNREADABLE, name[1], f"by {agency}: {codes}")
         for content in seen:
@@ -245,7 +244,7 @@ def _audited(facts: Facts) -> Iterator[Finding]:
             if facts.excused(agency, name[0]):
                 continue  # nothing more leaves an agency that was revoked, nor reaches one
             # `delivered` is its gateway's own word for each that it took.
-            for word in ("delivered", *({row.state} & {"acknowledged", "refused"})):
+            for word in ("delivered", *({erased.before(row)} & {"acknowledged", "refused"})):
                 if (agency, row.digest, word) not in facts.receipts:
                     yield Finding(Kind.UNAUDITED, name[1], f"{word}: not in the log")
     for message in facts.messages:

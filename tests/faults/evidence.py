@@ -64,7 +64,8 @@ class SentRow:
 class ReceivedRow:
     """A row of the recipient's store; `seq`: order of arrival; `steps`: its timeline.
 
-    `came` and `ended` are of its gateway's clock, `ack_by` of its sender's.
+    `came`, `ended`, `erased` are of its gateway's clock, `ack_by` of its sender's.
+    `delete_after`: when that day begins; nothing of it may go before.
     """
 
     seq: int
@@ -76,9 +77,11 @@ class ReceivedRow:
     state: str
     topic: str
     offset: int
+    delete_after: float
     overdue: bool = False
     came: float = 0.0
     ended: float | None = None
+    erased: float | None = None
     steps: tuple[str, ...] = ()
 
 

@@ -182,9 +182,11 @@ def _received(row: sqlite3.Row, timelines: Timelines) -> ReceivedRow:
         state=row["state"],
         topic=row["topic"],
         offset=row["topic_offset"],
+        delete_after=_day(row["delete_after"]),
         overdue=row["overdue_at"] is not None,
         came=_seconds(row["received_at"]),
         ended=_first(steps, "acknowledged", "refused", "retracted", "expired"),
+        erased=_first(steps, "erased", "expired"),
         steps=tuple(kind for kind, _ in steps),
     )
 
@@ -210,6 +212,11 @@ def _aside(row: sqlite3.Row) -> Aside:
 
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+def _day(text: str) -> float:
+    """Return when a day begins, as a gateway counts them."""
+    return _seconds(f"{text}T00:00:00Z")
 
 
 # -- topics and log -------------------------------------------------------------------------------

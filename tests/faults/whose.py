@@ -1,8 +1,9 @@
 """Whose word ended a message: a person's call, or its sender's retraction; never a gateway's own.
 
 What is called acknowledged, at either end or by a receipt, somebody there asked for; what is called
-retracted, its sender took back; and nobody's look is told that nobody asked for. An answer is not
-needed: what was not heard may have been done. Surely failed is not asked.
+retracted, its sender took back; nobody's look is told that nobody asked for; and `erased` is a
+person's word that nobody of the workload says. An answer is not needed: what was not heard may have
+been done. Surely failed is not asked.
 What was taken before the run began is none of it.
 """
 
@@ -25,6 +26,10 @@ def unasked(facts: Facts) -> Iterator[Finding]:
         # Whoever takes a message back takes its linked copy back.
         if facts.taken_back.isdisjoint((name, facts.copies.get(name, name))):
             yield Finding(Kind.INVENTED, name[1], f"retracted, and not by {name[0]}")
+    for seen in _of_run(facts):
+        if (seen.kind, seen.what) == ("receipt", "erased") and seen.of in names:
+            why = f"erased by order at {seen.sender}, and nobody gave it"
+            yield Finding(Kind.INVENTED, names[seen.of][1], why)
     yield from _looks(facts, names)
 
 

@@ -22,6 +22,7 @@ GONE = AgencyId("jugendamt-fort")  # revoked in every run: the one that messages
 AGENCIES = (POLICE, WEST, EAST, GONE)
 END = 10_000.0  # when the evidence is read
 REVOKED = END - 50  # `GONE`
+ERASED = END - 30  # when what is due was erased
 WORK = 1000  # from then on heartbeats are told, and what is late is late
 FATES = ("delivered", "acknowledged", "refused", "turned-away", "undeliverable", "erased")
 BACK = ("turned-away", "undeliverable")  # by a gateway: legal for what is from or to `GONE` alone
@@ -225,10 +226,8 @@ class Run:
             if not m.arrives:
                 continue
             self._receipt(m, "delivered")
-            if m.fate == "erased":
-                state = "erased"
-            else:
-                state = "received" if m.fate == "delivered" else m.fate
+            state = "received" if m.fate == "delivered" else m.fate
+            gone = m.fate == "erased"  # it was taken before
             self._calls_out(m)
             row = ReceivedRow(
                 seq=len(self._received[m.to]) + 1,
@@ -240,6 +239,9 @@ class Run:
                 state=state,
                 topic=m.topic,
                 offset=self._places[m.n].offset,
+                delete_after=ERASED - 1 if gone else END + 1000,
+                erased=ERASED if gone else None,
+                steps=("opened", "acknowledged", "expired") if gone else (),
                 overdue=m.overdue or m.late,
                 came=self._heard(m) - 1,
                 ended=None if m.fate == "delivered" else self._ended(m),

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from faults.evidence import Aside, OutRow, StoreDump
@@ -111,6 +111,23 @@ def test_a_stores_rows_say_when_a_message_was_heard_of_and_when_nobody_had_to_wa
         (NOW.timestamp(), after(3).timestamp(), ("retracted",)),
         (NOW.timestamp(), None, ()),
     ]
+
+
+def test_a_stores_rows_say_when_a_content_went_and_when_it_was_due(tmp_path):
+    database.migrate(tmp_path / database.FILE)
+    with closing(connection.open_writer(tmp_path / database.FILE)) as db, db:
+        new = [gateway_rows.received(delete_after="2026-10-25") for _ in range(3)]
+        for each in new:
+            received.insert(db, each)
+        there = [received.by_digest(db, each.digest) for each in new]
+        received.move(db, there[0], ReceivedMove.EXPIRED, NOW + timedelta(minutes=3))
+        received.move(db, there[1], ReceivedMove.REFUSED, NOW)
+        there[1] = received.by_digest(db, there[1].digest)
+        received.move(db, there[1], ReceivedMove.ERASED, NOW + timedelta(minutes=4))
+    found = store(tmp_path / database.FILE).received
+    assert {row.delete_after for row in found} == {datetime(2026, 10, 25, tzinfo=UTC).timestamp()}
+    at = [(NOW + timedelta(minutes=minutes)).timestamp() for minutes in (3, 4)]
+    assert [row.erased for row in found] == [*at, None]
 
 
 def test_what_a_gateway_tells_is_read_with_its_own_time():
