@@ -7,6 +7,7 @@ from e2e.asking import eventually, status_of
 from faults.evidence import Barred
 from faults.fault import Field, Told, Turn
 from faults.nemesis.effect import demand
+from faults.nemesis.rights import given, writing
 from faults.nemesis.traffic import partner_of, send, taken, written_by
 from meldeweg.ceremony import keys
 from meldeweg.kernel.clock import SystemClock
@@ -63,6 +64,7 @@ class Suspended:
 
     def run(self, field: Field, rng: random.Random) -> Told:
         agency = rng.choice(_braked(field))
+        _may_write(field, agency)
         field.say("suspend", agency=agency)
         with field.district.desk() as desk:
             desk.set_status(agency, AgencyStatus.SUSPENDED, "Verdacht (Übung)")
@@ -93,6 +95,7 @@ class Revoked:
         left = _braked(field)
         demand(left, "there is an office left to revoke")
         agency = left[-1]
+        _may_write(field, agency)
         for _ in range(3):  # in flight
             taken(field, agency)
             taken(field, partner_of(agency), agency)
@@ -108,13 +111,35 @@ class Revoked:
 
 
 def _stands_still(field: Field, agency: AgencyId, hold: float) -> None:
-    """Demand that the broker takes nothing of it, once everybody knows; holds so long."""
+    """Demand that the broker takes nothing of it, once everybody knows; holds so long.
+
+    An honest gateway writes nothing by itself then: so the broker is asked for its rights, too,
+    which are what holds a dishonest one.
+    """
     field.settle(hold / 3)
+    _may_not_write(field, agency, hold / 3)
     before = written_by(field, agency)
     field.settle(hold * 2 / 3)
     moved = written_by(field, agency) - before
     if moved:
         raise AssertionError(f"{moved} records of {agency} were written behind its back")
+    _may_not_write(field, agency, 0.0)  # and they did not come back meanwhile
+
+
+def _may_write(field: Field, agency: AgencyId) -> None:
+    """Demand that it has rights to lose; a fault before this one may have taken them."""
+    eventually(
+        lambda: writing(given(field), agency), _SEEN, shown=lambda: f"{agency} may write nothing"
+    )
+
+
+def _may_not_write(field: Field, agency: AgencyId, seconds: float) -> None:
+    """Demand that the broker has no right of it to write to inboxes or events, after so long."""
+    eventually(
+        lambda: not writing(given(field), agency),
+        seconds,
+        shown=lambda: f"the broker lets {agency} write nothing",
+    )
 
 
 def _braked(field: Field) -> list[AgencyId]:
