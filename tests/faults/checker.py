@@ -11,7 +11,19 @@ What is excused, and from which evidence, stands beside each excuse. Nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from faults import alarms, asked, carried, clocks, erased, late, linked, order, whose, words
+from faults import (
+    alarms,
+    asked,
+    carried,
+    clocks,
+    erased,
+    late,
+    linked,
+    order,
+    strayed,
+    whose,
+    words,
+)
 from faults.alarms import SLACK
 from faults.evidence import Evidence, Finding, Kind, Phase
 from faults.facts import Facts, Message, Name
@@ -44,6 +56,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *carried.carried(facts, undone),
         *turned_away(facts),
         *_strangers(facts, undone),
+        *strayed.strayed(facts),
         *_people(facts, undone),
         *words.said_again(facts, undone),
         *whose.unasked(facts),

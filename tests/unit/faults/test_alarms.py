@@ -70,7 +70,11 @@ def test_false_an_alarm_for_what_was_delivered_in_time(legal):
         heard = with_store(legal, POLICE, sent=changed(2, delivered=created + after))
         assert kinds(alarm(heard, 2)) == found
     assert judge(alarm(legal, 2, at=END - 1)) == []  # before anybody said `delivered`
-    for more in ({"code": "quarantined"}, {"what": "overdue"}, {"sender": WEST}):
+    for more in (
+        {"code": "quarantined"},
+        {"what": "overdue"},
+        {"sender": WEST, "topic": f"events.{WEST}"},
+    ):
         assert judge(alarm(legal, 2, **more)) == []
 
 

@@ -120,7 +120,7 @@ def test_a_topic_of_which_nothing_is_known_has_forgotten_nothing():
 def test_of_two_deletions_in_a_topic_the_farther_one_counts():
     run = swapped(Run([Said(), Said(), Said()]).evidence())
     first = next(s for s in run.log if s.id == "id-0" and s.kind == "message")
-    gone = replace(first, topic="gone", topic_id="gone", offset=77, leaf="gone")
+    gone = replace(first, topic="gone", topic_id="gone", offset=77, leaf="gone", to=None)
     planted = replace(run, log=(*run.log, gone))
     less = frozenset(Expired("gone", end) for end in range(40))
     assert disordered(replace(planted, expired=less)) == {"id-0"}

@@ -91,7 +91,15 @@ def test_late_is_excused_where_a_gateway_was_not_at_work_as_its_own_heartbeats_s
         others = tuple(s for s in planted.log if (s.kind, s.sender) != ("heartbeat", agency))
         beats = [replace(beat, said=said, offset=5000 + n) for n, said in enumerate(at)]
         started = [
-            replace(beat, kind="event", what=what, sender=of, said=said, offset=6000 + n)
+            replace(
+                beat,
+                topic=f"events.{of}",
+                kind="event",
+                what=what,
+                sender=of,
+                said=said,
+                offset=6000 + n,
+            )
             for n, said in enumerate(starts)
         ]
         return replace(planted, log=(*others, *beats, *started))

@@ -84,7 +84,7 @@ def test_out_of_order_is_excused_by_what_a_fault_deleted_from_a_topic_that_is_go
         received=lambda rows: [replace(r, seq=swapped.get(r.seq, r.seq)) for r in rows],
     )
     first = next(seen for seen in legal.log if seen.id == "id-0" and seen.kind == "message")
-    before = replace(first, topic="gone", topic_id="gone", offset=77, leaf="gone")
+    before = replace(first, topic="gone", topic_id="gone", offset=77, leaf="gone", to=None)
     twice = replace(planted, log=(*legal.log, before))
     for deleted in (set(), {Expired("gone", 77)}, {Expired("another", 90)}):
         assert only(replace(twice, expired=frozenset(deleted)), Kind.DISORDERED)

@@ -23,7 +23,8 @@ def test_unaudited_a_message_a_receipt_a_look_and_a_record(legal):
         for topics in (legal.topics, ()):  # the broker may have dropped it, and it counts still
             planted = replace(not_logged(legal, gone(**having)), topics=topics)
             assert only(planted, Kind.UNAUDITED), having
-    heartbeat = replace(legal.topics[0], offset=500, leaf="x", kind="heartbeat", digest=None)
+    told = {"topic": f"events.{POLICE}", "kind": "heartbeat", "digest": None}
+    heartbeat = replace(legal.topics[0], offset=500, leaf="x", **told)
     assert only(replace(legal, topics=(*legal.topics, heartbeat)), Kind.UNAUDITED)
 
 
