@@ -84,7 +84,7 @@ class District:
 
     def __init__(self, directory, *, brokers=1, extra=None, plan="kreis-viersen"):
         self.directory = directory
-        self._brokers, self._extra, self._plan = brokers, extra or {}, str(plan)
+        self._brokers, self._extra, self.plan = brokers, extra or {}, str(plan)
         self.places = Places(directory / "trust")
         self._config = directory / "config"
         self._config.mkdir(parents=True)
@@ -101,7 +101,7 @@ class District:
             extra[name] = extra.get(name, {}) | dict(environment)
         options = Options(directory=self.directory, brokers=self._brokers, extra=extra)
         progress = _Told()
-        self.stack = Stack(options, DistrictPlan(self._plan), progress=progress).start()
+        self.stack = Stack(options, DistrictPlan(self.plan), progress=progress).start()
         self.told = progress.lines
         self.described = self.stack.description()
 

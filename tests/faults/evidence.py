@@ -53,6 +53,8 @@ class SentRow:
     urgency: str
     ack_by: float
     state: str
+    # When it may be due, by what the district agreed for `urgency` and `created`; empty: not known.
+    due: frozenset[float] = frozenset()
     linked_to: str | None = None
     created: float = 0.0  # by its gateway's clock, as is the next
     delivered: float | None = None  # when it first heard so

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.stage import District
+from faults.due import Due
 from faults.evidence import (
     Aside,
     Entry,
@@ -77,7 +78,8 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
 
 def stores(district: District) -> dict[AgencyId, StoreDump]:
     """Read every gateway's store."""
-    return {a: store(e.store / FILE) for a, e in district.described.agencies.items()}
+    due = Due(district.plan)
+    return {a: store(e.store / FILE, due) for a, e in district.described.agencies.items()}
 
 
 def at_rest(district: District) -> bool:
@@ -123,14 +125,14 @@ def _log_with(
 # -- stores ---------------------------------------------------------------------------------------
 
 
-def store(path: Path) -> StoreDump:
-    """Read a gateway's store as of its last commit."""
+def store(path: Path, due: Due | None = None) -> StoreDump:
+    """Read a gateway's store as of its last commit; `due`: what the district agreed."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as db:
         db.row_factory = sqlite3.Row
         db.execute("BEGIN")  # one moment for all tables
         out, back = _timelines(db, "sent"), _timelines(db, "received")
         return StoreDump(
-            sent=tuple(_sent(r, out) for r in db.execute("SELECT * FROM sent ORDER BY n")),
+            sent=tuple(_sent(r, out, due) for r in db.execute("SELECT * FROM sent ORDER BY n")),
             received=tuple(
                 _received(r, back) for r in db.execute("SELECT * FROM received ORDER BY seq")
             ),
@@ -153,8 +155,8 @@ def _first(steps: list[tuple[str, float]], *kinds: str) -> float | None:
     return min((at for kind, at in steps if kind in kinds), default=None)
 
 
-def _sent(row: sqlite3.Row, timelines: Timelines) -> SentRow:
-    steps = timelines.get(row["n"], [])
+def _sent(row: sqlite3.Row, timelines: Timelines, due: Due | None) -> SentRow:
+    steps, created = timelines.get(row["n"], []), _seconds(row["created"])
     return SentRow(
         id=row["id"],
         recipient=AgencyId(row["recipient"]),
@@ -163,7 +165,8 @@ def _sent(row: sqlite3.Row, timelines: Timelines) -> SentRow:
         ack_by=_seconds(row["ack_by"]),
         state=row["state"],
         linked_to=row["linked_to"],
-        created=_seconds(row["created"]),
+        created=created,
+        due=due.of(created, row["urgency"]) if due else frozenset(),
         delivered=_first(steps, "delivered"),
         ended=_first(steps, "acknowledged", "refused", "retracted", "undeliverable"),
         steps=tuple(kind for kind, _ in steps),

@@ -1,9 +1,13 @@
 """A message stays as urgent as it was ordered, and is due when its sender said."""
 
+from datetime import datetime
+
 import pytest
 
 from faults.checker import judge
+from faults.due import Due
 from faults.evidence import Kind
+from faults.grounds import hurried
 from unit.faults.legal import EAST, POLICE, WEST, Run, Said
 from unit.faults.planting import changed, only, with_store
 
@@ -50,6 +54,62 @@ def test_changed_what_the_recipient_calls_otherwise_or_takes_for_due_later():
     (finding,) = only(with_store(run, WEST, received=changed(0, urgency="today")), Kind.CHANGED)
     assert "received as today" in finding.why
     ack_by = run.stores[POLICE].sent[0].ack_by
-    for apart, found in ((-2, False), (-0.9, False), (0.9, False), (2, True), (99_999, True)):
+    for apart, found in (
+        (-3600, True),
+        (-2, True),
+        (-0.9, False),
+        (0.9, False),
+        (2, True),
+        (99_999, True),
+    ):
         planted = with_store(run, WEST, received=changed(0, ack_by=ack_by + apart))
         assert bool(judge(planted)) is found, apart
+
+
+def test_a_recipient_believes_no_time_that_was_still_to_come():
+    run = Run([Said()]).evidence()
+    row = run.stores[POLICE].sent[0]
+    for came, found in (
+        (row.created, False),
+        (row.created - 86_400, False),
+        (row.created + 2, True),
+    ):
+        sooner = {"ack_by": row.ack_by - 3600, "came": came}
+        planted = with_store(run, WEST, received=changed(0, **sooner))
+        assert bool(judge(planted)) is found, came
+
+
+@pytest.mark.parametrize("late", [86_400, 2, -2, -3600])
+def test_changed_what_is_due_at_another_time_than_was_agreed_at_both_ends(late):
+    run = Run([Said()]).evidence()
+    due = run.stores[POLICE].sent[0].ack_by
+    agreed = with_store(run, POLICE, sent=changed(0, due=frozenset({due - 7000, due})))
+    assert judge(agreed) == []
+    (finding,) = only(both(agreed, ack_by=due + late), Kind.CHANGED)
+    assert "after it was made" in finding.why
+    assert judge(both(run, ack_by=due + late)) == []  # of this one nobody knows what was agreed
+
+
+def at(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("created", "urgency", "due"),
+    [
+        ("2026-11-27T14:00:00+01:00", "immediate", "2026-11-27T14:15:00+01:00"),
+        ("2026-11-28T14:00:00+01:00", "immediate", "2026-11-28T14:15:00+01:00"),
+        ("2026-11-27T14:00:00+01:00", "today", "2026-11-27T16:00:00+01:00"),
+        ("2026-11-27T15:01:00+01:00", "today", "2026-11-30T16:00:00+01:00"),
+        ("2026-11-28T14:00:00+01:00", "today", "2026-11-30T16:00:00+01:00"),  # a Saturday
+        ("2026-11-27T14:00:00+01:00", "routine", "2026-12-02T16:00:00+01:00"),
+    ],
+)
+def test_what_is_due_is_as_the_district_agreed(created, urgency, due):
+    assert Due("kreis-viersen").of(at(created), urgency) == {at(due)}
+
+
+def test_a_campaigns_district_has_its_own_deadline_for_what_is_immediate(tmp_path):
+    due = Due(hurried(tmp_path))
+    assert due.of(1000.0, "immediate") == {1060.0}
+    assert due.of(1000.0, "today") == Due("kreis-viersen").of(1000.0, "today")
