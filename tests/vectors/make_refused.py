@@ -104,6 +104,8 @@ def first_step(cases: Cases) -> None:
         ("an offset from UTC", '.250Z"', '.250+00:00"'),
         ("a UUID of version 4", "-7001-8", "-4001-8"),
         ("delete_after in mid-month", '-01"}', '-02"}'),
+        ("delete_after in the year 2200", '"delete_after":"2027', '"delete_after":"2200'),
+        ("delete_after in the year 1999", '"delete_after":"2027', '"delete_after":"1999'),
     ):
         cases.context(name, old, new)
 

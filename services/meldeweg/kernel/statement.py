@@ -86,7 +86,8 @@ class Context(Frozen):
     agreement: Digest
     seq: Seq
     record_sha256: Digest | None = None
-    delete_after: Annotated[str, Field(pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])-01$")]
+    # Of the years that an instant has (clock.from_rfc3339): it is stored as one.
+    delete_after: Annotated[str, Field(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])-01$")]
     receipt: ReceiptFor | None = None
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ var (
 	hexForm      = regexp.MustCompile(`^[0-9a-f]*$`)
 	topicForm    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 	decimalForm  = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
-	monthForm    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-01$`)
+	monthForm    = regexp.MustCompile(`^2[01][0-9]{2}-[0-9]{2}-01$`)
 	instantWrite = "2006-01-02T15:04:05.000Z"
 )
 

@@ -74,11 +74,20 @@ def _key_brought_along(world):
 
 @forgery("made at the end of the calendar", "context-malformed", End.QUARANTINED)
 def _end_of_the_calendar(world):
+    return Case(_dated(world, b'"created":"2026-11-22', b'"created":"9999-12-31'))
+
+
+@forgery("to be deleted at the end of the calendar", "context-malformed", End.QUARANTINED)
+def _term_beyond_all_instants(world):
+    return Case(_dated(world, b'"delete_after":"2027', b'"delete_after":"2200'))
+
+
+def _dated(world, old, new):
     good = message(world)
     told = statements.parse(good.header("statement"))
-    text = told.context_bytes.replace(b'"created":"2026-11-22', b'"created":"9999-12-31')
-    token = statements.sign(text, good.value, world.offices[POLICE].signing)
-    return Case(with_token(good, token))
+    assert old in told.context_bytes
+    text = told.context_bytes.replace(old, new)
+    return with_token(good, statements.sign(text, good.value, world.offices[POLICE].signing))
 
 
 # -- 2 signature -----------------------------------------------------------------------------

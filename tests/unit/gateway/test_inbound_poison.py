@@ -126,11 +126,17 @@ class TestPoison:
         assert marker not in said.err + said.out
         assert "record_quarantined" in said.err + said.out
 
+    async def test_the_answer_to_the_latest_term_can_be_read_again(self, gateway, world):
+        """Of a later one it could be written into the outbox, and never left it."""
+        await gateway.take(world.message(context_changes={"delete_after": "2199-12-01"}))
+        (answer,) = gateway.rows("receipt")
+        assert answer.open_until.year == 2199
+
     async def test_what_nobody_may_hold_any_more_is_not_held_until_the_day_its_sender_wrote(
         self, gateway, world
     ):
         """The agreement's day is past; the context says a later one."""
-        record = world.message(context_changes={"delete_after": "9999-12-01"})
+        record = world.message(context_changes={"delete_after": "2199-12-01"})
         gateway.clock.advance(timedelta(days=200))
         await gateway.take(record)
         assert gateway.quarantined() == ["past-delete-after"]
