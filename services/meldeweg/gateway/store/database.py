@@ -148,6 +148,10 @@ def migrate(path: Path) -> None:
 def version(path: Path) -> str | None:
     """Return the migration that a store has reached; None: there is none, or an empty one."""
     if not path.exists() or path.stat().st_size == 0:
+        ahead = path.with_name(f"{path.name}-wal")
+        if ahead.exists() and ahead.stat().st_size > 0:
+            # Accepted messages may be in it alone; SQLite would empty it without a word.
+            raise Fatal("store-damaged", "its write-ahead log is there, and it is not")
         return None
     db = connection.open_writer(path)
     try:

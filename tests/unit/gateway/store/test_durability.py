@@ -170,6 +170,26 @@ async def test_a_place_where_no_store_can_be_is_a_wrong_setting(tmp_path, place)
     assert refused.value.detail.startswith("store (MELDEWEG_STORE): ")
 
 
+@pytest.mark.parametrize("left", ["empty", "gone"])
+async def test_a_store_whose_log_alone_is_left_is_refused_and_the_log_kept(fresh, left):
+    path = fresh / database.FILE
+    ahead = path.with_name(f"{path.name}-wal")
+    db = connection.open_writer(path)
+    db.execute("CREATE TABLE accepted AS SELECT 1")
+    shutil.copy(ahead, fresh / "kept")
+    db.close()
+    shutil.move(fresh / "kept", ahead)
+    path.unlink()
+    if left == "empty":
+        path.touch()
+    store = Store(fresh)
+    with pytest.raises(Fatal) as refused:
+        await store.start()
+    assert refused.value.code == "store-damaged"
+    assert ahead.stat().st_size > 0
+    await store.stop()
+
+
 async def test_a_file_that_cannot_be_touched_is_an_unreadable_store(fresh, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
