@@ -5,15 +5,14 @@ BIN := $(VENV)/bin
 ONCE ?=
 SECONDS ?= 60
 TARGET ?=
-# Three rows of tests side by side, which two cores just keep up with: a whole district's way; parts that start
-# and kill whole processes; and what needs no real parts, then what needs a broker or a database alone.
-WAYS := tests/e2e tests/integration/doctor
-PARTS := $(addprefix tests/integration/,gateway local registry)
-BESIDE := tests/unit tests --ignore=tests/check $(patsubst %,--ignore=%,$(WAYS) $(PARTS))
+# Two rows of tests, alike in length: what starts whole stacks; and what needs no real parts, then what needs
+# a broker or a database alone and mostly waits. ROW,name,command: what it says, and at last how it ended.
+STACKS := tests/e2e $(addprefix tests/integration/,doctor gateway local registry)
+BESIDE := tests/unit tests --ignore=tests/check $(STACKS:%=--ignore=%)
 ROW = ( $(2); echo "$(1): exit $$?" )
 # Many brokers live for a moment each, and their second compiler costs more than it gives (decision 27).
 test: export MELDEWEG_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
-LOGS := checks.log beside.log parts.log ways.log
+LOGS := checks.log beside.log stacks.log
 DISTRICT ?= kreis-viersen
 .DEFAULT_GOAL := help
 
@@ -32,15 +31,14 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: venv  ## start the backbone, tell the main story; stays up until Ctrl-C (ONCE=1: ends by itself)
 	$(BIN)/meldeweg demo --district $(DISTRICT) $(if $(ONCE),--once)
 
-test: venv  ## every check and every test, on real parts, in three rows side by side
+test: venv  ## every check and every test, on real parts, in two rows side by side
 	@mkdir -p .cache; (cd .cache && rm -f $(LOGS)); trap 'kill 0' INT; \
 	( $(call ROW,checks,make --no-print-directory check) > .cache/checks.log 2>&1; \
 	  $(call ROW,beside,$(BIN)/python -m pytest $(BESIDE)) > .cache/beside.log 2>&1 ) & \
-	$(call ROW,parts,$(BIN)/python -m pytest $(PARTS)) > .cache/parts.log 2>&1 & \
-	$(call ROW,ways,$(BIN)/python -m pytest $(WAYS)) 2>&1 | tee -i .cache/ways.log; \
-	wait; cd .cache; cat checks.log beside.log parts.log; echo; echo "Skipped or failed, and how each row ended:"; \
+	$(call ROW,stacks,$(BIN)/python -m pytest $(STACKS)) 2>&1 | tee -i .cache/stacks.log; \
+	wait; cd .cache; cat checks.log beside.log; echo; echo "Skipped or failed, and how each row ended:"; \
 	grep -hE '^(SKIPPED|FAILED|ERROR)' $(LOGS); tail -qn 2 $(LOGS); \
-	test "$$(tail -qn 1 $(LOGS) | grep -c ': exit 0$$')" = 4
+	test "$$(tail -qn 1 $(LOGS) | grep -c ': exit 0$$')" = 3
 
 check: venv  ## format, lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check services tests
