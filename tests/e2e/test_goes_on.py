@@ -65,10 +65,12 @@ def test_inboxes_states_tokens_and_quarantine_are_as_before(district, twice):
 
 def test_a_suspended_agency_hinders_nobody_is_named_and_is_ready_once_resumed(district, twice):
     gateway = f"gateway-{NETTETAL}"
-    assert "register: agency-suspended" in district.told[0]
-    assert [line for line in district.told if "nicht bereit" in line] == district.told[:1]
-    assert district.told[0].startswith(gateway)
-    assert "meldeweg registry resume" in district.told[1]
+    # On a busy machine watch may be said to read its month still: that is no hindrance either.
+    said = [line for line in district.told if "still-reading" not in line]
+    assert "register: agency-suspended" in said[0]
+    assert [line for line in said if "nicht bereit" in line] == said[:1]
+    assert said[0].startswith(gateway)
+    assert "meldeweg registry resume" in said[1]
     assert not district.is_ready(gateway)
     eventually(lambda: _not_well(district) == {gateway})
     assert "agency-suspended" in str(status(district.directory).states)
