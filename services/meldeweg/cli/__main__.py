@@ -9,6 +9,7 @@ document, for wrong use too), never with a traceback that could hold content
 import os
 import sys
 from pathlib import Path
+from typing import IO
 
 from meldeweg.cli.commands import application
 from meldeweg.cli.failing import explained
@@ -18,9 +19,9 @@ def main() -> None:
     """Run the command line; ends the process with 0, 1, 2, 3 or 10."""
     as_json = "--json" in sys.argv
     # Closed by whoever started this (`>&-`): nobody hears, and that is no failure.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or sys.stdout
-    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
     try:
         # Typer explains wrong use itself, in a box, unless it is told that somebody else does.
         sys.exit(application()(prog_name="meldeweg", standalone_mode=not as_json))
@@ -31,6 +32,10 @@ def main() -> None:
             raise
         # The last place: everything that is not ours to explain is named by its type alone.
         sys.exit(explained(exc, as_json=as_json))
+
+
+def _nowhere(mode: str) -> IO[str]:
+    return Path(os.devnull).open(mode, encoding="utf-8")
 
 
 if __name__ == "__main__":

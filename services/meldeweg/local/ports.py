@@ -21,7 +21,7 @@ _EPHEMERAL_DEFAULT = 32768  # Linux; macOS starts at 49152
 LOOPBACK = "127.0.0.1"
 
 
-_Known = TypeAdapter(dict[str, int], config=ConfigDict(strict=True))
+_KNOWN = TypeAdapter(dict[str, int], config=ConfigDict(strict=True))
 
 
 class Ports:
@@ -53,7 +53,7 @@ class Ports:
 
 def _read(path: Path) -> dict[str, int]:
     try:
-        return _Known.validate_json(path.read_bytes())
+        return _KNOWN.validate_json(path.read_bytes())
     except ValidationError:
         raise Fatal("stack-file-malformed", str(path)) from None
 

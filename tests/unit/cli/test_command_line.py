@@ -52,6 +52,13 @@ def test_the_version_is_said_quickly_and_without_the_services():
     assert float(seconds) < 0.6
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_failure(closed):
+    asked = f'exec "$0" -m meldeweg.cli version --json {closed}'
+    done = subprocess.run(["sh", "-c", asked, sys.executable], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("name", commands.available())
 def test_every_command_loads_and_helps(run, name):
     code, out, _ = run(name, "--help", at=None)

@@ -209,6 +209,10 @@ def test_whom_to_talk_to_must_be_said(run, stack, content):
     assert "jugendamt-kreis-viersen, polizei-viersen" in err
     code, _, err = run("inbox", "--dir", str(stack / "nowhere"), at=None)
     assert (code, err.split(":")[0]) == (3, "stack-not-running")
+    (stack / "nowhere").mkdir()
+    (stack / "nowhere" / "stack.json").write_text("[" * 100_000)
+    code, _, err = run("inbox", "--dir", str(stack / "nowhere"), at=None)
+    assert (code, err.split(":")[0]) == (3, "stack-not-running")
     assert run("send", content, "--person", "P")[0] == 2
 
 

