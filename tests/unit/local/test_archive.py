@@ -49,10 +49,6 @@ def test_that_of_other_jars_is_not_taken(jars, made):
 def test_that_of_other_options_stays_beside_ours(jars, made, monkeypatch):
     monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -Da='b c'")
     assert java_options() == ("-XX:TieredStopAtLevel=1", "-Da=b c")
-    monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", '"')
-    with pytest.raises(Fatal) as refused:
-        java_options()
-    assert refused.value.code == "setting-invalid"
     assert class_archive(jars) is None
     another = make_archive(jars, ())
     assert (class_archive(jars), made.exists()) == (another, True)
@@ -66,3 +62,10 @@ def test_that_of_another_java_is_not_taken_and_goes_when_ours_is_made(
     assert class_archive(jars) is None
     assert make_archive(jars, ()) != made
     assert not made.exists()
+
+
+def test_options_that_no_shell_could_read_are_a_wrong_setting(monkeypatch):
+    monkeypatch.setenv("MELDEWEG_JAVA_OPTIONS", '"')
+    with pytest.raises(Fatal) as refused:
+        java_options()
+    assert refused.value.code == "setting-invalid"
