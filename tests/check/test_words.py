@@ -56,6 +56,7 @@ STOPS = {
     *("keys-unreadable", "log-not-open", "manifest-differs-from-rows", "manifest-forked"),
     *("manifest-refused", "note-not-ours", "offsets-moved"),
     *("replay-impossible", "schema-newer", "stalled", "store-failed", "store-not-started"),
+    "store-of-another",
     *("stored-row-differs", "stored-row-missing", "stored-tile-differs", "stored-tile-missing"),
     *("task-ended", "tiles-differ-from-checkpoint", "tiles-differ-from-leaves"),
     *("topic-partitions", "vault-key-malformed", "vault-key-wrong", "vault-unreadable"),

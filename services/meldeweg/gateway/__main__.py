@@ -69,6 +69,7 @@ def wire() -> Service:
     def signer() -> SigningKey:
         return keyring.signing_key(register, clock.now())
 
+    custody = Custody(me, store, safe)
     trust = TrustFeed(me, register, store, clock, signer, timedelta(seconds=watch.snapshot_stale))
 
     # Out
@@ -96,6 +97,7 @@ def wire() -> Service:
         known=lambda: trust.own,
         seen=lambda: trust.seen_own,
         caught_up=trust.caught_up,
+        begun=lambda: custody.begun,
         reads=schemas.known(),
         every=settings.keys_look_every,
     )
@@ -118,7 +120,7 @@ def wire() -> Service:
     )
     service = Service("gateway", settings, app.build(ports))
     service.part("store", store)
-    service.part("custody", Custody(store, safe))
+    service.part("custody", custody)
     service.part("cursors", Cursors(store, clock))
     service.part("trust", trust)
     service.part("producer", producer)
@@ -132,10 +134,9 @@ def wire() -> Service:
     service.task("overdue", Overdue(store, desk, lock, watch).run)
     service.task("heartbeat", Beat(me, store, signer, clock, watch.heartbeat).run)
     on_record(service, settings, connection, store, register, signer, outbound.wake)
-    keep_keys = timedelta(days=settings.idempotency_days)
-    keep_quarantined = timedelta(days=settings.quarantine_days)
+    days = (timedelta(days=settings.idempotency_days), timedelta(days=settings.quarantine_days))
     over = outbound.undeliverable.what_is_over
-    service.task("retention", Retention(store, clock, keep_keys, keep_quarantined, over).run)
+    service.task("retention", Retention(store, clock, *days, over).run)
     service.check("register", trust.missing)
     service.check("announcement", publication.missing)
     service.check("broker", producer.missing)

@@ -50,12 +50,14 @@ class Publication:
         known: Callable[[], Mapping[Digest, bytes]],
         seen: Callable[[], Collection[Digest]],
         caught_up: Callable[[], bool],
+        begun: Callable[[], bool],
         reads: Mapping[str, tuple[int, ...]],
         every: float,
     ) -> None:
         """`known`: everything that ever lay on our topic; `seen`: what lies there now.
 
-        `caught_up`: whether the topic was read to its end. `reads`: the message types and versions
+        `caught_up`: whether the topic was read to its end. `begun`: whether the store was new at
+        this start. `reads`: the message types and versions
         that this software reads. `every`: seconds.
         """
         self._me, self._keyring, self._view = me, keyring, view
@@ -64,6 +66,7 @@ class Publication:
         self._reads, self._every = dict(reads), every
         self._sent: dict[Digest, float] = {}
         self._announced = -_AGAIN
+        self._unasked = begun
 
     async def run(self) -> None:
         """Run for ever."""
@@ -77,12 +80,20 @@ class Publication:
         if self._keyring.scan():
             log.info("keys_changed", count=len(self._keyring.keys.tokens))
         if self._caught_up() and self._view.status(self._me) is AgencyStatus.ACTIVE:
+            self._look_back()
             await self._publish()
             await self._announce()
 
     def missing(self) -> str | None:
         """Say for `/readyz` whether partners can know what this agency reads."""
         return None if dict(self._view.reads(self._me)) == self._reads else "not-announced"
+
+    def _look_back(self) -> None:
+        """Say once when the store is new and the agency is not: what it accepted lies elsewhere."""
+        if self._unasked() and self._view.announced_at(self._me) is not None:
+            # A volume that is not mounted looks like this; so does a machine that took its place.
+            log.warning("store_new_agency_known", agency=self._me)
+        self._unasked = lambda: False
 
     async def _publish(self) -> None:
         now, seen = time.monotonic(), self._seen()

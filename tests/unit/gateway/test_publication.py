@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from meldeweg.ceremony import keys as ceremony
 from meldeweg.gateway import publication
@@ -30,11 +31,11 @@ def world():
 class Stage:
     """A keys topic that one publication writes, and the view that reads it."""
 
-    def __init__(self, store, world, directory, *, caught_up=True):
+    def __init__(self, store, world, directory, *, caught_up=True, begun=False, without=()):
         directory.mkdir(mode=0o700)
         for use in (KeyUse.SIGN, KeyUse.SEAL):
             ceremony.issue(world.offices[POLICE].identity, POLICE, use, directory, NOW)
-        self.store, self.view, self.log, self.known = store, world.register(), [], {}
+        self.store, self.view, self.log, self.known = store, world.register(without=without), [], {}
         self.keyring = Keyring(directory, POLICE)
         self.failing = False
         self.publication = Publication(
@@ -47,6 +48,7 @@ class Stage:
             known=lambda: self.known,
             seen=lambda: {Digest.of(value) for value in self.log},
             caught_up=lambda: caught_up,
+            begun=lambda: begun,
             reads=READS,
             every=0,
         )
@@ -133,3 +135,21 @@ async def test_a_new_key_is_published_while_running(store, world, tmp_path):
     ceremony.rotate(world.offices[POLICE].identity, POLICE, tmp_path / "keys", NOW)
     await stage.look()
     assert len(stage.log) == 5
+
+
+@pytest.mark.parametrize(("begun", "announced"), [(1, 1), (1, 0), (0, 1)])
+async def test_a_new_store_of_an_agency_that_announced_before_is_warned_of_once(
+    store, world, tmp_path, begun, announced
+):
+    before = tuple(
+        value
+        for topic, value in world.records
+        if topic == topics.keys(POLICE) and signing.typ_of(value) is signing.Typ.READS
+    )
+    unheard = () if announced else before
+    stage = Stage(store, world, tmp_path / "keys", begun=begun, without=unheard)
+    with capture_logs() as lines:
+        await stage.look()
+        await stage.look()
+    events = [line["event"] for line in lines]
+    assert events.count("store_new_agency_known") == begun * announced

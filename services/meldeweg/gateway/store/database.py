@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from meldeweg.gateway.store import connection
+from meldeweg.gateway.store import connection, mark
 from meldeweg.gateway.store.lock import Lock
 from meldeweg.gateway.store.schema import HEAD
 from meldeweg.gateway.store.writer import Job, Writer
@@ -125,12 +125,21 @@ class Store:
 
 
 def migrate(path: Path) -> None:
-    """Bring the store to HEAD in a process of its own; the caller holds the lock."""
+    """Bring the store to HEAD in a process of its own; the caller holds the lock.
+
+    Raises Fatal `store-…`: `store-gone` where one was and is not.
+    """
     found = version(path)
-    if found == HEAD:
-        return
-    if found is not None and found > HEAD:
+    if found is None:
+        mark.demand_none(path.parent)
+    elif found > HEAD:
         raise Fatal("store-newer", f"version {found}; this software reads {HEAD}")
+    if found != HEAD:
+        _upgrade(path, found)
+    mark.put(path.parent)
+
+
+def _upgrade(path: Path, found: str | None) -> None:
     log.info("store_migrating", version=HEAD)
     connection.open_writer(path).close()
     done = subprocess.run(  # noqa: S603 - our own module
