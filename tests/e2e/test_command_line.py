@@ -144,6 +144,8 @@ def test_the_registrys_brake_is_pulled_and_released(district, here):
     listed = district.cli_json("agency", "list", *here)
     assert {each["agency"]: each["status"] for each in listed}[KEMPEN] == "suspended"
     district.cli("registry", "resume", KEMPEN, "--reason", "Übung beendet", *here)
+    again = district.cli("registry", "resume", KEMPEN, "--reason", "noch einmal", *here, code=1)
+    assert "agency-not-suspended" in again
     assert "nothing to do" in district.cli("registry", "plan", *here)
     said = district.cli("registry", "suspend", "jugendamt-nirgends", "--reason", "x", *here, code=1)
     assert "agency-unknown" in said

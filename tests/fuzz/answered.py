@@ -208,7 +208,7 @@ def registry_answer(data):
     if which == 0:
         desk.digest_of(said)
     elif which == 1:
-        assert isinstance(desk.status_number_of(said, stage.POLICE), int)
+        assert isinstance(desk.status_of(said, stage.POLICE)[1], int)
     else:
         found = desk.records_of(said)
         assert all(isinstance(topic, str) and isinstance(value, bytes) for topic, value in found)

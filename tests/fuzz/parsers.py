@@ -82,7 +82,7 @@ PARSERS: dict[str, tuple[str, ...]] = {
     "registry-answer": (
         "ceremony.desk:answered",
         "ceremony.desk:digest_of",
-        "ceremony.desk:status_number_of",
+        "ceremony.desk:status_of",
         "ceremony.desk:records_of",
     ),
     "readiness": ("doctor.gather_net:missing", "doctor.gather_net:called"),

@@ -48,9 +48,9 @@ class Desk:
         found: list[dict[str, Any]] = self._call("GET", "/v1/agencies")
         return found
 
-    def status_number(self, agency: AgencyId) -> int:
-        """Return the number of the agency's last change of status; refuses an unknown agency."""
-        return status_number_of(self.agencies(), agency)
+    def status(self, agency: AgencyId) -> tuple[AgencyStatus, int]:
+        """Return an agency's status and its last change's number; refuses an unknown agency."""
+        return status_of(self.agencies(), agency)
 
     def agreements(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("GET", "/v1/agreements")
@@ -113,12 +113,12 @@ def digest_of(said: Any) -> Digest:
         return Digest(said["digest"])
 
 
-def status_number_of(said: Any, agency: AgencyId) -> int:
-    """Read an agency's number out of the list of all; `agency-unknown`."""
+def status_of(said: Any, agency: AgencyId) -> tuple[AgencyStatus, int]:
+    """Read an agency's status and its number out of the list of all; `agency-unknown`."""
     with _understood("agencies"):
         for each in said:
             if each["agency"] == agency:
-                return int(each["status_number"])
+                return AgencyStatus(each["status"]), int(each["status_number"])
     raise Refused("agency-unknown", agency)
 
 

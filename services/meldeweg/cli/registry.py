@@ -11,6 +11,7 @@ from meldeweg.cli.handing import at_desk
 from meldeweg.cli.showing import Json, echo_json, safe
 from meldeweg.kernel import keyfile
 from meldeweg.kernel.clock import SystemClock
+from meldeweg.kernel.errors import Refused
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.trust.issue import change_status
 from meldeweg.kernel.trust.objects import AgencyStatus
@@ -43,7 +44,11 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Eine gesperrte Behörde wieder freigeben; was wartet, geht dann hinaus."""
-    desk.set_status(AgencyId(agency), AgencyStatus.ACTIVE, reason)
+    who = AgencyId(agency)
+    status, _ = desk.status(who)
+    if status is AgencyStatus.ACTIVE:  # nobody is to believe that something was let go
+        raise Refused("agency-not-suspended", agency)
+    desk.set_status(who, AgencyStatus.ACTIVE, reason)
     _say(agency, AgencyStatus.ACTIVE, reason, as_json=as_json)
 
 
@@ -62,16 +67,10 @@ def revoke(
         raise typer.BadParameter("--yes: with --json nobody is asked")
     if not yes:
         typer.confirm(f"{agency}: endgültig widerrufen? / revoke for good?", abort=True)
-    signer = keyfile.read_signing_key(key)
-    token = change_status(
-        signer,
-        AgencyId(agency),
-        AgencyStatus.REVOKED,
-        desk.status_number(AgencyId(agency)) + 1,
-        reason,
-        SystemClock().now(),
-    )
-    desk.submit(token)
+    signer, who = keyfile.read_signing_key(key), AgencyId(agency)
+    _, number = desk.status(who)
+    now = SystemClock().now()
+    desk.submit(change_status(signer, who, AgencyStatus.REVOKED, number + 1, reason, now))
     _say(agency, AgencyStatus.REVOKED, reason, as_json=as_json)
 
 

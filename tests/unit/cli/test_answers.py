@@ -53,7 +53,7 @@ def test_a_code_is_passed_on_and_a_detail_that_steers_no_terminal():
 
 @pytest.mark.parametrize("said", [None, 1, "x", [1], {}, {"digest": 1}, {"digest": "x"}, [[]]])
 def test_another_answer_of_a_registry_than_its_own_is_malformed(said):
-    for read in (desk.digest_of, desk.records_of, lambda one: desk.status_number_of(one, POLICE)):
+    for read in (desk.digest_of, desk.records_of, lambda one: desk.status_of(one, POLICE)):
         if not said and read is not desk.digest_of and said is not None:
             continue  # an empty register is one
         with pytest.raises(Unavailable, match="registry-answer-malformed"):

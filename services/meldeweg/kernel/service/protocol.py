@@ -108,8 +108,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._within(None)
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
-            self.transport.close()  # an earlier request's answer is under way: not into it
-            return
+            if self._in_head or self.pipeline or cycle.response_started:
+                self.transport.close()  # another answer is under way, or this one: not into it
+                return
+            cycle.disconnected = True  # a body that breaks off: nobody else answers it
+            cycle.message_event.set()
         self.transport.write(_raw(found))
         # Closing at once, with input unread, would reset the connection and lose the answer.
         self._lingers = True

@@ -130,6 +130,41 @@ async def test_a_body_that_never_ends_holds_nothing(monkeypatch):
     assert answer == b""
 
 
+CHUNKED = b"POST %b HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at-once", "later"])
+@pytest.mark.parametrize("sizes", [b"", b"3\r\nabc\r\n"], ids=["first", "second"])
+async def test_a_body_whose_framing_breaks_is_a_malformed_request(sizes, pause):
+    async with serving() as port:
+        answer = await talk(port, CHUNKED % b"/" + sizes, SECRET + b"\r\n", pause=pause)
+    assert read_problem(answer)["code"] == "request-malformed"
+    assert answer.count(b"\r\n\r\n") == 1
+
+
+async def test_no_answer_goes_into_another():
+    """One that has begun, and that of a request before the broken one."""
+    halt = asyncio.Event()
+
+    async def begins(scope, receive, send):
+        headers = [(b"content-length", b"9")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        await halt.wait()
+
+    async def waits(scope, receive, send):
+        await halt.wait()
+
+    get = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+    async with serving(begins) as port:
+        answer = await talk(port, CHUNKED % b"/", SECRET + b"\r\n", pause=0.1)
+        assert answer.endswith(b"\r\n\r\nbegun")
+    async with serving(waits) as port:
+        assert await talk(port, get + CHUNKED % b"/" + SECRET + b"\r\n") == b""
+        assert await talk(port, get, b"NONSENSE\r\n\r\n", pause=0.1) == b""
+        halt.set()
+
+
 async def test_an_answer_before_the_end_of_the_body_reaches_a_client_that_still_sends():
     async with serving() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
