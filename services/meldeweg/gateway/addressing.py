@@ -59,6 +59,19 @@ def resolve(
     return Addressed(lead, places)
 
 
+def responsible_instead(
+    held: Sequence[Standing], to: Enrolment, named: Sequence[Ags]
+) -> AgencyId | None:
+    """Return whom the agreements make responsible for the places of a content, if it is not `to`.
+
+    None where one of them is the addressee's, or no agreement knows them: the sender may know
+    better (a child that lives elsewhere), so this is a reason to ask a person and none to refuse.
+    """
+    offices = [_office(held, to.kind, ags) for ags in named]
+    found = [office for office in offices if office is not None]
+    return None if to.agency in found else next(iter(found), None)
+
+
 def check_recipient(view: View, me: AgencyId, agency: AgencyId) -> None:
     """Refuse an agency that nothing can be sent to: `agency-unknown`, `agency-revoked`."""
     _known(view, me, agency)
@@ -142,8 +155,13 @@ def _moves(held: Sequence[Standing], kind: AgencyKind, ags: Ags, named: set[Agen
 
 
 def _leads(held: Sequence[Standing], enrolment: Enrolment, ags: Ags) -> bool:
+    return _office(held, enrolment.kind, ags) == enrolment.agency
+
+
+def _office(held: Sequence[Standing], kind: AgencyKind, ags: Ags) -> AgencyId | None:
+    """Return who is responsible for a municipality by the agreement that counts most."""
     for standing in sorted(held, key=precedence):
-        office = standing.document.office(enrolment.kind, ags)
+        office = standing.document.office(kind, ags)
         if office is not None:
-            return office.agency == enrolment.agency
-    return False
+            return office.agency
+    return None

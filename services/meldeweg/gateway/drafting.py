@@ -126,6 +126,8 @@ def _decided(
     referred = Referred(order.asked.in_reply_to, original)
     first = _one(view, me, held, order, written, addressed, referred, now)
     linked, warnings = None, _warnings(view, me, first, now, stale=stale)
+    if addressed.places is None and (other := _instead(view, held, addressed, written)):
+        warnings = (*warnings, _warn("responsible-is-another", other))
     also = None
     if copied is not None and order.type in AMENDMENTS:
         # Who has a copy of what was wrong must know it too (§ 75(3) BDSG, Art. 19 GDPR).
@@ -144,6 +146,13 @@ def _decided(
             if view.status(also.recipient) is AgencyStatus.SUSPENDED:
                 warnings = (*warnings, _warn("recipient-suspended", also.recipient))
     return Decision(first, linked, warnings)
+
+
+def _instead(
+    view: View, held: Sequence[Standing], addressed: Addressed, written: Content
+) -> AgencyId | None:
+    to = view.agency(addressed.recipient)
+    return addressing.responsible_instead(held, to, written.named_places())
 
 
 def _unhurried(order: Order) -> Order:
@@ -248,6 +257,8 @@ _GERMAN = {
     "sender-suspended": "Diese Behörde ist zurzeit gesperrt. Die Meldung wartet; rufen Sie an.",
     "snapshot-stale": "Das zentrale Verzeichnis hat sich länger nicht gemeldet.",
     "place-outside": "Ein Ort liegt außerhalb des Kreises. Rufen Sie die dortige Stelle an.",
+    "responsible-is-another": "Für den genannten Ort ist nach der Vereinbarung eine andere Stelle "
+    "zuständig. Prüfen Sie, ob der Empfänger stimmt.",
     "override-used": "Mit Begründung trotz Hindernis gesendet; das wird nachträglich geprüft.",
     "oversight-key-ended": "Ein Schlüssel des Datenschutzes ist abgelaufen; er ist zu erneuern.",
     "linked-copy-impossible": "Die Kopie an die zweite Stelle ist nicht möglich; rufen Sie an.",

@@ -1,5 +1,6 @@
 """Intake finds who gets a message, and says whom to phone where nobody does."""
 
+import copy
 from dataclasses import replace
 from datetime import timedelta
 
@@ -165,6 +166,35 @@ async def test_a_place_outside_is_a_warning_where_the_other_lies_inside(police):
     answer = Answer.read((await police.intake.accept(body, KEY)).answer, "x")
     assert (answer.recipient, answer.linked) == (KREIS, ())
     assert [each.code for each in answer.warnings] == ["place-outside"]
+
+
+@pytest.mark.parametrize(
+    ("to", "happened", "home", "warned"),
+    [
+        ({"agency": NETTETAL}, GREFRATH, None, KREIS),
+        ({"agency": NETTETAL}, GREFRATH, GREFRATH, KREIS),
+        ({"agency": NETTETAL}, None, GREFRATH, KREIS),
+        ({"agency": NETTETAL}, GREFRATH, "05166016", None),  # the child lives there
+        ({"agency": NETTETAL}, ELSEWHERE, None, None),  # nobody here knows better
+        ({"agency": NETTETAL}, None, None, None),
+        ({"agency": KREIS}, GREFRATH, None, None),
+        ({"place": "Nettetal"}, GREFRATH, None, None),  # the register said who
+    ],
+)
+async def test_an_office_that_none_of_the_places_belongs_to_is_asked_about(
+    police, to, happened, home, warned
+):
+    content = copy.deepcopy(examples.NOTIFICATION)
+    content["incident"]["place"] = {"text": "Beispielweg"} | _in(happened)
+    content["children"] = [{}, {"address": {"text": "Musterweg"} | _in(home)}]
+    accepted = await police.intake.accept(order(to=to, content=content), KEY)
+    warnings = Answer.read(accepted.answer, "x").warnings
+    assert [each.code for each in warnings] == ["responsible-is-another"] * bool(warned)
+    assert all(str(warned) in each.text for each in warnings)
+
+
+def _in(municipality):
+    return {"municipality": municipality} if municipality else {}
 
 
 def test_a_name_that_two_municipalities_have_is_refused(world):

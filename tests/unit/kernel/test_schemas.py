@@ -77,6 +77,17 @@ def test_several_children_grounds_and_a_handover_fit_one_incident():
     assert content.handover.at.isoformat() == "2026-11-21T23:25:00+01:00"
 
 
+def test_the_named_places_are_where_it_happened_and_where_the_children_live():
+    document = copy.deepcopy(examples.IMMEDIATE_ACTION)
+    document["where"]["municipality"] = "05166012"
+    document["children"] = [{}, {"address": {"text": "Musterweg", "municipality": "05166016"}}]
+    action = schemas.validate(MessageType.IMMEDIATE_ACTION, 1, document)
+    assert action.named_places() == ("05166012", "05166016")
+    document["where"].pop("municipality")
+    action = schemas.validate(MessageType.IMMEDIATE_ACTION, 1, document)
+    assert action.named_places() == ("05166016",)
+
+
 @pytest.mark.parametrize(("kind", "version"), ALL)
 def test_every_text_and_list_is_bounded(kind, version):
     for where, node in nodes(schemas.json_schema(kind, version)):

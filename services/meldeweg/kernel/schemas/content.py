@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from meldeweg.kernel.ids import Ags
 from meldeweg.kernel.schemas.element import Element, german
 from meldeweg.kernel.schemas.values import Line, Moment
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Entrusted, Ground
@@ -41,6 +42,13 @@ class Content(Element):
 
     def named_grounds(self) -> tuple[Ground, ...]:
         """Return what the message is about, for the agreement's clauses."""
+        return ()
+
+    def named_places(self) -> tuple[Ags, ...]:
+        """Return the municipalities where it happened and where the children live, as far as said.
+
+        For a look whether the office that is addressed by name is one of theirs.
+        """
         return ()
 
     def data_categories(self) -> tuple[DataCategory, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from meldeweg.kernel.ids import Ags
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.element import Element, Holds, german
@@ -20,7 +21,7 @@ from meldeweg.kernel.schemas.incident import (
     SafetyNote,
 )
 from meldeweg.kernel.schemas.notification import Adults, Children, MoreChildren
-from meldeweg.kernel.schemas.people import Place
+from meldeweg.kernel.schemas.people import Place, municipalities
 from meldeweg.kernel.schemas.values import Line, Moment, Phone, Text, unique
 from meldeweg.kernel.schemas.vocabulary import Action, DataCategory, Ground, Known
 
@@ -109,3 +110,6 @@ class ImmediateAction(Content):
 
     def named_grounds(self) -> tuple[Ground, ...]:
         return self.grounds
+
+    def named_places(self) -> tuple[Ags, ...]:
+        return municipalities(self.where, self.children)

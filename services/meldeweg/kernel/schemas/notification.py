@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from meldeweg.kernel.ids import Ags
 from meldeweg.kernel.schemas import examples
 from meldeweg.kernel.schemas.content import Content
 from meldeweg.kernel.schemas.element import Holds, german
@@ -21,7 +22,7 @@ from meldeweg.kernel.schemas.incident import (
     Measures,
     SafetyNote,
 )
-from meldeweg.kernel.schemas.people import Adult, Child
+from meldeweg.kernel.schemas.people import Adult, Child, municipalities
 from meldeweg.kernel.schemas.values import unique
 from meldeweg.kernel.schemas.vocabulary import DataCategory, Ground, Known
 
@@ -89,3 +90,6 @@ class Notification(Content):
 
     def named_grounds(self) -> tuple[Ground, ...]:
         return self.grounds
+
+    def named_places(self) -> tuple[Ags, ...]:
+        return municipalities(self.incident.place, self.children)

@@ -1,5 +1,6 @@
 """The children a message is about and the adults around them; almost everything is optional."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -195,6 +196,12 @@ class Child(Person):
         Field(title="Schule oder Kita", description="Falls bekannt."),
         Holds(DataCategory.WHEREABOUTS),
     ] = None
+
+
+def municipalities(where: Place, children: Iterable[Child]) -> tuple[Ags, ...]:
+    """Return those of a place and of where the children live, as far as they are said."""
+    places = (where, *(child.address for child in children))
+    return tuple(place.municipality for place in places if place and place.municipality)
 
 
 class Adult(Person):
