@@ -6,6 +6,8 @@ document, for wrong use too), never with a traceback that could hold content
 (`_MELDEWEG_TRACEBACK=1` shows it to a developer).
 """
 
+import codecs
+import io
 import os
 import sys
 from pathlib import Path
@@ -22,6 +24,8 @@ def main() -> None:
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
+    for stream in (sys.stdout, sys.stderr):
+        _umlauts(stream)
     try:
         # Typer explains wrong use itself, in a box, unless it is told that somebody else does.
         sys.exit(application()(prog_name="meldeweg", standalone_mode=not as_json))
@@ -32,6 +36,14 @@ def main() -> None:
             raise
         # The last place: everything that is not ours to explain is named by its type alone.
         sys.exit(explained(exc, as_json=as_json))
+
+
+def _umlauts(stream: IO[str]) -> None:
+    """Let a stream take every text: in UTF-8 where it can't do more than ASCII, else escaped."""
+    if isinstance(stream, io.TextIOWrapper):
+        ascii_alone = codecs.lookup(stream.encoding).name == "ascii"
+        encoding = "utf-8" if ascii_alone else None
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _nowhere(mode: str) -> IO[str]:

@@ -76,7 +76,7 @@ def _token(row: rows.Token) -> Token:
 
 
 def _file(directory: Path) -> Path:
-    path = directory.resolve() / FILE
+    path = directory.absolute() / FILE
     if not path.exists():
         raise Refused("store-missing", str(directory))
     return path
@@ -84,7 +84,7 @@ def _file(directory: Path) -> Path:
 
 def _migrated(directory: Path) -> None:
     """Make the store if there is none; a running gateway has done so and holds the lock."""
-    path = directory.resolve() / FILE
+    path = directory.absolute() / FILE
     if version(path) is not None:  # an empty file is what somebody left who was killed
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from meldeweg.kernel.errors import Fatal
 from meldeweg.local.archive import class_archive, java_options
 from meldeweg.local.broker_config import Node, log4j_properties, server_properties
 from meldeweg.local.description import NodeEntry
-from meldeweg.local.files import private_directory, write_private
+from meldeweg.local.files import located, private_directory, write_private
 from meldeweg.local.group import Group
 from meldeweg.local.identity import kafka_uuid
 from meldeweg.local.jars import broker_jars, jars_again
@@ -46,11 +46,11 @@ class Broker:
         ports: Ports | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.data = private_directory(directory.resolve()) / "broker"
-        self.pki = pki or DemoPki(directory.resolve() / "pki")
+        self.data = private_directory(located(directory)) / "broker"
+        self.pki = pki or DemoPki(located(directory) / "pki")
         self.nodes = nodes
-        self._logs = private_directory(directory.resolve() / "logs")
-        self._ports = ports or Ports(directory.resolve() / "ports.json")
+        self._logs = private_directory(located(directory) / "logs")
+        self._ports = ports or Ports(located(directory) / "ports.json")
         self._cache = cache
         self._cluster: tuple[Node, ...] = ()
         self._group: Group | None = None

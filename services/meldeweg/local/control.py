@@ -16,6 +16,7 @@ from types import FrameType
 
 from meldeweg.kernel.errors import Refused, Unavailable
 from meldeweg.local import description, roster
+from meldeweg.local.files import located
 from meldeweg.local.keeper import GRACE
 from meldeweg.local.lock import LOCK, StackLock
 from meldeweg.local.plan import Plan
@@ -89,7 +90,7 @@ def up(options: Options, plan: Plan, progress: Progress | None = None) -> int:
 
 def down(directory: Path, patience: float = _PATIENCE) -> int:
     """End the stack of `directory`; return when nothing of it runs. Not running is fine, too."""
-    directory = directory.resolve()
+    directory = located(directory)
     if not (directory / LOCK).exists():
         return OK
     running = roster.read(directory)
@@ -141,13 +142,13 @@ class Status:
 
 def is_running(directory: Path) -> bool:
     """Say whether the stack of `directory` has a supervisor that lives."""
-    running = roster.read(directory.resolve())
+    running = roster.read(located(directory))
     return running is not None and running.supervisor.process() is not None
 
 
 def status(directory: Path) -> Status:
     """Look at every process of the stack of `directory`, and ask those with a `/readyz`."""
-    directory = directory.resolve()
+    directory = located(directory)
     running = roster.read(directory)
     if running is None or running.supervisor.process() is None:
         return Status(())

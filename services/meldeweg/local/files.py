@@ -4,9 +4,18 @@ Guarantees: a reader sees the old content or the new one, whole; from the first 
 owner may read it. Trusts the directory to belong to the caller.
 """
 
+import errno
 import os
 import secrets
 from pathlib import Path
+
+
+def located(directory: Path) -> Path:
+    """Return the one path that a directory has, through all links; `OSError` for a ring of them."""
+    try:
+        return directory.resolve()
+    except RuntimeError as exc:  # what Python 3.11 and 3.12 make of it
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(directory)) from exc
 
 
 def private_directory(path: Path) -> Path:

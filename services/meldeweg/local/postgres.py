@@ -24,7 +24,7 @@ import psutil
 
 from meldeweg.kernel.errors import Fatal
 from meldeweg.local import unprivileged
-from meldeweg.local.files import private_directory, write_private
+from meldeweg.local.files import located, private_directory, write_private
 from meldeweg.local.group import Group
 from meldeweg.local.keeper import Keeper
 from meldeweg.local.pki import ServiceName
@@ -54,7 +54,7 @@ class Postgres:
     """The database of one stack, in `directory/postgres`."""
 
     def __init__(self, directory: Path) -> None:
-        directory = private_directory(directory.resolve())
+        directory = private_directory(located(directory))
         self.home = directory / "postgres"
         self.data = self.home / "data"
         self._logs = private_directory(directory / "logs")

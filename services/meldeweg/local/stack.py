@@ -24,7 +24,7 @@ from meldeweg.local.description import (
     Principal,
     ServiceEntry,
 )
-from meldeweg.local.files import private_directory, write_private
+from meldeweg.local.files import located, private_directory, write_private
 from meldeweg.local.keeper import GRACE, Keeper
 from meldeweg.local.lock import LOCK, StackLock
 from meldeweg.local.pki import Credential, DemoPki
@@ -61,7 +61,7 @@ class Stack:
         progress: Progress | None = None,
         interrupted: Callable[[], bool] = _never,
     ) -> None:
-        self.directory = options.directory.resolve()
+        self.directory = located(options.directory)
         self.timings = Timings()
         self._options = options
         self._plan = plan

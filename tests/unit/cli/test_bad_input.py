@@ -54,3 +54,34 @@ def test_a_full_disk_is_said_and_not_unexpected():
     said = ended.stderr.decode()
     assert (ended.returncode, said.count("\n")) == (1, 1)
     assert said.startswith("Lesen oder Schreiben ging nicht / could not read or write: No space")
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (("local", "up", "--dir"), "could not read or write"),
+        (("local", "down", "--dir"), "could not read or write"),
+        (("demo", "--once", "--dir"), "could not read or write"),
+        (("token", "create", "x", "--scope", "send", "--store"), "could not read or write"),
+        (("token", "list", "--store"), "store-missing"),
+    ],
+)
+def test_a_link_to_itself_is_no_directory(ask, said, run, tmp_path):
+    (tmp_path / "ring").symlink_to("ring")
+    code, _, text = run(*ask, str(tmp_path / "ring"), at=None)
+    assert code == 1
+    assert said in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("encoding", "read"), [("ascii", "utf-8"), ("latin-1", "latin-1")])
+@pytest.mark.parametrize("words", [("--help",), ("inbox", "--dir", "/nirgends")])
+def test_every_text_is_said_on_a_terminal_that_lacks_its_letters(encoding, read, words):
+    ended = subprocess.run(
+        [sys.executable, "-m", "meldeweg.cli", *words],
+        capture_output=True,
+        check=False,
+        env={"PYTHONPATH": "services", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+    )
+    said = (ended.stdout + ended.stderr).decode(read)
+    assert ended.returncode == (0 if words == ("--help",) else 3)
+    assert ("gestört" if ended.returncode == 0 else "läuft") in said

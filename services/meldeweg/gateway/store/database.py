@@ -40,7 +40,7 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         with naming(_SETTING):
-            self._directory = directory.resolve()
+            self._directory = directory.absolute()
         self._path = self._directory / FILE
         self._lock: Lock | None = None
         self._writer: Writer | None = None
