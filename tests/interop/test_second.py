@@ -65,12 +65,12 @@ def test_it_follows_trust_in_any_order_and_finds_the_snapshot_true(second):
 SNAPSHOTS = "registry.snapshots"
 
 
-def snapshot(n, there):
-    """What the registry says that lies on its topics."""
+def snapshot(n, there, **unread):
+    """What the registry says that lies on its topics; `unread`: ends that it is made to say."""
     chains = Chains()
     for each in there:
         chains.extend(each["Topic"], each["Value"].encode())
-    ends = {topic: chains.end(topic) for topic in chains.topics()}
+    ends = {topic: chains.end(topic) for topic in chains.topics()} | unread
     topics = {topic: {"end": end, "digest": digest} for topic, (end, digest) in ends.items()}
     body = {"v": 1, "n": n, "at": NOW.replace("Z", ".000Z"), "topics": topics}
     return {"Topic": SNAPSHOTS, "Value": sign(REGISTRY, Typ.SNAPSHOT, compact(body))}
@@ -94,6 +94,9 @@ def test_it_holds_the_newest_snapshot_against_what_came_before_it_and_after_it(s
     bent = rest + keys[1:] + keys[:1]
     true, others, early = snapshot(5, there), snapshot(5, bent), snapshot(4, bent)
     later, behind = snapshot(6, there), snapshot(7, rest)
+    empty, impossible = (
+        snapshot(5, there, **{"keys.nobody": (0, digit * 64)}) for digit in ("0", "1")
+    )
     for read, contradicted in (
         *(([*bent[:at], true, *bent[at:]], True) for at in range(len(bent) + 1)),
         *(([*there[:at], true, *there[at:]], False) for at in range(len(there) + 1)),
@@ -106,6 +109,8 @@ def test_it_holds_the_newest_snapshot_against_what_came_before_it_and_after_it(s
         ([later, *bent, others], True),
         ([*bent, later, behind], False),
         ([true, *bent[: len(rest)]], False),
+        ([empty, *there], False),
+        ([impossible, *there], True),  # d(0) is known to everybody
     ):
         found = second.ask("trust", Anchor=json.dumps(WAY["anchor"]), Trust=read)
         assert found.get("waiting", 0) == 0

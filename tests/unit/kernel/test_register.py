@@ -379,5 +379,7 @@ def test_chains_tell_a_withheld_a_swapped_and_an_added_record():
     assert not ours.contradicts("keys.x", *ours.end("keys.x"))
     assert not theirs.contradicts("keys.x", *ours.end("keys.x"))  # not come so far
     assert not ours.contradicts("keys.x", 0, Digest("0" * 64))
+    assert ours.contradicts("keys.x", 0, Digest("1" * 64))
+    assert ours.contradicts("keys.y", 0, Digest("1" * 64))  # d(0) is known to everybody
     ours.restart("keys.x")
     assert ours.end("keys.x")[0] == 0

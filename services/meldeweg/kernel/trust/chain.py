@@ -41,7 +41,7 @@ class Chains:
     def contradicts(self, topic: str, end: int, digest: Digest) -> bool:
         """Say whether this view *knows* another digest at `end`; not having come so far is fine."""
         if end == 0:
-            return False
+            return digest != _START  # which everybody knows
         ends = self._ends.get(topic)
         known = ends.get(end) if ends else None
         return known is not None and known != digest
