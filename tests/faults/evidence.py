@@ -41,6 +41,7 @@ class Entry:
     items: tuple[tuple[AgencyId, str], ...] = ()  # pull: (sender, id), in the order shown
     # send, answered: (recipient, id) of each linked copy; None: who noted it did not look
     linked: tuple[tuple[AgencyId, str], ...] | None = None
+    members: Mapping[str, str] | None = None  # send, open: what it is besides its content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The evidence, sorted once for all questions. Pure; it judges nothing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -25,6 +25,7 @@ class Sending:
     invoked: float
     urgency: str | None = None  # as the order named it
     retracts: str | None = None  # the message that it takes back
+    members: Mapping[str, str] = field(default_factory=dict)  # what it was ordered to be
     answered: float | None = None  # the first answer that it is kept
     ids: dict[str, float] = field(default_factory=dict)  # each with its first answer's time
     # id → (recipient, id) of its linked copies, where the answer was looked at for them
@@ -153,6 +154,7 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
                 entry.at,
                 entry.urgency,
                 entry.retracts,
+                entry.members or {},
             )
             of[entry.op] = found.setdefault((entry.agency, entry.key), new)
         elif entry.phase is Phase.OK:

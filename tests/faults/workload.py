@@ -16,6 +16,7 @@ from typing import Any
 
 from e2e.invented import LABELS, OFFICER, PLACES, POLICE, WORKER
 from e2e.stage import District
+from faults import members
 from faults.calling import Caller, Missed
 from faults.history import History, digest_of
 from meldeweg.client import calls
@@ -168,6 +169,7 @@ class _Writer:
             "n": self._n,
             "urgency": order.get("urgency"),
             "retracts": order.get("in_reply_to") if kind == "retraction" else None,
+            "members": members.of_order(kind, order),
         }
         accepted = self._until_heard(call, facts, ended)
         if accepted is not None and kind in ("notification", "inquiry"):
@@ -289,7 +291,7 @@ class _Reader:
 
 def _accepted(answer: Accepted) -> dict[str, Any]:
     linked = tuple((AgencyId(each.recipient), each.id) for each in answer.linked)
-    return {"id": answer.id, "linked": linked}
+    return {"id": answer.id, "linked": linked, "members": members.of_answer(answer)}
 
 
 def _shown(page: Any) -> dict[str, Any]:
@@ -297,7 +299,7 @@ def _shown(page: Any) -> dict[str, Any]:
 
 
 def _opened(answer: Any) -> dict[str, Any]:
-    return {"content": digest_of(answer.content)}
+    return {"content": digest_of(answer.content), "members": members.of_opened(answer)}
 
 
 def _nothing(_: Any) -> dict[str, Any]:

@@ -72,6 +72,22 @@ class Said:
         return _hex("content", self.main.n if self.main else self.n)
 
     @property
+    def members(self):
+        """What it is besides its content; a copy has some of its own."""
+        first = self.main or self
+        return {
+            "type": "notification",
+            "exercise": "False",
+            "thread": first.thread or "",
+            "in_reply_to": f"id-before-{self.n}" if self.main else "",
+            "labels": _hex("labels", first.n),
+        }
+
+    @property
+    def answered(self):
+        return {"kennzeichen": f"K-{self.n}", "clause": f"clause-{self.n}", "exercise": "False"}
+
+    @property
     def topic(self):
         return f"inbox.{self.to}.{self.sender}"
 
@@ -134,7 +150,7 @@ class Run:
 
     def _call(self, m):
         linked = tuple((each.to, each.id) for each in self.said if each.main is m)
-        told = {"id": m.id} | ({} if m.foreign else {"linked": linked})
+        told = {"id": m.id} | ({} if m.foreign else {"linked": linked, "members": m.answered})
         ok, unknown = (Phase.OK, told), (Phase.UNKNOWN, {"code": "unreachable"})
         ends = {
             "ok": [ok],
@@ -145,7 +161,7 @@ class Run:
             "never": [(None, {})],
         }[m.answer]
         asked = {"key": f"key-{m.n}", "content": m.content, "to": m.to, "urgency": m.urgency}
-        asked |= {"thread": m.thread, "n": m.n}
+        asked |= {"thread": m.thread, "n": m.n, "members": m.members}
         if m.foreign:
             asked = {"key": f"key-{m.n}", "to": m.to if m.answer == "ok" else None}
         self._invoke(m.sent_at, "send", m.sender, ends, **asked)
@@ -154,6 +170,7 @@ class Run:
         pages.append((m.sender, m.id))
         opened = {"id": m.id, "sender": m.sender}
         look = [(Phase.UNKNOWN, {"code": "unreachable"}), (Phase.OK, {"content": m.content})]
+        look[1][1]["members"] = m.members | m.answered
         if m.fate == "delivered":
             return
         self._invoke(END - 500, "open", m.to, look, **opened)
