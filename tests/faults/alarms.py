@@ -19,7 +19,7 @@ SLACK = 30.0  # seconds in which an overdue message must have been noticed
 # Seconds; each gateway of a campaign has these as its `silent_immediate` and `heartbeat`.
 SILENT = 5.0
 HEARTBEAT = 5.0
-_CODE = "not-delivered"
+NOT_DELIVERED = "not-delivered"
 _CLOSE = 1.0  # seconds that two times of one step may be apart
 _BENT = 43_200.0  # seconds from which on a clock was bent: a fault bends it by a day
 
@@ -55,12 +55,13 @@ def _silence(facts: Facts, message: Message) -> str | None:
 def _of_sender(facts: Facts, message: Message, *, late: bool) -> dict[str, bool]:
     """Return what its sender must hear of and tell."""
     (sender, _), row = message.name, message.row
-    alarmed = facts.told(sender, "alarm", row.digest)
-    aside = any(facts.told(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
+    aside = set[str | None]().union(
+        *(facts.codes(row.recipient, what, row.digest) for what in ("parked", "quarantined"))
+    )
     return {
-        "put aside by the recipient without an alarm": aside
-        and not facts.told(row.recipient, "alarm", row.digest),
-        f"{row.state}, and nobody at the sender was told": not alarmed
+        "put aside by the recipient without an alarm": not aside
+        <= facts.codes(row.recipient, "alarm", row.digest),
+        f"{row.state}, and nobody at the sender was told": not _called_out(facts, message)
         and (row.state in ("queued", "sent", "refused") or _never_heard(row)),
         "undeliverable, and nobody at the sender was told": row.state == "undeliverable"
         and not facts.told(sender, "undeliverable", row.digest),
@@ -70,6 +71,26 @@ def _of_sender(facts: Facts, message: Message, *, late: bool) -> dict[str, bool]
         and "overdue" in row.steps
         and not facts.told(sender, "overdue", row.digest),
     }
+
+
+def _called_out(facts: Facts, message: Message) -> bool:
+    """Say whether its sender alarmed people of this very thing: why it came back, or the silence.
+
+    What alarms of the audit log, or of a record that is put aside, is another matter.
+    """
+    if message.row.state != "refused":
+        return missed(facts, message)
+    refused = facts.codes(message.row.recipient, "refused", message.row.digest)
+    return not refused.isdisjoint(facts.codes(message.name[0], "alarm", message.row.digest))
+
+
+def missed(facts: Facts, message: Message) -> bool:
+    """Say whether its sender alarmed people that no `delivered` came, or why there was none."""
+    (sender, _), row = message.name, message.row
+    awaited: set[str | None] = {NOT_DELIVERED}
+    if not (row.state == "refused" and "delivered" in row.steps):  # else a person's, later
+        awaited |= facts.codes(row.recipient, "refused", row.digest)
+    return not awaited.isdisjoint(facts.codes(sender, "alarm", row.digest))
 
 
 def _never_heard(row: SentRow) -> bool:
@@ -114,16 +135,16 @@ def _was_not_due(said: float | None, ack_by: float, ended: float | None) -> bool
 
 def _says(seen: Seen, message: Message) -> bool:
     about = (seen.sender, seen.digest) == (message.name[0], message.row.digest)
-    return about and (seen.kind, seen.what, seen.code) == ("event", "alarm", _CODE)
+    return about and (seen.kind, seen.what, seen.code) == ("event", "alarm", NOT_DELIVERED)
 
 
 def _untrue(facts: Facts, message: Message) -> Iterator[str]:
     row = message.row
     if row.urgency != "immediate":
-        yield f"{_CODE}, and it is not urgent"
+        yield f"{NOT_DELIVERED}, and it is not urgent"
     in_time = row.delivered is not None and row.delivered < row.created + SILENT
     if in_time and not _was_first(facts, message):
-        yield f"{_CODE}, and it was delivered in time"
+        yield f"{NOT_DELIVERED}, and it was delivered in time"
 
 
 def _was_first(facts: Facts, message: Message) -> bool:

@@ -120,6 +120,14 @@ class Facts:
         """Say whether the log has an event of that kind about that message."""
         return self.events.get((agency, what, digest), 0) > 0
 
+    def codes(self, agency: AgencyId, what: str, digest: str) -> set[str | None]:
+        """Return the codes of what an agency told of a message: its events, or `refused` for it."""
+        return {
+            seen.code
+            for seen in self.evidence.log
+            if (seen.sender, seen.what) == (agency, what) and digest in (seen.digest, seen.of)
+        }
+
     def excused(self, *agencies: AgencyId) -> bool:
         """Say whether one of them was revoked for good in this run."""
         return not self.barred.keys().isdisjoint(agencies)

@@ -15,7 +15,7 @@ An agency that was revoked can tell nobody any more: its wait ends with that mom
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faults.alarms import HEARTBEAT, SILENT
+from faults.alarms import HEARTBEAT, SILENT, missed
 from faults.evidence import Finding, Kind
 from faults.facts import Facts, Message
 from meldeweg.kernel.ids import AgencyId
@@ -42,10 +42,14 @@ def unheeded(facts: Facts) -> Iterator[Finding]:
     for message in facts.messages:
         if message.row.urgency == "immediate":
             for wait in _waits(facts, message):
-                if _was_owed(facts, wait) and not facts.told(
-                    wait.agency, wait.what, message.row.digest
-                ):
+                if _was_owed(facts, wait) and not _told(facts, message, wait):
                     yield Finding(Kind.SILENT, message.label, wait.why)
+
+
+def _told(facts: Facts, message: Message, wait: _Wait) -> bool:
+    if wait.what == "alarm":
+        return missed(facts, message)
+    return facts.told(wait.agency, wait.what, message.row.digest)
 
 
 def _waits(facts: Facts, message: Message) -> Iterator[_Wait]:

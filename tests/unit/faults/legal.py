@@ -179,7 +179,7 @@ class Run:
         word = "refused" if m.fate == "refused" else "acknowledged"  # what is erased was taken
         call = {"acknowledged": "acknowledge", "refused": "refuse"}[word]
         self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened)
-        self._receipt(m, word)
+        self._receipt(m, word, "not-permitted" if word == "refused" else None)
 
     # -- the bus -----------------------------------------------------------------------------
 
@@ -209,10 +209,10 @@ class Run:
         told["said"] = said
         self._record(f"events.{agency}", 1, END, True, **told)
 
-    def _receipt(self, m, what):
+    def _receipt(self, m, what, code=None):
         told = {"kind": "receipt", "sender": m.to, "to": m.sender, "of": m.digest, "what": what}
         digest = _hex("receipt", what, m.id)
-        told["id"] = f"{what}-{m.id}"
+        told |= {"id": f"{what}-{m.id}", "code": code}
         self._record(f"inbox.{m.sender}.{m.to}", self._newest, END, True, digest=digest, **told)
 
     def _produce(self):
@@ -278,9 +278,11 @@ class Run:
         if m.fate == "turned-away":
             self._event(m.to, "quarantined", m, "content-invalid")
             self._event(m.to, "alarm", m, "content-invalid")
-            self._receipt(m, "refused")
-        if m.fate in ("turned-away", "refused"):
+            self._receipt(m, "refused", "content-invalid")
+        if m.fate == "turned-away":
             self._event(m.sender, "alarm", m, "content-invalid")
+        if m.fate == "refused":
+            self._event(m.sender, "alarm", m, "not-permitted")
         if m.fate == "undeliverable":
             self._event(m.sender, "undeliverable", m, "key-expired")
 

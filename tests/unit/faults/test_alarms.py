@@ -32,6 +32,30 @@ def test_silent_an_immediate_message_parked_without_an_alarm():
     assert only(replace(kept, topics=()), Kind.SILENT)
 
 
+@pytest.mark.parametrize(
+    ("said", "agency"),
+    [
+        (Said(urgency="immediate", fate="refused"), POLICE),
+        (Said(urgency="immediate", fate="turned-away", to=GONE), POLICE),
+        (Said(urgency="immediate", fate="turned-away", to=GONE), GONE),
+        (Said(urgency="immediate", parked=1), WEST),
+        (Said(urgency="immediate", late=True), POLICE),
+    ],
+)
+@pytest.mark.parametrize("code", ["not-in-log", "manifest-forked", None])
+def test_silent_an_immediate_message_of_which_another_alarm_is_told(said, agency, code):
+    legal = Run([said]).evidence()
+    assert judge(legal) == []
+
+    def of_another(seen):
+        told = (seen.sender, seen.what) == (agency, "alarm")
+        return replace(seen, code=code) if told else seen
+
+    log = tuple(map(of_another, legal.log))
+    assert log != legal.log
+    assert Kind.SILENT in kinds(replace(legal, log=log, topics=()))
+
+
 def test_silent_a_deadline_that_passed_unnoticed_at_either_end():
     legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
     assert judge(legal) == []
@@ -44,7 +68,9 @@ def test_silent_is_what_waits_at_its_sender_and_what_waits_for_its_deadline_alik
     legal = Run([Said(urgency="immediate", fate="delivered", overdue=True)]).evidence()
     waits = with_store(legal, POLICE, sent=changed(0, state=state, steps=("sent",)))
     assert kinds(waits) == {Kind.STUCK, Kind.SILENT}
-    alarmed = alarm(waits, 0, code="parked")  # people know, and not of the deadline
+    other = alarm(waits, 0, code="not-in-log")  # people know of something else
+    assert kinds(other) == {Kind.STUCK, Kind.SILENT}
+    alarmed = alarm(waits, 0, at=END - 1)  # people know, and not of the deadline
     assert any("not overdue at the sender" in f.why for f in judge(alarmed))
     soon = waits.stores[POLICE].sent[0].ack_by + 30
     assert kinds(replace(alarmed, at=soon)) == {Kind.STUCK}
