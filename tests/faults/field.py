@@ -6,7 +6,6 @@ Trusts `e2e.stage.District` for the stack itself.
 
 import json
 import os
-import random
 import signal
 import threading
 import time
@@ -72,7 +71,7 @@ class StackField:
         """A fault's own message is in the history, too: its content alone is not known."""
         agency = AgencyId(facts["agency"])
         named = AgencyId(facts["to"]) if "to" in facts else None
-        key = f"own-{random.getrandbits(64):016x}"
+        key = str(facts["key"])
         op = self._history.invoke("send", agency, key=key, to=named)
         if what == "own-message":
             self._history.end(op, Phase.OK, "send", agency, id=facts["id"])

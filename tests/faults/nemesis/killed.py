@@ -16,6 +16,7 @@ from meldeweg.kernel.errors import MeldewegError
 from meldeweg.kernel.trust.objects import AgencyStatus
 
 _PATIENCE = 60  # knocks until the point must have been reached
+_HEARD = 30  # tries with one key: whoever was killed under the first is back by then
 _LOOKS, _EVERY = 5, 0.2  # looks after each knock whether it was; seconds between two
 _CENTRAL = ("audit", "registry", "watch")
 # The points that are passed many times a second, also while starting: not the first time, or the
@@ -90,7 +91,7 @@ def _knock(field: Field, process: str, family: str) -> None:
             case "inbox" | "receipt":
                 take(field, agency)
             case _:
-                send(field, agency)
+                send(field, agency, tries=_HEARD)
 
 
 def _brake(field: Field) -> None:

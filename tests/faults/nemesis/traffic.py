@@ -7,6 +7,7 @@ a gateway that dies under a call is no error here: that is often the purpose.
 
 import asyncio
 import contextlib
+import uuid
 
 from e2e.invented import KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from faults.fault import Field
@@ -17,6 +18,7 @@ from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 
 _TRIES = 10
+_AGAIN = 1.0  # seconds between two tries with one key
 _PATIENCE = 20.0  # seconds for a message of ours to arrive before it is given up
 
 
@@ -34,8 +36,13 @@ def person_of(agency: AgencyId) -> str:
     return OFFICER if agency == POLICE else WORKER
 
 
-def send(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted | None:
-    """Send one message once, without a second try; None if that was not to be."""
+def send(
+    field: Field, sender: AgencyId, to: AgencyId | None = None, tries: int = 1
+) -> Accepted | None:
+    """Send one message; None if that was not to be.
+
+    `tries`: how often in all, with one key, as a case system does whose gateway died of the call.
+    """
     district = field.district
     recipient = to or partner_of(sender)
     entry = district.described.agencies[sender]
@@ -43,16 +50,27 @@ def send(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted
     kind = "notification" if police else "inquiry"
     content = district.content() if police else district.content(examples.INQUIRY)
     more = {"labels": LABELS} if police else {}
+    key = str(uuid.uuid4())
     with Gateway(entry.url, entry.token, retries=0) as once:
-        try:
-            accepted = once.send(
-                kind, _address(recipient), content, acting_person=person_of(sender), **more
-            )
-        except (Unreachable, Problem) as exc:
-            field.say("own-message-failed", agency=sender, why=type(exc).__name__)
-            return None
-    field.say("own-message", agency=sender, to=recipient, id=accepted.id)
-    return accepted
+        for left in reversed(range(tries)):
+            try:
+                accepted = once.send(
+                    kind,
+                    _address(recipient),
+                    content,
+                    acting_person=person_of(sender),
+                    key=key,
+                    **more,
+                )
+            except (Unreachable, Problem) as exc:
+                field.say("own-message-failed", agency=sender, key=key, why=type(exc).__name__)
+                if isinstance(exc, Problem) or not left:
+                    return None
+                field.settle(_AGAIN)
+            else:
+                field.say("own-message", agency=sender, to=recipient, key=key, id=accepted.id)
+                return accepted
+    return None
 
 
 def taken(field: Field, sender: AgencyId, to: AgencyId | None = None) -> Accepted:
