@@ -32,6 +32,10 @@ from meldeweg.local.tools import Tools
 Nodes = Literal[1, 3]
 # In a locale without umlauts Java could not open a file below /home/müller.
 _UTF8 = {"LC_ALL": "C.UTF-8"}
+# For each of its TLS contexts Kafka puts the key of the PEM file into a key store in memory, under
+# a password beside it, and takes it out again: ten thousand rounds of a digest each time, in Java
+# code that is not compiled yet. They guard a stored file against guessing, and this one is none.
+_ONE_ROUND = "-Dkeystore.pkcs12.keyPbeIterationCount=1"
 
 
 class Broker:
@@ -175,7 +179,9 @@ class Broker:
 
         def argv(checked: list[Path]) -> tuple[str, ...]:
             return (
-                *_java(checked, *memory, "-XX:+ExitOnOutOfMemoryError", *java_options()),
+                *_java(
+                    checked, *memory, "-XX:+ExitOnOutOfMemoryError", _ONE_ROUND, *java_options()
+                ),
                 f"-Dlog4j2.configurationFile={logging}",
                 "kafka.Kafka",
                 str(node.properties),

@@ -55,6 +55,16 @@ def test_a_broker_that_is_started_again_has_its_jars_checked_and_none_fetched(
         spec.again()
 
 
+def test_the_key_store_in_the_brokers_memory_is_filled_in_one_round(
+    tmp_path, cache, manifest, monkeypatch
+):
+    monkeypatch.setattr(jars, "deployed", lambda *_: manifest)
+    monkeypatch.setattr(Broker, "_format_storage", lambda *_: None)
+    (spec,) = Broker(tmp_path / "stack", cache=cache).prepare()
+    before_the_class = spec.argv[: spec.argv.index("kafka.Kafka")]
+    assert "-Dkeystore.pkcs12.keyPbeIterationCount=1" in before_the_class
+
+
 def changed(directory):
     (directory / "a.jar").write_bytes(b"firsT")
 
