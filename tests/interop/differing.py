@@ -259,12 +259,12 @@ def put(at, token, value):
     }
 
 
-def judge_of(me, case=None, opens=None):
-    """Return a function from a record to what our implementation says of it: in a view as the case
-    wants it, with the private keys `opens` in place of the way's."""
+def judge_of(me, view=None, opens=None):
+    """Return a function from a record to what our implementation says of it: in `view` or the
+    way's own, with the private keys `opens` in place of the way's."""
     keys = opens or [OpenKey.from_jwk(WAY["private"]["seal"][me])]
     mine = {key.kid: key for key in keys}
-    judge = Judge(me, view_of(case or {}), mine, lambda *_: None, from_rfc3339(JUDGED))
+    judge = Judge(me, view or view_of({}), mine, lambda *_: None, from_rfc3339(JUDGED))
 
     def said(record):
         found = judge.prove(
