@@ -24,7 +24,7 @@ from meldeweg.client.types import Accepted, InboxItem
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.schemas import examples
 
-_GIVES_UP = 0.05  # of the writers' tries that nobody answered
+_GIVES_UP = 0.1  # of the writers' messages that a try brought no answer; else it tries on
 _AGAIN = 0.3  # seconds until the same is tried again
 _LOOK = 0.3  # seconds between two looks into an inbox
 _PAGE = (1, 3, 10, 50)  # items a page
@@ -179,11 +179,13 @@ class _Writer:
     def _until_heard(
         self, call: calls.Call[Any], facts: Mapping[str, Any], ended: threading.Event
     ) -> Accepted | None:
+        # Decided once: of a gateway that is away for seconds nearly every writer would tire.
+        tires = self._rng.random() < _GIVES_UP
         while True:
             try:
                 answer: Accepted = self._caller.do("send", call, _accepted, **facts)
             except Missed as missed:
-                if not missed.again or ended.is_set() or self._rng.random() < _GIVES_UP:
+                if not missed.again or ended.is_set() or tires:
                     return None
                 ended.wait(_AGAIN)
             else:
