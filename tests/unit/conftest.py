@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 
 from meldeweg.ceremony import district
@@ -20,9 +22,8 @@ def places(tmp_path_factory):
     return found
 
 
-@pytest.fixture
-def register(places):
-    """A register that has read everything, keys before the enrolments they need."""
+@cache
+def _read(places):
     filled = Register(keyfile.read_public_key(places.anchor))
     for directory in sorted((places.root / "keys").iterdir()):
         for token in sorted(directory.glob("*.jws")) if directory.is_dir() else ():
@@ -31,3 +32,11 @@ def register(places):
         value = path.read_bytes()
         filled.apply(topic_of(value), value)
     return filled
+
+
+@pytest.fixture
+def register(places):
+    """A register that has read everything, keys before the enrolments they need: a copy of the one
+    that is read once.
+    """
+    return _read(places).trial()

@@ -61,6 +61,7 @@ class World:
         self.agreement_digest = Digest.of(self.agreement)
         self.records: list[tuple[str, bytes]] = []
         self._agreements: list[Any] | None = None
+        self._read: dict[tuple[int, tuple[bytes, ...]], Register] = {}
         for party in district.parties:
             self._enrol(party)
         self.records.append((topics.REGISTRY_AGREEMENTS, self.agreement))
@@ -100,9 +101,17 @@ class World:
         return signing.sign(office.identity, Typ.AGREEMENT_SIGNATURE, body.bytes()).encode()
 
     def register(self, *more: tuple[str, bytes], without: tuple[bytes, ...] = ()) -> Register:
-        """Return a view of everything, and of `more`; `without` some values."""
-        register = Register(self.anchor.public)
-        for topic, value in (*self.records, *more):
+        """Return a view of everything, and of `more`; `without` some values. Each is its caller's
+        own; what they have in common is verified once.
+        """
+        which = (len(self.records), without)
+        if which not in self._read:
+            self._read[which] = Register(self.anchor.public)
+            for topic, value in self.records:
+                if value not in without:
+                    self._read[which].apply(topic, value)
+        register = self._read[which].trial()
+        for topic, value in more:
             if value not in without:
                 register.apply(topic, value)
         return register
