@@ -42,9 +42,9 @@ def paths(document, path=()):
 
 
 def changed(document, path, change):
-    document = copy.deepcopy(document)
-    here = document
+    document = here = copy.copy(document)
     for step in path[:-1]:
+        here[step] = copy.copy(here[step])
         here = here[step]
     change(here, path[-1])
     return document
