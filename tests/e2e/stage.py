@@ -18,6 +18,7 @@ import httpx2
 import psycopg
 
 import meldeweg
+import plain
 from e2e.asking import PATIENCE, eventually
 from e2e.invented import KREIS, LABELS, MARK, OFFICER, PLACES, POLICE, WORKER
 from meldeweg.audit.export import export
@@ -154,7 +155,7 @@ class District:
 
         def answer():
             try:
-                found = httpx2.get(entry.url + path, headers=headers, trust_env=False, timeout=30)
+                found = plain.get(entry.url + path, headers=headers, timeout=30)
             except httpx2.TransportError:
                 return None
             return None if found.status_code == 503 else found
@@ -165,9 +166,7 @@ class District:
         """Call a gateway as its case system would, without the client's kindness."""
         entry = self.described.agencies[agency]
         headers = {"Authorization": f"Bearer {entry.token}"} | more.pop("headers", {})
-        return httpx2.request(
-            method, entry.url + path, headers=headers, trust_env=False, timeout=30, **more
-        )
+        return plain.request(method, entry.url + path, headers=headers, timeout=30, **more)
 
     def raw_send(self, agency, content, key):
         """Send an inquiry to the police once, without any second try."""
@@ -303,7 +302,7 @@ class District:
             if process.startswith("broker-"):
                 kafka_answers(self._broker_port(process), self.stack.super_user)
                 return True
-            return httpx2.get(f"{self._url(process)}/readyz", trust_env=False).status_code == 200
+            return plain.get(f"{self._url(process)}/readyz").status_code == 200
         except (httpx2.TransportError, Unavailable, psycopg.OperationalError):
             return False
 

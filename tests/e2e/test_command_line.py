@@ -3,9 +3,9 @@
 import json
 import time
 
-import httpx2
 import pytest
 
+import plain
 from e2e.asking import eventually
 from e2e.invented import KEMPEN, KREIS, LABELS, OFFICER, PLACES, POLICE, WORKER
 from meldeweg import __version__
@@ -86,7 +86,7 @@ def test_a_token_is_made_and_revoked_within_a_second(district, here, tmp_path):
 
     def status(method="GET", path="/v1/messages"):
         headers = {"Authorization": f"Bearer {file.read_text().strip()}"}
-        return httpx2.request(method, url + path, headers=headers, trust_env=False).status_code
+        return plain.request(method, url + path, headers=headers).status_code
 
     eventually(lambda: status() == 200, seconds=5)
     assert status("POST") == 403  # not its scope

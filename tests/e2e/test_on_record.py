@@ -4,8 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-import httpx2
-
+import plain
 from e2e.asking import eventually
 from e2e.invented import KREIS, POLICE
 from meldeweg.gateway.store.database import FILE
@@ -26,7 +25,7 @@ def waiting(district, digest):
 
 def metric(district, agency, name):
     url = district.described.agencies[agency].url
-    text = httpx2.get(f"{url}/metrics", trust_env=False).text
+    text = plain.get(f"{url}/metrics").text
     return {
         line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
         for line in text.splitlines()

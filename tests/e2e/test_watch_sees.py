@@ -1,7 +1,6 @@
 """What operators see: undelivered, overdue and silent, in JSON and metrics, and nothing more."""
 
-import httpx2
-
+import plain
 from e2e.asking import eventually
 from e2e.invented import KEMPEN, OFFICER, POLICE, WILLICH, WORKER
 from meldeweg.kernel.schemas import examples
@@ -10,7 +9,7 @@ from meldeweg.kernel.schemas import examples
 def metric(district, name, **labels):
     """Return a sample of watch's metrics, or None."""
     url = district.described.services["watch"].url
-    text = httpx2.get(f"{url}/metrics", trust_env=False).text
+    text = plain.get(f"{url}/metrics").text
     wanted = f"meldeweg_{name}" + (
         "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else ""
     )
@@ -96,5 +95,5 @@ def test_without_the_operators_token_watch_says_nothing(district):
     url = district.described.services["watch"].url
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         for path in ("/v1/overview", "/v1/messages"):
-            answer = httpx2.get(url + path, headers=headers, trust_env=False)
+            answer = plain.get(url + path, headers=headers)
             assert answer.status_code == 401

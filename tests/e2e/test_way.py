@@ -4,9 +4,9 @@ import copy
 import uuid
 from datetime import timedelta
 
-import httpx2
 import pytest
 
+import plain
 from e2e.asking import eventually
 from e2e.invented import KEMPEN, KREIS, LABELS, NETTETAL, OFFICER, PLACES, POLICE, WORKER
 from meldeweg.audit import verify
@@ -340,8 +340,7 @@ def test_what_is_malformed_is_refused_and_no_value_comes_back(district):
     assert problem.status_code in (400, 422)
     assert all(mark not in answer.text for answer in [*answers, problem])
     assert problem.headers["content-type"].startswith("application/problem+json")
-    page = httpx2.get(
+    page = plain.get(
         district.described.agencies[POLICE].url + f"/problems/{problem.json()['code']}",
-        trust_env=False,
     )
     assert page.status_code == 200

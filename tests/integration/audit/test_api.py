@@ -9,10 +9,10 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
+import plain
 from integration.audit.harness import ORIGIN, OTHER, TOPIC, record, serving
 from interop.sumdb_judge import judge  # noqa: F401 - a fixture
 from meldeweg.audit.access import Auditors
@@ -301,14 +301,14 @@ def test_the_service_starts_says_what_it_waits_for_and_ends_on_sigterm(tmp_path,
             base = event.get("url", base)
             if base:
                 break
-        assert httpx2.get(f"{base}/healthz").status_code == 200
+        assert plain.get(f"{base}/healthz").status_code == 200
         for _ in range(100):
-            answer = httpx2.get(f"{base}/readyz").json()
+            answer = plain.get(f"{base}/readyz").json()
             if answer["missing"].keys() == {"ingest"}:
                 break
             time.sleep(0.1)
         assert answer["missing"].keys() == {"ingest"}
-        assert b"meldeweg_audit" in httpx2.get(f"{base}/metrics").content
+        assert b"meldeweg_audit" in plain.get(f"{base}/metrics").content
     finally:
         running.terminate()
         assert running.wait(25) in (0, 10)

@@ -8,8 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx2
-
+import plain
 from integration.audit.busstage import Bus, published, some
 from integration.audit.harness import ORIGIN, OTHER, TOPIC
 from meldeweg.audit import ledger, sealing
@@ -60,7 +59,7 @@ class Process:
         until = time.monotonic() + 60
         while time.monotonic() < until:
             assert self.child.poll() is None, self.log.read_text()
-            answer = httpx2.get(f"{self.url}/checkpoint") if self.url else None
+            answer = plain.get(f"{self.url}/checkpoint") if self.url else None
             if answer and answer.is_success and int(answer.text.split("\n")[1]) >= size:
                 return
             await asyncio.sleep(0.1)

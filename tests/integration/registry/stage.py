@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException  # noqa: TID251 - as belo
 from confluent_kafka.admin import AdminClient  # noqa: TID251 - deletes what only a test may delete
 
 import meldeweg
+import plain
 from meldeweg.ceremony import district as ceremony
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
@@ -160,7 +161,7 @@ class Stage:
 
     def is_ready(self):
         try:
-            return httpx2.get(f"{self.url}/readyz", trust_env=False).status_code == 200
+            return plain.get(f"{self.url}/readyz").status_code == 200
         except httpx2.HTTPError:
             assert self._process.poll() is None, self.log()
             return False

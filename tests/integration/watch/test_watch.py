@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 import meldeweg
+import plain
 from integration.bus.stage import until_acked
 from meldeweg.kernel import event, statement, topics
 from meldeweg.kernel.bus.admin import Admin
@@ -66,10 +67,9 @@ class Watch:
 
     def ask(self, path):
         try:
-            return httpx2.get(
+            return plain.get(
                 self.url + path,
                 headers={"Authorization": "Bearer an invented token"},
-                trust_env=False,
             )
         except httpx2.HTTPError:
             assert self._process.poll() is None, self._log.read_text()
