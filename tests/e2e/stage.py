@@ -25,7 +25,7 @@ from meldeweg.audit.export import export
 from meldeweg.audit.sources import open_source
 from meldeweg.ceremony.desk import Desk
 from meldeweg.ceremony.district import Places
-from meldeweg.client import Gateway, Unreachable
+from meldeweg.client import Gateway, NotAvailable, Unreachable
 from meldeweg.kernel import event, statement
 from meldeweg.kernel.agreement import load_district
 from meldeweg.kernel.bus.connection import Connection
@@ -218,6 +218,10 @@ class District:
             try:
                 found = self[sender].sent(message)
             except Unreachable:
+                return None
+            except NotAvailable as exc:
+                if exc.code != "starting":
+                    raise
                 return None
             return found if found.state in states else None
 
