@@ -39,7 +39,7 @@ from meldeweg.local.probes import kafka_answers
 from meldeweg.local.progress import Silent
 
 _GATEWAY = {
-    "MELDEWEG_WATCH__HEARTBEAT": "2",
+    "MELDEWEG_WATCH__HEARTBEAT": "4",
     "MELDEWEG_WATCH__LOOK_EVERY": "0.5",
     "MELDEWEG_WATCH__SILENT_IMMEDIATE": "5",
     "MELDEWEG_KEYS_LOOK_EVERY": "0.5",
