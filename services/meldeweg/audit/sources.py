@@ -205,7 +205,7 @@ class Url:
                 base_url=base.rstrip("/") + "/",
                 headers=headers,
                 timeout=_TIMEOUT,
-                verify=trusting(ca),
+                verify=trusting(base, ca),
                 trust_env=False,
             )
         except httpx2.InvalidURL as exc:

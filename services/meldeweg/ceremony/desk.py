@@ -31,7 +31,7 @@ class Desk:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
-            verify=trusting(ca),
+            verify=trusting(url, ca),
             trust_env=False,
         )
 

@@ -46,7 +46,7 @@ class Auditor:
                 self.url + path,
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=_TIMEOUT,
-                verify=trusting(self.ca),
+                verify=trusting(self.url, self.ca),
                 trust_env=False,
                 **content,
             )

@@ -50,7 +50,7 @@ class AsyncGateway:
         """`ca`: file with the CA certificates of the gateway, if not those of the system."""
         self._base = connection.base(url)
         self._retries = retries
-        self._http = httpx2.AsyncClient(**connection.options(token, ca, transport))
+        self._http = httpx2.AsyncClient(**connection.options(url, token, ca, transport))
 
     def __repr__(self) -> str:
         return f"AsyncGateway({self._base!r})"

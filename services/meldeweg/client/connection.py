@@ -23,9 +23,13 @@ def base(url: str) -> str:
     return url.rstrip("/")
 
 
-def options(token: str, ca: Path | str | None, transport: Any) -> dict[str, Any]:
+def options(url: str, token: str, ca: Path | str | None, transport: Any) -> dict[str, Any]:
     """Return the client's options. The environment's proxies and netrc files are not used."""
-    context = ssl.create_default_context(cafile=ca) if ca else True
+    context: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca) if ca else True
+    if not ca and url.startswith("http://"):
+        # No certificate will be shown, so none is believed; to read the system's authorities would
+        # take longer than the answer does.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return {
         "headers": {"Authorization": f"Bearer {token}", "Accept": "application/json"},
         "timeout": TIMEOUT,

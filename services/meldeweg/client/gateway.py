@@ -49,7 +49,7 @@ class Gateway:
         """`ca`: file with the CA certificates of the gateway, if not those of the system."""
         self._base = connection.base(url)
         self._retries = retries
-        self._http = httpx2.Client(**connection.options(token, ca, transport))
+        self._http = httpx2.Client(**connection.options(url, token, ca, transport))
 
     def __repr__(self) -> str:
         return f"Gateway({self._base!r})"

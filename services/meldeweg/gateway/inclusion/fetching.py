@@ -6,7 +6,6 @@ others for one run. Trusts nothing of what comes: `proving` does the believing.
 """
 
 import re
-import ssl
 import time
 from collections import OrderedDict
 
@@ -14,7 +13,8 @@ import httpx2
 
 from meldeweg.gateway.inclusion.proving import Fetch
 from meldeweg.gateway.settings import LogSettings
-from meldeweg.kernel.errors import Fatal, Unavailable
+from meldeweg.kernel.authority import trusting
+from meldeweg.kernel.errors import Fatal, Refused, Unavailable
 from meldeweg.kernel.merkle import HASH_SIZE
 from meldeweg.kernel.settings import said
 from meldeweg.kernel.tiles import WIDTH, Tile
@@ -29,8 +29,8 @@ class Tiles:
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
         try:
-            verify = ssl.create_default_context(cafile=settings.ca) if settings.ca else True
-        except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+            verify = trusting(settings.url, settings.ca)
+        except (Refused, ValueError) as exc:
             raise Fatal(
                 "setting-invalid", f"{said('audit.ca')}: not a readable certificate"
             ) from exc
