@@ -3,6 +3,7 @@
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ Faults that heal within seconds come in rows of up to seven, with one verdict an
 
 def page(result: Result, faults: Sequence[Fault]) -> str:
     """Return the whole page."""
-    lines = (*_run(result), *_faults(result, faults), *_rest(result))
+    lines = (*_run(result), *_faults(result, faults), *_left_out(result, faults), *_kinds(result))
     return head(result) + "\n".join(lines) + "\n"
 
 
@@ -50,6 +51,7 @@ def _run(result: Result) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
     yield f"| when | {SystemClock().now().date().isoformat()} |"
+    yield f"| code | {_code()} |"
     yield f"| seed | {result.orders.seed} |"
     yield f"| took | {result.seconds / 60:.0f} min |"
     yield f"| rounds | {len(result.rounds)}, {broken} of them failed in themselves |"
@@ -58,6 +60,26 @@ def _run(result: Result) -> Iterator[str]:
     yield f"| machine | {platform.system()} {platform.machine()}, {os.cpu_count()} cores |"
     yield f"| versions | {', '.join(_versions())} |"
     yield ""
+
+
+def _code() -> str:
+    """Name what was tried, and by which checker: the commit, and whether files differ from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = " and changes" if git("status", "--porcelain") else ""
+        return f"commit {git('rev-parse', '--short=12', 'HEAD')}{changed}"
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit known"
 
 
 def _versions() -> Iterator[str]:
@@ -112,16 +134,25 @@ def _found(rounds: Sequence[Round]) -> str:
     return ", ".join(said) or "0"
 
 
-def _rest(result: Result) -> Iterator[str]:
+def _left_out(result: Result, faults: Sequence[Fault]) -> Iterator[str]:
     yield "## Left out here"
     yield ""
+    unasked = [
+        each.name for each in faults if result.orders.only and each.name not in result.orders.only
+    ]
+    if unasked:
+        yield f"{len(unasked)} of {len(faults)} faults: only the others were asked for (`ONLY`)."
+        yield ""
     if result.skipped:
         yield "| fault | why |"
         yield "|---|---|"
         yield from (f"| {name} | {why} |" for name, why in result.skipped.items())
-    else:
+    elif not unasked:
         yield "Nothing."
     yield ""
+
+
+def _kinds(result: Result) -> Iterator[str]:
     yield "## What the checker looks for"
     yield ""
     yield "| finding | count |"

@@ -1,6 +1,7 @@
 """The campaign's order of things: what fails it, what is left out and told, what is kept."""
 
 import contextlib
+import re
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -336,6 +337,17 @@ def test_the_table_tells_seed_versions_findings_and_what_was_left_out(stage):
     assert "at random" not in page  # there was no mix, and no row
     assert "in rows of" not in page
     assert str(stage.directory) not in page
+    assert re.search(
+        r"^\| code \| (commit [0-9a-f]{12}( and changes)?|no commit known) \|$", page, re.MULTILINE
+    )
+
+
+def test_the_table_of_a_few_faults_says_that_the_others_were_not_asked_for(stage):
+    faults = [Fault("a"), Fault("b"), Fault("c")]
+    orders = Orders(directory=stage.directory, seed=1, seconds=0.0, only=frozenset({"a"}))
+    page = table.page(Campaign(orders, faults, {}, lambda text: None).run(), faults)
+    assert "2 of 3 faults: only the others were asked for" in page
+    assert "Nothing." not in page
 
 
 def test_a_call_stands_in_the_history_before_it_is_made_and_is_read_back_equal(tmp_path, stack):
