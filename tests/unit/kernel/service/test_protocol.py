@@ -142,6 +142,68 @@ async def test_a_body_whose_framing_breaks_is_a_malformed_request(sizes, pause):
     assert answer.count(b"\r\n\r\n") == 1
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"a: b\r\n" * 110,
+        b"a: b\r\n" * 20_000,
+        b"x: " + SECRET * 20_000,  # never ends
+        b"x" * 40_000,
+    ],
+    ids=["some", "many", "one-endless", "a-name-endless"],
+)
+@pytest.mark.parametrize("path", [b"/", b"/deaf"])
+async def test_trailers_are_bounded_like_a_head(tail, path):
+    async with serving() as port:
+        answer = await talk(port, CHUNKED % path, b"1\r\na\r\n0\r\n" + tail, pause=0.1)
+    if path == b"/deaf":  # it was answered before its trailers came
+        assert answer.count(b"HTTP/1.1 200") == 1
+    else:
+        assert read_problem(answer)["code"] == "headers-too-large"
+
+
+async def test_a_few_trailers_and_the_smallest_chunks_are_fine():
+    chunks = b"1\r\na\r\n" * 50_000
+    ending = b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n"
+    close = CHUNKED.replace(b"host", b"connection: close\r\nhost")
+    async with serving() as port:
+        assert (await talk(port, close % b"/" + chunks + ending)).endswith(b"\r\n\r\n50000")
+        pieces = [chunks[at : at + 3000] for at in range(0, len(chunks), 3000)]
+        assert (await talk(port, close % b"/", *pieces, ending)).endswith(b"\r\n\r\n50000")
+
+
+async def test_an_endless_extension_of_a_chunk_is_refused():
+    async with serving() as port:
+        answer = await talk(port, CHUNKED % b"/", b"1;" + SECRET * 5_000, pause=0.1)
+    assert read_problem(answer)["code"] == "headers-too-large"
+
+
+async def test_what_was_answered_before_its_body_broke_is_not_answered_again():
+    async with serving() as port:
+        answer = await talk(port, CHUNKED % b"/deaf", SECRET + b"\r\n", pause=0.2)
+    assert answer.count(b"\r\n\r\n") == 1
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        (CHUNKED % b"/").replace(b"chunked", b"gzip, chunked"),
+        (CHUNKED % b"/").replace(b"chunked", b"gzip"),
+        (CHUNKED % b"/").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        (CHUNKED % b"/").replace(b"chunked", b"chunked\r\ntransfer-encoding: chunked"),
+    ],
+    ids=["also-gzip", "gzip", "before-it-existed", "twice"],
+)
+async def test_another_coding_than_chunked_is_a_malformed_request(request_bytes, first):
+    async with serving() as port:
+        pieces = [first] if first else []
+        answer = await talk(port, *pieces, request_bytes + b"1\r\na\r\n0\r\n\r\n", pause=0.1)
+    answer = answer[answer.index(b"HTTP/1.1 400") :]
+    assert read_problem(answer)["code"] == "request-malformed"
+
+
 async def test_no_answer_goes_into_another():
     """One that has begun, and that of a request before the broken one."""
     halt = asyncio.Event()
