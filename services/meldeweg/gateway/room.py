@@ -52,8 +52,12 @@ class Room:
     def _refresh(self) -> None:
         self._bytes = self._counted()
         _waiting.set(self._bytes)
-        disk = shutil.disk_usage(self._directory)
         self._trouble = None
+        try:
+            disk = shutil.disk_usage(self._directory)
+        except OSError:  # it is away: the next commit finds out
+            self._trouble = "store-full"
+            return
         if disk.free < disk.total * self._settings.free_min:
             self._trouble = "store-full"
         elif self._bytes >= self._settings.bytes_max:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +50,7 @@ class Store:
         self._readers = ThreadPoolExecutor(_READERS, "store-reader", self._open_reader)
         self._thread = threading.local()
         self._listeners: list[Callable[[], None]] = []
+        self._file: tuple[int, int] | None = None  # device and inode
 
     def on_failure(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each commit that failed (`Writer.on_failure`); before `start`."""
@@ -64,7 +66,7 @@ class Store:
             self._lock = Lock(self._directory / "gateway.lock")
         self._db = await asyncio.to_thread(self._prepare)
         self._inline = connection.open_reader(self._path)
-        self._writer = Writer(self._db)
+        self._writer = Writer(self._db, self._is_gone)
         for listener in self._listeners:
             self._writer.on_failure(listener)
 
@@ -121,7 +123,25 @@ class Store:
         migrate(self._path)
         db = connection.open_writer(self._path)
         connection.check(db)
+        self._file = _identity(self._path)
         return db
+
+    def _is_gone(self) -> bool:
+        """Say whether the open file is not at its path any more; then no start begins a new one."""
+        if _identity(self._path) == self._file:
+            return False
+        with suppress(OSError, Fatal):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mark.put(self._directory)
+        return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def migrate(path: Path) -> None:

@@ -31,12 +31,14 @@ def put(directory: Path) -> None:
     path = directory / FILE
     if path.exists():
         return
+    new = path.with_name(f".{FILE}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(_TEXT)
             file.flush()
             os.fsync(file.fileno())
+        new.replace(path)  # whole, or on a full disk not at all
         sync_directory(directory)
     except OSError as exc:
         raise Fatal("store-unreadable", f"{path}: {exc.strerror}") from exc

@@ -5,7 +5,8 @@ the last commit ran goes into the next transaction, each job in a savepoint of i
 raises undoes itself alone. When a commit fails, every job of the batch and every job queued until
 then fails with `Unavailable("store-full")` and nothing of them is kept; callers hear of it first
 (`on_failure`), so that what they numbered in order is numbered anew. When it is *unknown* whether
-a commit lasted (fsync failed), the writer stops for good: only a restart can tell.
+a commit lasted (fsync failed), the writer stops for good: only a restart can tell. So it does when
+the file that was written is not the store any more (deleted, moved away, replaced).
 Trusts: that a job does nothing but SQL, quickly.
 """
 
@@ -33,6 +34,7 @@ _SPACING = 0.002
 _SPACING_SHARED = 0.004  # per job of a commit that had several: with less, company breaks up again
 _SPACING_MAX = 0.012
 _QUEUE = 20_000  # jobs waiting at most (I7); more is answered `store-busy`
+_GONE = "store-gone"
 _UNKNOWN = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC", "SQLITE_CORRUPT"})
 
 failpoints.declare("store.before_commit", "store.after_commit")
@@ -56,8 +58,9 @@ class _Queued:
 class Writer:
     """Owns a connection and a thread. All methods are called on one event loop."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, gone: Callable[[], bool] = lambda: False) -> None:
+        """`gone`: asked after each commit, whether what it wrote to is no store any more."""
+        self._db, self._gone = db, gone
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[], None]] = []
@@ -141,6 +144,8 @@ class Writer:
             self._db.execute("RELEASE job")
         failpoints.reach_sync("store.before_commit")
         self._db.execute("COMMIT")
+        if self._gone():
+            raise Unavailable(_GONE, "")
         self.commits += 1
         _commits.inc()
         _jobs.observe(len(jobs))
@@ -148,7 +153,7 @@ class Writer:
 
     def _fail(self, jobs: list[_Queued], exc: Exception) -> None:
         _failed.inc()
-        name = getattr(exc, "sqlite_errorname", None) or "unknown"
+        name = getattr(exc, "sqlite_errorname", None) or getattr(exc, "code", None) or "unknown"
         log.error("store_commit_failed", count=len(jobs), action=name)
         with suppress(sqlite3.Error):
             if self._db.in_transaction:
@@ -164,6 +169,8 @@ class Writer:
             listener()
         if name in _UNKNOWN:
             self._break(Fatal("store-failed", name))
+        elif name == _GONE:
+            self._break(Fatal(_GONE, "its file is not where it was; see docs/decisions/0029"))
 
     def _break(self, exc: BaseException) -> None:
         if not self.broken.done():

@@ -1,11 +1,12 @@
 """A store that is gone is not a new one (docs/decisions/0029)."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from meldeweg.gateway.store import Store, database, mark
-from meldeweg.kernel.errors import Fatal
+from meldeweg.gateway.store import Store, database, mark, meta
+from meldeweg.kernel.errors import Fatal, Unavailable
 
 
 @pytest.mark.parametrize("left", ["empty", "gone"])
@@ -35,6 +36,47 @@ async def test_a_store_from_before_there_were_marks_gets_one(fresh):
     assert not (fresh / mark.FILE).exists()
     await started_once(fresh)
     assert (fresh / mark.FILE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("how", ["emptied", "moved", "replaced"])
+async def test_a_store_that_goes_while_it_is_open_takes_nothing_more(fresh, how):
+    store = Store(fresh)
+    await store.start()
+    await store.write(lambda db: meta.put(db, "a", "1"))
+    if how == "emptied":
+        for each in fresh.iterdir():
+            each.unlink()
+    elif how == "moved":
+        fresh.rename(fresh.with_name("away"))
+    else:
+        shutil.copy(fresh / database.FILE, fresh / "copy")
+        (fresh / "copy").replace(fresh / database.FILE)
+    with pytest.raises(Unavailable):
+        await store.write(lambda db: meta.put(db, "b", "1"))
+    with pytest.raises(Fatal) as ended:
+        await store.watch()
+    assert ended.value.code == "store-gone"
+    await store.stop()
+    if how == "replaced":
+        await started_once(fresh)
+        return
+    with pytest.raises(Fatal) as refused:  # what it had accepted lies elsewhere, or nowhere
+        await started_once(fresh)
+    assert refused.value.code == "store-gone"
+
+
+def test_a_mark_that_finds_no_room_is_none(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(Fatal) as refused:
+            mark.put(tmp_path)
+    assert refused.value.code == "store-unreadable"
+    assert not (tmp_path / mark.FILE).exists()
+    mark.put(tmp_path)
+    assert b"restore it" in (tmp_path / mark.FILE).read_bytes()
 
 
 def test_a_mark_that_cannot_be_left_stops_the_start(tmp_path):
