@@ -22,6 +22,7 @@ from faults import (
     members,
     order,
     strayed,
+    told,
     whose,
     words,
 )
@@ -54,6 +55,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *linked.copies(facts, undone),
         *asked.changed(facts),
         *members.otherwise(facts),
+        *told.otherwise(facts, undone),
         *_ended(facts, undone),
         *carried.carried(facts, undone),
         *turned_away(facts),

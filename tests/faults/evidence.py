@@ -37,7 +37,7 @@ class Entry:
     retracts: str | None = None  # send: the message that this takes back
     id: str | None = None  # the message
     sender: AgencyId | None = None  # open, acknowledge, refuse: whose message
-    code: str | None = None  # fail, unknown: why
+    code: str | None = None  # fail, unknown: why; refuse, invoked: the reason that is given
     items: tuple[tuple[AgencyId, str], ...] = ()  # pull: (sender, id), in the order shown
     # send, answered: (recipient, id) of each linked copy; None: who noted it did not look
     linked: tuple[tuple[AgencyId, str], ...] | None = None
@@ -60,6 +60,8 @@ class SentRow:
     created: float = 0.0  # by its gateway's clock, as is the next
     delivered: float | None = None  # when it first heard so
     ended: float | None = None  # when nobody had to wait any more: taken, or given or taken back
+    exercise: bool = False
+    delete_after: float | None = None  # when that day begins
     steps: tuple[str, ...] = ()
 
 
@@ -142,6 +144,9 @@ class Seen:
     what: str | None = None  # kind of the receipt or event
     code: str | None = None
     partner: AgencyId | None = None  # an event: about whom
+    exercise: bool | None = None  # an event: what it says of the message
+    urgency: str | None = None
+    by: str | None = None  # an event: the reference of who did it
 
 
 @dataclass(frozen=True, slots=True, order=True)

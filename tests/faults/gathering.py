@@ -169,6 +169,8 @@ def _sent(row: sqlite3.Row, timelines: Timelines, due: Due | None) -> SentRow:
         due=due.of(created, row["urgency"]) if due else frozenset(),
         delivered=_first(steps, "delivered"),
         ended=_first(steps, "acknowledged", "refused", "retracted", "undeliverable"),
+        exercise=bool(row["exercise"]),
+        delete_after=_day(row["delete_after"]),
         steps=tuple(kind for kind, _ in steps),
     )
 
@@ -294,6 +296,9 @@ def _said(token: bytes | None) -> dict[str, Any]:
         "what": told.kind.value,
         "code": told.code,
         "partner": told.partner,
+        "exercise": told.exercise,
+        "urgency": told.urgency and told.urgency.value,
+        "by": told.actor_ref,
         "said": told.at.timestamp(),
     }
 

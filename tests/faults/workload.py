@@ -270,7 +270,7 @@ class _Reader:
         elif chance < 0.85:
             order = {"kind": "refused", "by": self._person, "code": self._rng.choice(_REASONS)}
             call = calls.receipt(item.id, item.sender, **order)
-            self._until_heard("refuse", call, _nothing, about, ended)
+            self._until_heard("refuse", call, _nothing, about | {"code": order["code"]}, ended)
 
     def _until_heard(
         self,

@@ -178,7 +178,8 @@ class Run:
             self._event(m.to, "opened", m)
         word = "refused" if m.fate == "refused" else "acknowledged"  # what is erased was taken
         call = {"acknowledged": "acknowledge", "refused": "refuse"}[word]
-        self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened)
+        given = {"code": "not-permitted"} if call == "refuse" else {}
+        self._invoke(END - 400, call, m.to, [(Phase.OK, {})], **opened, **given)
         self._receipt(m, word, "not-permitted" if word == "refused" else None)
 
     # -- the bus -----------------------------------------------------------------------------
@@ -206,7 +207,8 @@ class Run:
 
     def _event(self, agency, what, m, code=None, said=None):
         told = {"kind": "event", "sender": agency, "digest": m.digest, "what": what, "code": code}
-        told["said"] = said
+        told |= {"said": said, "id": f"{what}-{len(self._log)}", "exercise": False}
+        told |= {"urgency": m.urgency, "by": "0" * 32 if what == "opened" else None}
         self._record(f"events.{agency}", 1, END, True, **told)
 
     def _receipt(self, m, what, code=None):
@@ -333,5 +335,6 @@ class Run:
             created=m.sent_at,
             delivered=self._heard(m) if m.arrives else None,
             ended=None if state in ("delivered", "overdue") else self._ended(m),
+            delete_after=ERASED - 1 if m.fate == "erased" else END + 1000,
             steps=steps,
         )

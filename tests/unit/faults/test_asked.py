@@ -1,5 +1,6 @@
 """A message stays as urgent as it was ordered, and is due when its sender said."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -14,8 +15,20 @@ from unit.faults.planting import changed, only, with_store
 
 def both(evidence, n=0, **more):
     """Return the evidence with the n-th message otherwise at both ends."""
+    digest = evidence.stores[POLICE].sent[n].digest
     sent = with_store(evidence, POLICE, sent=changed(n, **more))
-    return with_store(sent, WEST, received=changed(n, **more))
+    there = with_store(sent, WEST, received=changed(n, **more))
+    return told_of(there, digest, **more)
+
+
+def told_of(evidence, digest, **more):
+    """Return the evidence whose events say so of the message, too."""
+    urgency = more.get("urgency")
+    log = tuple(
+        replace(s, urgency=urgency) if urgency and s.kind == "event" and s.digest == digest else s
+        for s in evidence.log
+    )
+    return replace(evidence, log=log)
 
 
 @pytest.mark.parametrize("kept", ["today", "routine", "whenever"])
@@ -42,8 +55,10 @@ def test_a_linked_copy_of_what_is_immediate_may_be_for_today_and_not_later():
     run = Run([Said(urgency="immediate", copy=EAST)]).evidence()
 
     def copied(urgency):
+        digest = run.stores[POLICE].sent[1].digest
         sent = with_store(run, POLICE, sent=changed(1, urgency=urgency))
-        return with_store(sent, EAST, received=changed(0, urgency=urgency))
+        there = with_store(sent, EAST, received=changed(0, urgency=urgency))
+        return told_of(there, digest, urgency=urgency)
 
     assert judge(copied("today")) == []
     assert only(copied("routine"), Kind.CHANGED)

@@ -25,7 +25,13 @@ def overdue(evidence, agency, said):
         digest=digest,
         said=said,
     )
-    return replace(evidence, log=(*evidence.log, told))
+    same = (told.sender, told.what, told.digest)  # once, and then
+
+    def others(found):
+        return (s for s in found if (s.sender, s.what, s.digest) != same)
+
+    topics = tuple(others(evidence.topics))
+    return replace(evidence, log=(*others(evidence.log), told), topics=topics)
 
 
 @pytest.mark.parametrize("agency", [POLICE, WEST])

@@ -115,7 +115,7 @@ def test_invented_a_retraction_that_only_its_senders_gateway_tells_of():
 def test_invented_a_look_that_nobody_asked_for():
     run = Run([Said()]).evidence()
     look = next(s for s in run.log if s.what == "opened")
-    more = replace(look, offset=90, leaf="l")
+    more = replace(look, id="another", offset=90, leaf="l")
     planted = replace(run, log=(*run.log, more), topics=(*run.topics, more))
     (finding,) = only(planted, Kind.INVENTED)
     assert "3 looks told" in finding.why
