@@ -48,15 +48,15 @@ def bent(at, part):
     context, value = context_of(at), value_of(at)
     if part == "header":
         head = b64u_decode(token_of(at).split(".")[0])
-        for place, how, text in _clean(head):
+        for place, how, text in clean(head):
             signing = f"{b64u_encode(text)}.{b64u_encode(context)}"
             signature = b64u_encode(key.sign(signing.encode()))
             yield place, how, put(at, f"{signing}.{signature}", value)
     elif part == "context":
-        for place, how, text in _clean(context):
+        for place, how, text in clean(context):
             yield place, how, put(at, signed(text, value, key), value)
     elif part == "value":
-        for place, how, text in _clean(value):
+        for place, how, text in clean(value):
             yield place, how, put(at, signed(context, text, key), text)
     elif value != b"{}":
         yield from _sealed(at, part, key)
@@ -69,8 +69,8 @@ def bent_events():
     for at, body in ((EVENT, EVERY), (EVENT, _body(EVENT)), (BEAT, COUNTED), (BEAT, _body(BEAT))):
         text = json.dumps(body, separators=(",", ":")).encode()
         head = b64u_decode(token_of(at).split(".")[0])
-        said = [*((place, how, head, bent_) for place, how, bent_ in _clean(text))]
-        said += [(f"header {place}", how, bent_, text) for place, how, bent_ in _clean(head)]
+        said = [*((place, how, head, bent_) for place, how, bent_ in clean(text))]
+        said += [(f"header {place}", how, bent_, text) for place, how, bent_ in clean(head)]
         said += [
             ("kind", kind, head, json.dumps(body | {"kind": kind}, separators=(",", ":")).encode())
             for kind in [*EventKind, "", "x", "OPENED", "opened ", "key_published"]
@@ -198,7 +198,7 @@ def _sealed(at, part, key):
     payload, record = dumps(inside["payload"]), inside["record"].encode()
     around = json.dumps(inside | {"payload": 1}, ensure_ascii=False, separators=(",", ":"))
     texts = {"plaintext": around.encode(), "payload": payload, "record": record}
-    for place, how, text in _clean(texts[part]):
+    for place, how, text in clean(texts[part]):
         committed = record
         if part == "plaintext":
             plain = text.replace(b'"payload":1', b'"payload":' + payload, 1)
@@ -238,7 +238,7 @@ def opened(at):
     return open_sealed(first, SEAL[reader_of(at)], hashlib.sha256(context_of(at)).digest())
 
 
-def _clean(text):
+def clean(text):
     """Bends that are UTF-8: questions to the other implementation are JSON lines."""
     for place, how, bent_text in bends(text):
         try:

@@ -24,7 +24,7 @@ from meldeweg.kernel.clock import to_rfc3339
 from meldeweg.kernel.event import Event, EventKind
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.signing import Typ
-from meldeweg.kernel.strictjson import b64u_encode
+from meldeweg.kernel.strictjson import b64u_decode, b64u_encode
 from vectors import make_way as way
 from vectors.make_way import ANCHOR, IDENTITY, LOST, NOW, OFFICE, POLICE, REGISTRY, SIGN
 from vectors.refused_cases import (
@@ -70,6 +70,10 @@ def first_step(cases: Cases) -> None:
         ("typ of another version", "jws-typ-wrong", {"typ": "meldeweg.statement.v2+jws"}),
         ("crit", "jws-malformed", {"crit": ["b64"]}),
         ("b64 false", "jws-malformed", {"b64": False}),
+        ("a header member without a name", "jws-malformed", {"": 1}),
+        ("a header member named by a blank", "jws-malformed", {" ": "x"}),
+        ("a header member named by a line's end", "jws-malformed", {"\n": 1}),
+        ("a header member named by a hard blank", "jws-malformed", {"\u00a0": "x"}),
         ("no value_size", "jws-malformed", {"value_size": None}),
         ("value_size negative", "jws-malformed", {"value_size": -1}),
         ("value_size as text", "jws-malformed", {"value_size": str(len(value))}),
@@ -79,6 +83,8 @@ def first_step(cases: Cases) -> None:
          {"value_sha256": hashlib.sha256(value).hexdigest().upper()}),
     ):  # fmt: skip
         cases.add(name, code, statement=signed(context, value, **header))
+    nothing = _headed(b'"value_size":%d' % len(value), b'"value_size":-0')
+    cases.add("value_size minus nothing", "jws-malformed", statement=nothing)
     unsigned = signed(context, value, alg="none").rpartition(".")[0] + "."
     cases.add("alg none, and no signature", "jws-alg-refused", statement=unsigned)
     for name, old, new in (
@@ -108,6 +114,15 @@ def first_step(cases: Cases) -> None:
         ("delete_after in the year 1999", '"delete_after":"2027', '"delete_after":"1999'),
     ):
         cases.context(name, old, new)
+
+
+def _headed(old: bytes, new: bytes) -> str:
+    """The message's own statement with a change in the text of its header, signed anew."""
+    head, body, _ = token_of(MESSAGE).split(".")
+    changed = b64u_decode(head).replace(old, new, 1)
+    assert changed != b64u_decode(head)
+    text = f"{b64u_encode(changed)}.{body}"
+    return f"{text}.{b64u_encode(SIGN[POLICE].sign(text.encode()))}"
 
 
 def second_step(cases: Cases) -> None:

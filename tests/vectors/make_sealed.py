@@ -83,6 +83,9 @@ def _refused_envelopes(one: dict[str, Any], two: dict[str, Any]) -> list[dict[st
         ("twice the same recipient", one | {"recipients": [entry, entry]}, bad),
         ("no recipient", one | {"recipients": []}, bad),
         ("alg beside ek and kid", recipient(header=header | {"alg": "HPKE-9-KE"}), bad),
+        ("a member without a name", one | {"": 1}, bad),
+        ("a recipient's member named by a blank", recipient(**{" ": "x"}), bad),
+        ("a member without a name beside ek and kid", recipient(header=header | {"": "x"}), bad),
         ("unprotected header", one | {"unprotected": {}}, bad),
         ("another suite", one | {"protected": protected(alg="HPKE-3-KE")}, bad),
         ("another version", one | {"protected": protected(typ="meldeweg.sealed.v2+jwe")}, bad),
@@ -116,6 +119,9 @@ def _refused_tokens(value: bytes) -> list[dict[str, str]]:
         return f"{text}.{payload}.{b64u_encode(SIGNING.sign(f'{text}.{payload}'.encode()))}"
 
     bad = "jws-malformed"
+    size = b'"value_size":%d' % len(value)
+    text = b64u_encode(b64u_decode(header).replace(size, b'"value_size":-0'))
+    minus = f"{text}.{payload}.{b64u_encode(SIGNING.sign(f'{text}.{payload}'.encode()))}"
     cases = [
         ("payload changed", f"{header}.{_flipped(payload)}.{signature}", "signature-invalid"),
         ("signature changed", f"{header}.{payload}.{_flipped(signature)}", "signature-invalid"),
@@ -123,6 +129,9 @@ def _refused_tokens(value: bytes) -> list[dict[str, str]]:
         ("another kind", signed(typ=Typ.EVENT.value), "jws-typ-wrong"),
         ("another key id", signed(kid=RECIPIENT.kid), "signature-key-mismatch"),
         ("crit", signed(crit=["x"]), bad),
+        ("a member without a name", signed(**{"": 1}), bad),
+        ("a member named by a blank", signed(**{" ": "x"}), bad),
+        ("value_size minus nothing", minus, bad),
         ("a key inside", signed(jwk=SIGNING.public_jwk()), bad),
         ("no typ", signed(typ=None), bad),
         ("no digest", signed(value_sha256=None), bad),

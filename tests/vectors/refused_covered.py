@@ -268,6 +268,10 @@ def tenth_step(cases: Cases) -> None:
         ("a payload that is no JSON", b'{"v":}'),
         ("a member of a payload twice", good.replace(b'{"adults"', b'{"grounds":[],"adults"', 1)),
         ("a payload's number written otherwise", good.replace(b'"grounds"', b'"x":5.0,"grounds"')),
+        (
+            "a payload's number minus nothing",
+            good.replace(b'"age_estimated":2', b'"age_estimated":-0'),
+        ),
         ("a payload of 33 levels", b'{"x":%b}' % (b"[" * 32 + b"]" * 32)),
         ("the 30th of February in a payload", _with(PAYLOAD, "2026-02-30T22:00:00+01:00")),
     ):

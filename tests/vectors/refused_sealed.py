@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +45,8 @@ def seventh_step(cases: Cases) -> None:
         ("a number for an envelope", (b"1", second)),
     ):
         cases.value(name, both % one_of_both, "value-malformed")
+    for where, bent_one, bent_two in _with_strangers(one, two):
+        cases.value(where, both % (bent_one, bent_two), MALFORMED)
     unfinished = second[:-1] + b",}"
     cases.value("the content's envelope no JSON", both % (first[:-1] + b",}", second), MALFORMED)
     cases.value("the record's envelope no JSON", both % (first, unfinished), MALFORMED)
@@ -90,6 +93,18 @@ def seventh_step(cases: Cases) -> None:
         "envelope-malformed",
     )
     cases.value("an envelope not in sorted form", both % (json.dumps(one).encode(), second), None)
+
+
+def _with_strangers(one: Any, two: Any) -> Iterator[tuple[str, bytes, bytes]]:
+    """Members more, whose names have no letter."""
+    for what, name in (("without a name", ""), ("named by a blank", " ")):
+        more = {name: 1}
+        entry = one["recipients"][0]
+        beside = entry | {"header": entry["header"] | more}
+        yield f"content's envelope: a member {what}", dumps(one | more), dumps(two)
+        yield f"its recipient: {what}", dumps(one | {"recipients": [entry | more]}), dumps(two)
+        yield f"its header: {what}", dumps(one | {"recipients": [beside]}), dumps(two)
+        yield f"record's envelope: a member {what}", dumps(one), dumps(two | more)
 
 
 def _readers(cases: Cases, one: Any, two: Any, second: bytes) -> None:

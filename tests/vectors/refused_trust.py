@@ -223,6 +223,11 @@ def agreements(made: Objects) -> None:
         AGREEMENTS,
         dumps(document).replace(b'{"calendar"', b'{"v":1,"calendar"'),
     )
+    made.add(
+        "an agreement with a number minus nothing",
+        AGREEMENTS,
+        dumps(document).replace(b'"lead_minutes":0', b'"lead_minutes":-0', 1),
+    )
     nobody = [party | {"municipalities": []} for party in document["parties"]]
     made.add("a municipality without an office", AGREEMENTS, dumps(document | {"parties": nobody}))
     snapshot = {"v": 1, "n": 2, "at": AT, "topics": {}}

@@ -1,8 +1,9 @@
 """JSON and base64url, read strictly and written in one way.
 
 Guarantees: a document that two readers could understand differently is refused, never repaired:
-duplicate names, NaN, numbers outside I-JSON (RFC 7493), lone surrogates, encodings other than
-UTF-8, deep nesting, trailing data, base64url that is not the one canonical form (RFC 7515, C).
+duplicate names, NaN, numbers outside I-JSON (RFC 7493), the integer `-0`, lone surrogates,
+encodings other than UTF-8, deep nesting, trailing data, base64url that is not the one canonical
+form (RFC 7515, C).
 Refusals say where, never what: no byte of the input is in an exception or in its context.
 Trusts: nothing about the input; its size is bounded by the caller.
 """
@@ -36,6 +37,8 @@ def _integer(text: str) -> int:
     # Length first: converting a very long number takes quadratic time.
     if len(text) > _NUMBER_CHARS or not -_INT_MAX <= (number := int(text)) <= _INT_MAX:
         raise _RejectedError("integer out of range")
+    if text == "-0":  # one reader keeps its sign, another does not
+        raise _RejectedError("minus zero")
     return number
 
 

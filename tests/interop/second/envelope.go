@@ -7,7 +7,6 @@ import (
 	"crypto/ecdh"
 	"crypto/sha3"
 	"slices"
-	"strings"
 )
 
 const (
@@ -41,7 +40,7 @@ func parseEnvelope(jwe string) (*envelope, error) {
 	}
 	bad := refused("envelope-malformed")
 	v, err := strict(jwe, 4)
-	if err != nil || !exactly(v, "aad ciphertext iv protected recipients tag") {
+	if err != nil || !exactly(v, "aad", "ciphertext", "iv", "protected", "recipients", "tag") {
 		return nil, bad
 	}
 	made := &envelope{bound: []byte(v.str("protected") + "." + v.str("aad"))}
@@ -71,7 +70,7 @@ func parseEnvelope(jwe string) (*envelope, error) {
 	}
 	for _, entry := range entries.items {
 		header, _ := entry.get("header")
-		if !exactly(entry, "encrypted_key header") || !exactly(header, "ek kid") {
+		if !exactly(entry, "encrypted_key", "header") || !exactly(header, "ek", "kid") {
 			return nil, bad
 		}
 		kid := header.str("kid")
@@ -84,15 +83,6 @@ func parseEnvelope(jwe string) (*envelope, error) {
 		made.recipients = append(made.recipients, sealedFor{kid, ek, wrapped})
 	}
 	return made, nil
-}
-
-// exactly: an object with these names in any order.
-func exactly(v value, names string) bool {
-	said := strings.Fields(v.names())
-	want := strings.Fields(names)
-	slices.Sort(said)
-	slices.Sort(want)
-	return v.kind == object && slices.Equal(said, want)
 }
 
 func (e *envelope) kids() []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -57,12 +58,20 @@ func (v value) int(name string) int64 {
 	return n
 }
 
-func (v value) names() string {
+func (v value) names() []string {
 	var names []string
 	for _, each := range v.members {
 		names = append(names, each.name)
 	}
-	return strings.Join(names, " ")
+	return names
+}
+
+// exactly: an object with these names in any order.
+func exactly(v value, names ...string) bool {
+	said := v.names()
+	slices.Sort(said)
+	slices.Sort(names)
+	return v.kind == object && slices.Equal(said, names)
 }
 
 type reader struct {
@@ -218,7 +227,7 @@ func (r *reader) number() (value, bool) {
 	if integer {
 		const most = 1<<53 - 1
 		n, err := strconv.ParseInt(said, 10, 64)
-		if err != nil || n > most || n < -most {
+		if err != nil || n > most || n < -most || said == "-0" {
 			return value{}, false
 		}
 	}

@@ -46,11 +46,11 @@ func parseJWS(token string, kinds ...string) (*jws, error) {
 	if err != nil || header.kind != object {
 		return nil, bad
 	}
-	names := "alg kid typ"
+	names := []string{"alg", "kid", "typ"}
 	if kinds[0] == "statement" {
-		names += " value_sha256 value_size"
+		names = append(names, "value_sha256", "value_size")
 	}
-	if !exactly(header, names) {
+	if !exactly(header, names...) {
 		return nil, bad
 	}
 	for _, each := range header.members {

@@ -99,7 +99,10 @@ type learnt struct {
 func (s *session) ask(q question, a *answer) error {
 	switch q.Op {
 	case "json":
-		_, err := strict(q.Text, q.Depth)
+		_, err := strict(string(q.Value), q.Depth)
+		return err
+	case "base64url":
+		_, err := b64u(string(q.Value))
 		return err
 	case "key":
 		return s.key(q, a)

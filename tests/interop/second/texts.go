@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -53,7 +54,7 @@ func pieced(node, what string, way []record) (string, error) {
 func (v value) parts(records int) (int64, []value, error) {
 	pieces, _ := v.get("pieces")
 	at := v.int("of")
-	if v.names() != "of pieces" || pieces.kind != list || at < 0 || at >= int64(records) {
+	if !slices.Equal(v.names(), []string{"of", "pieces"}) || pieces.kind != list || at < 0 || at >= int64(records) {
 		return 0, nil, refused("text-malformed")
 	}
 	return at, pieces.items, nil

@@ -55,6 +55,8 @@ def _everything_an_error_holds(error: BaseException | None) -> str:
         "[1,]",
         "// no\n1",
         "01",
+        "-0",
+        '{"a":-0}',
         "+1",
         ".5",
         "1.",
