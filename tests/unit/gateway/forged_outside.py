@@ -11,7 +11,7 @@ from meldeweg.kernel.jwk import SigningKey
 from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import AgencyStatus, KeyUse
-from unit.gateway.forging import Case, End, forgery, message
+from unit.gateway.forging import PARTNER, Case, End, forgery, message, of_a_partner
 from unit.gateway.test_verification import raw_token, with_header, with_token
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE, SETUP, STRANGER, World
 
@@ -195,19 +195,20 @@ def _value_null(world):
 # -- standing, 5 term, 6 unique --------------------------------------------------------------
 
 
-def _status(world, status):
+def _ended(world, status):
     told = issue.change_status(world.anchor, POLICE, status, 1, "Probe", NOW)
-    return ((topics.REGISTRY_AGENCIES, told),)
+    more = ((topics.REGISTRY_AGENCIES, told),)
+    return Case(message(world), more=more, good=of_a_partner(world))
 
 
-@forgery("from a suspended agency", "sender-suspended", End.PARKED_FOR_GOOD, alone=True)
+@forgery("from a suspended agency", "sender-suspended", End.PARKED_FOR_GOOD, beside=PARTNER)
 def _sender_suspended(world):
-    return Case(message(world), more=_status(world, AgencyStatus.SUSPENDED))
+    return _ended(world, AgencyStatus.SUSPENDED)
 
 
-@forgery("from a revoked agency", "sender-revoked", End.QUARANTINED, alone=True)
+@forgery("from a revoked agency", "sender-revoked", End.QUARANTINED, beside=PARTNER)
 def _sender_revoked(world):
-    return Case(message(world), more=_status(world, AgencyStatus.REVOKED))
+    return _ended(world, AgencyStatus.REVOKED)
 
 
 @forgery("past the day on which it had to be deleted", "past-delete-after", End.REFUSED)

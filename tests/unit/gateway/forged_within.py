@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from meldeweg.kernel import signing, topics
+from meldeweg.kernel import signing, strictjson, topics
 from meldeweg.kernel import statement as statements
 from meldeweg.kernel.ids import Digest
 from meldeweg.kernel.jwk import OpenKey
@@ -10,7 +10,7 @@ from meldeweg.kernel.signing import Typ
 from meldeweg.kernel.statement import ReceiptFor, ReceiptKind
 from meldeweg.kernel.trust import issue
 from meldeweg.kernel.trust.objects import KeyUse
-from unit.gateway.forging import MARKER, Case, End, forgery, message
+from unit.gateway.forging import AGREED, MARKER, Case, End, forgery, message
 from unit.gateway.world import KREIS, NETTETAL, NOW, POLICE, STRANGER
 
 # -- 7 open, 8 record ------------------------------------------------------------------------
@@ -171,28 +171,41 @@ def _agreement_unknown(world):
     return Case(message(world, context_changes={"agreement": Digest.of(b"nothing")}))
 
 
+def _under_another(world):
+    """Return (what the register reads, two good messages): of a second one, signed by all."""
+    document = strictjson.dumps(strictjson.loads(world.agreement) | {"id": "probe-2"})
+    other = Digest.of(document)
+    signatures = [world.signature(office, other) for office in world.offices.values()]
+    more = tuple((topics.REGISTRY_AGREEMENTS, each) for each in (document, *signatures))
+    changes = {"agreement": other}
+    return more, tuple(message(world, n=n, context_changes=changes) for n in (1, 2))
+
+
 @forgery(
     "under an agreement from which one signature was removed",
     "agreement-unsigned",
     End.PARKED_REFUSED,
-    alone=True,
+    beside=AGREED,
 )
 def _signature_removed(world):
     missing = world.signature(world.offices[NETTETAL], world.agreement_digest)
-    return Case(message(world), without=(missing,))
+    more, good = _under_another(world)
+    return Case(message(world), without=(missing,), more=more, good=good)
 
 
 @forgery(
     "under an agreement one signature of which is a stranger's",
     "agreement-unsigned",
     End.PARKED_REFUSED,
-    alone=True,
+    beside=AGREED,
 )
 def _signature_forged(world):
     good = world.signature(world.offices[NETTETAL], world.agreement_digest)
     body = signing.parse(good, Typ.AGREEMENT_SIGNATURE).payload
     forged = signing.sign(STRANGER, Typ.AGREEMENT_SIGNATURE, body).encode()
-    return Case(message(world), without=(good,), more=((topics.REGISTRY_AGREEMENTS, forged),))
+    more, around = _under_another(world)
+    more = (*more, (topics.REGISTRY_AGREEMENTS, forged))
+    return Case(message(world), without=(good,), more=more, good=around)
 
 
 @forgery("made long before its agreement was signed", "agreement-unsigned", End.PARKED_REFUSED)
@@ -230,7 +243,7 @@ def _schema_unknown(world):
 
 @forgery("a receipt for a message never sent", "receipt-unmatched", End.QUARANTINED)
 def _receipt_for_nothing(world):
-    return Case(world.receipt(message(world), "delivered"), me=POLICE)
+    return Case(world.receipt(message(world), "delivered"), sent=(message(world),), me=POLICE)
 
 
 @forgery("a receipt by a third party", "receipt-foreign", End.QUARANTINED)

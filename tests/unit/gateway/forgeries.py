@@ -21,14 +21,29 @@ gateway's own certificate. What the codes mean: [refusals](refusals.md).
 
 *The sender is told* (a `refused` receipt) only where the record is surely his own. *Parked*: what
 may only be early waits sealed, 15 minutes if it is `immediate`, else a day. In each case the good
-records around it arrive, the topic's offset moves on, no byte of a content is in a log, and the
-record is a leaf of the audit log like every other.
+records around it arrive, the topics' offsets move on, and no byte of a content is in a log. The
+record is a leaf of the audit log like every other, which the test on the broker shows of those that
+it writes.
+
+The two good ones are messages of the police to the district's office, or receipts the other way
+where the wrong one is a receipt. For these records no such message is good any more, so that the
+good ones are others:
+
 """
+
+
+def _others() -> str:
+    """Say beside which records stand others than those of the same way, and which."""
+    return "".join(f"- {each.what}: {each.beside}\n" for each in FORGERIES.values() if each.beside)
 
 
 def document() -> str:
     """Return docs/poison.md."""
-    lines = [HEAD, "\n| the record | code | Bedeutung | what becomes of it |\n|---|---|---|---|\n"]
+    lines = [
+        HEAD,
+        _others(),
+        "\n| the record | code | Bedeutung | what becomes of it |\n|---|---|---|---|\n",
+    ]
     for each in FORGERIES.values():
         code, german = ("", "")
         if each.end is not End.AGAIN:

@@ -13,7 +13,8 @@ from meldeweg.kernel.bus.records import Record
 from meldeweg.kernel.ids import AgencyId
 from meldeweg.kernel.jwk import OpenKey
 from meldeweg.kernel.schemas import examples
-from unit.gateway.world import KREIS, World
+from meldeweg.kernel.schemas.vocabulary import MessageType
+from unit.gateway.world import KREIS, NETTETAL, World
 
 MARKER = "Kleeblattgasse"  # stands in every content; nobody may ever see it
 
@@ -41,30 +42,42 @@ class Case:
     me: AgencyId = KREIS
     later: timedelta = timedelta(0)
     opens: tuple[OpenKey, ...] = ()  # private keys that the recipient has besides its own
+    good: tuple[Record, ...] = ()  # what is around it, where the same way has no good one now
 
 
 @dataclass(frozen=True)
 class Forgery:
-    """`alone`: what is wrong is wrong of every message of this sender."""
+    """`beside`: what is wrong is wrong of every message of this sender, or under this agreement;
+    the good ones around it are these.
+    """
 
     name: str
     what: str
     code: str
     end: End
     make: Callable[[World], Case] = field(repr=False)
-    alone: bool = False
+    beside: str = ""
 
 
 FORGERIES: dict[str, Forgery] = {}
 
 
-def forgery(what: str, code: str, end: End, *, alone: bool = False) -> Callable[[Any], Any]:
+def forgery(what: str, code: str, end: End, *, beside: str = "") -> Callable[[Any], Any]:
     def entered(make: Any) -> Any:
         name = make.__name__.removeprefix("_").replace("_", "-")
-        FORGERIES[name] = Forgery(name, what, code, end, make, alone)
+        FORGERIES[name] = Forgery(name, what, code, end, make, beside)
         return make
 
     return entered
+
+
+PARTNER = "messages of another partner"
+AGREED = "messages under another agreement"
+
+
+def of_a_partner(world: World) -> tuple[Record, ...]:
+    """Two good ones of another agency, on its own topic."""
+    return tuple(world.message(NETTETAL, n=n, type=MessageType.INQUIRY) for n in (1, 2))
 
 
 def message(world: World, **changes: Any) -> Record:
