@@ -23,6 +23,7 @@ from faults import (
     order,
     strayed,
     told,
+    taken_back,
     whose,
     words,
 )
@@ -53,6 +54,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_accepted(facts, undone),
         *_unexplained(facts),
         *linked.copies(facts, undone),
+        *taken_back.without_effect(facts),
         *asked.changed(facts),
         *members.otherwise(facts),
         *told.otherwise(facts, undone),

@@ -87,6 +87,7 @@ class ReceivedRow:
     came: float = 0.0
     ended: float | None = None
     erased: float | None = None
+    retracted_by: str | None = None  # as its readers are shown
     steps: tuple[str, ...] = ()
 
 

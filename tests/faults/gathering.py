@@ -192,6 +192,7 @@ def _received(row: sqlite3.Row, timelines: Timelines) -> ReceivedRow:
         came=_seconds(row["received_at"]),
         ended=_first(steps, "acknowledged", "refused", "retracted", "expired"),
         erased=_first(steps, "erased", "expired"),
+        retracted_by=row["retracted_by"],
         steps=tuple(kind for kind, _ in steps),
     )
 

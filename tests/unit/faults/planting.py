@@ -101,10 +101,42 @@ def asked(evidence, call, agency, name, op=9900):
 
 
 def taken_back(evidence, message, by):
-    """Return the evidence in which the message with the key `by` is a retraction of the other."""
+    """Return the evidence in which the message with the key `by` is a retraction of the other.
+
+    Its sender tells so, and who has the other is shown by what; no state is changed.
+    """
     history = tuple(replace(e, retracts=message) if e.key == by else e for e in evidence.history)
     assert history != evidence.history
-    return replace(evidence, history=history)
+    sender = next(e.agency for e in history if e.key == by)
+    rows = {row.id: row for row in evidence.stores[sender].sent}
+    named = [row for row in rows.values() if message in (row.id, row.linked_to)]
+    told = tuple(
+        Seen(
+            topic=f"events.{sender}",
+            topic_id=f"events.{sender}#1",
+            offset=700 + n,
+            leaf=f"{n:x}" * 64,
+            kind="event",
+            sender=sender,
+            what="retracted",
+            digest=row.digest,
+        )
+        for n, row in enumerate(named)
+    )
+    ids = {row.id for row in named}
+    stores = {
+        agency: replace(
+            store,
+            received=tuple(
+                replace(row, retracted_by=by)
+                if (row.sender, row.id) in {(sender, i) for i in ids}
+                else row
+                for row in store.received
+            ),
+        )
+        for agency, store in evidence.stores.items()
+    }
+    return replace(evidence, history=history, stores=stores, log=(*evidence.log, *told))
 
 
 def forgotten(evidence, agency, *ids):
