@@ -54,6 +54,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_accepted(facts, undone),
         *_unexplained(facts),
         *linked.copies(facts, undone),
+        *linked.unmade(facts),
         *taken_back.without_effect(facts),
         *asked.changed(facts),
         *members.otherwise(facts),

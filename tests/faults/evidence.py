@@ -35,6 +35,8 @@ class Entry:
     n: int | None = None
     urgency: str | None = None
     retracts: str | None = None  # send: the message that this takes back
+    also: AgencyId | None = None  # send: the office of the second place, which must have a copy
+    impossible: bool = False  # send, answered: with the warning that a copy is impossible
     id: str | None = None  # the message
     sender: AgencyId | None = None  # open, acknowledge, refuse: whose message
     code: str | None = None  # fail, unknown: why; refuse, invoked: the reason that is given

@@ -25,6 +25,8 @@ class Sending:
     invoked: float
     urgency: str | None = None  # as the order named it
     retracts: str | None = None  # the message that it takes back
+    also: AgencyId | None = None  # who must have a copy, as the order's second place says
+    impossible: bool = False  # some answer said that no copy can be made
     members: Mapping[str, str] = field(default_factory=dict)  # what it was ordered to be
     answered: float | None = None  # the first answer that it is kept
     ids: dict[str, float] = field(default_factory=dict)  # each with its first answer's time
@@ -162,7 +164,8 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
                 entry.at,
                 entry.urgency,
                 entry.retracts,
-                entry.members or {},
+                entry.also,
+                members=entry.members or {},
             )
             of[entry.op] = found.setdefault((entry.agency, entry.key), new)
         elif entry.phase is Phase.OK:
@@ -171,6 +174,7 @@ def _sendings(history: Iterable[Entry]) -> dict[tuple[AgencyId, str], Sending]:
             sending.ids.setdefault(entry.id, entry.at)
             if entry.linked is not None:
                 sending.copies[entry.id] = entry.linked
+            sending.impossible = sending.impossible or entry.impossible
             if sending.answered is None:
                 sending.answered = entry.at
         elif entry.phase is Phase.UNKNOWN:

@@ -4,6 +4,8 @@ A writer has one thread with one recipient and sends the next message when the l
 it tries again with the same key until it hears something, and now and then gives up unheard. A
 reader keeps its cursor, opens what is new, and acknowledges most, refuses some, leaves some; the
 first that are `immediate` it does not touch, so that every stack has some whose deadline passes.
+The police's writers to two of the offices first send what a second office must have a copy of, and
+take it back: no run is without either (`exercised`).
 """
 
 import random
@@ -29,6 +31,8 @@ _AGAIN = 0.3  # seconds until the same is tried again
 _LOOK = 0.3  # seconds between two looks into an inbox
 _PAGE = (1, 3, 10, 50)  # items a page
 _TWO_PLACES = 0.2  # of the notifications tell of a home, too
+_OWING = 2  # offices of which each round surely has a message with a copy, and its retraction
+_OFFICES = {place: agency for agency, place in PLACES.items()}
 _UNTOUCHED = 2  # immediate ones that each reader leaves: its sender may yet take one back
 _REASONS = ("not-understandable", "not-permitted", "sent-twice")
 
@@ -92,7 +96,9 @@ class Workload:
         self._named += 1
         thread = f"{sender}-{to}-{self._named}"
         caller = self._caller(sender)
-        return _Writer(caller, self._district, sender, to, thread, self._dice(), self._pace.pause)
+        owes = sender == POLICE and to in [a for a in self._agencies() if a != POLICE][:_OWING]
+        more = (thread, self._dice(), self._pace.pause, owes)
+        return _Writer(caller, self._district, sender, to, *more)
 
     def _caller(self, agency: AgencyId) -> Caller:
         entry = self._district.described.agencies[agency]
@@ -147,11 +153,14 @@ class _Writer:
         thread: str,
         rng: random.Random,
         pause: tuple[float, float],
+        owes: bool = False,
     ) -> None:
         self._caller, self._district, self._rng = caller, district, rng
         self._sender, self._to, self._thread, self._pause = sender, to, thread, pause
         self._n = 0
         self._last: str | None = None  # what a correction may refer to
+        self._drill = False  # whether that is an exercise: so must be what refers to it
+        self._owes = owes  # until it has taken back what has a copy
 
     def turn(self, ended: threading.Event) -> None:
         self._n += 1
@@ -169,12 +178,15 @@ class _Writer:
             "n": self._n,
             "urgency": order.get("urgency"),
             "retracts": order.get("in_reply_to") if kind == "retraction" else None,
+            "also": _second(to, self._to),
             "members": members.of_order(kind, order),
         }
         accepted = self._until_heard(call, facts, ended)
         if accepted is not None and kind in ("notification", "inquiry"):
-            self._last = accepted.id
-        ended.wait(self._rng.uniform(*self._pause))
+            self._last, self._drill = accepted.id, order.get("exercise", False)
+        if accepted is not None and kind == "retraction":
+            self._owes = False
+        ended.wait(self._pause[0] if self._owes else self._rng.uniform(*self._pause))
 
     def _until_heard(
         self, call: calls.Call[Any], facts: Mapping[str, Any], ended: threading.Event
@@ -204,14 +216,15 @@ class _Writer:
     def _of_police(self) -> tuple[str, dict[str, Any]]:
         chance = self._rng.random()
         more = self._also()
-        if self._last and chance < 0.15:
+        if self._last and (self._owes or chance < 0.15):
             more |= {"to": {"agency": self._to}, "in_reply_to": self._last}
-            if chance < 0.05:
+            more["exercise"] = self._drill
+            if self._owes or chance < 0.05:
                 self._last = None  # taken back: nothing more refers to it
                 return "retraction", more | {"content": self._district.content(examples.RETRACTION)}
             content = self._district.content(examples.CORRECTION)
             return "correction", more | {"content": content, "labels": LABELS}
-        if self._rng.random() < 0.25:
+        if self._rng.random() < 0.25 and not self._owes:  # it stays as it is
             more["urgency"] = "immediate"
         content = self._district.content()
         return "notification", more | {"to": self._places(), "content": content, "labels": LABELS}
@@ -220,7 +233,9 @@ class _Writer:
         """Name where the child is, and now and then a home elsewhere: its office gets a copy."""
         place = {"place": PLACES[self._to]}
         homes = [PLACES[each] for each in self._district.described.agencies if each in PLACES]
-        if self._rng.random() < _TWO_PLACES:
+        if self._owes:
+            homes.remove(place["place"])
+        if self._owes or self._rng.random() < _TWO_PLACES:
             place["residence"] = self._rng.choice(homes)
         return place
 
@@ -293,7 +308,15 @@ class _Reader:
 
 def _accepted(answer: Accepted) -> dict[str, Any]:
     linked = tuple((AgencyId(each.recipient), each.id) for each in answer.linked)
-    return {"id": answer.id, "linked": linked, "members": members.of_answer(answer)}
+    impossible = any(each.code == "linked-copy-impossible" for each in answer.warnings)
+    told = {"linked": linked, "impossible": impossible}
+    return {"id": answer.id, "members": members.of_answer(answer), **told}
+
+
+def _second(to: Mapping[str, str], first: AgencyId) -> AgencyId | None:
+    """Return the office of the child's home, if it is another than the first that is told."""
+    office = _OFFICES.get(to.get("residence", ""))
+    return office if office != first else None
 
 
 def _shown(page: Any) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Run:
             "never": [(None, {})],
         }[m.answer]
         asked = {"key": f"key-{m.n}", "content": m.content, "to": m.to, "urgency": m.urgency}
-        asked |= {"thread": m.thread, "n": m.n, "members": m.members}
+        asked |= {"thread": m.thread, "n": m.n, "members": m.members, "also": m.copy}
         if m.foreign:
             asked = {"key": f"key-{m.n}", "to": m.to if m.answer == "ok" else None}
         self._invoke(m.sent_at, "send", m.sender, ends, **asked)
