@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e.invented import MARKS
-from faults import deadlines
+from faults import deadlines, exercised
 from faults.evidence import Finding, Kind, Phase
 from faults.fault import Fault, Ground, Told
 from faults.field import Ended
@@ -235,8 +235,11 @@ class Campaign:
             return
         last, at = rounds[-1], here.judged.at
         seen = deadlines.judged_after(here.judged)
+        lacks = exercised.lacking(here.judged)
         if seen is None:
             last.broken = "nothing immediate was left to its deadline"
+        elif lacks is not None:
+            last.broken = lacks
         elif at <= seen:
             try:
                 here.field("deadlines").settle(seen + 1 - SystemClock().now().timestamp())

@@ -72,6 +72,7 @@ def stage(monkeypatch, tmp_path):
 
     monkeypatch.setattr(campaign, "site", site)
     monkeypatch.setattr(campaign, "verdict", lambda here, _: found.get(len(stacks), []))
+    monkeypatch.setattr(campaign.exercised, "lacking", lambda judged: None)
     monkeypatch.setattr(
         campaign, "missing", lambda needs: "netns: none here" if "netns" in needs else None
     )
