@@ -22,8 +22,8 @@ from faults import (
     members,
     order,
     strayed,
-    told,
     taken_back,
+    told,
     whose,
     words,
 )
