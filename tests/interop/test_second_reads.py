@@ -1,14 +1,21 @@
-"""Both implementations take the same texts for strict JSON and for base64url (spec § 1): whatever
-one of them reads and the other does not is a document that two gateways see differently."""
+"""Both implementations take the same texts for strict JSON, base64url and the lines of the log:
+whatever one of them reads and the other does not is a document that two see differently."""
 
+import json
 import random
+from base64 import b64encode
+from hashlib import sha256
 from itertools import product
+from pathlib import Path
 
 import pytest
 
+from meldeweg.kernel import note
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.manifest import parse_manifest
 from meldeweg.kernel.strictjson import b64u_decode, loads
 
+LOG = json.loads((Path(__file__).parents[1] / "vectors" / "log.json").read_text())
 EDGE = 2**53
 LARGE = (EDGE - 1, EDGE, EDGE + 1, 2**63, 2**64, 10**30, 10**31, 10**32)
 NUMBERS = [
@@ -124,3 +131,66 @@ def test_both_take_the_same_for_base64url(second):
     differ, taken = differing(second, "base64url", texts, is_base64url)
     assert differ == []
     assert taken > 100
+
+
+def bent(draw, texts, count=1500):
+    """Lines with one or two changes, of characters that an eye or a reader may pass over."""
+    parts = [*map(chr, range(256)), "\u2014", "\u2028", "\u3000", "\n\n", "\r\n", "=", "00", "-0",
+             "9" * 19, str(2**63), "٣"]  # fmt: skip
+    for _ in range(count):
+        text = list(draw.choice(texts))
+        for _ in range(draw.randint(1, 2)):
+            at = draw.randrange(len(text))
+            text[at : at + draw.randint(0, 3)] = draw.choice(parts)
+        yield "".join(text)
+
+
+def code_of(read, *given):
+    try:
+        read(*given)
+    except Refused as exc:
+        return exc.code
+    return None
+
+
+def test_both_read_the_same_of_bent_notes_and_verifier_keys(second):
+    draw, notes = random.Random(7), LOG["notes"]
+    key = note.parse_vkey(notes["vkey"])
+    differ = []
+    for text in bent(draw, list(notes["good"].values())):
+        mine = code_of(lambda said: note.verify(note.parse(said.encode()), [key]), text)
+        other = second.ask("note", Text=text, Vkeys=[notes["vkey"]]).get("why")
+        differ += [(text, mine, other)] * (mine != other)
+    named = [verifier_named(f"a{chr(character)}b", key) for character in (*range(256), 0x2028)]
+    for line in [*named, *bent(draw, [notes["vkey"]])]:
+        said = second.ask("note", Text=notes["good"]["one signature"], Vkeys=[line]).get("why")
+        mine, other = code_of(note.parse_vkey, line), said if said == "vkey-malformed" else None
+        differ += [(line, mine, other)] * (mine != other)
+    assert differ == []
+
+
+def verifier_named(name, key):
+    """The line of a key under a name that no reader may take, with the id that belongs to it."""
+    whole = b"\x01" + key.public
+    key_id = sha256(name.encode() + b"\n" + whole).digest()[:4]
+    return f"{name}+{key_id.hex()}+{b64encode(whole).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [("checkpoint", note.parse_checkpoint), ("manifest", parse_manifest)]
+)
+def test_both_read_the_same_of_bent_checkpoints_and_manifests(second, kind, read):
+    texts = LOG[f"{kind}s"]["good"]
+    lines = [text.split("\n") for text in texts]
+    odd = ("", "0", "-0", "+1", "01", "1 ", " 1", "1_0", "1.0", "1e0", "٣")
+    odd += (str(2**63 - 1), str(2**63))
+    cases = [
+        "\n".join([*each[:at], instead, *each[at + 1 :]])
+        for each in lines
+        for at in range(len(each))
+        for instead in (*odd, f"{each[at]}\r", f"{each[at]} ", each[at].upper())
+    ]
+    cases += bent(random.Random(7), texts)
+    said = [(code_of(read, text), second.ask(kind, Text=text).get("why")) for text in cases]
+    assert [each for each in zip(cases, said, strict=True) if len(set(each[1])) > 1] == []
+    assert 10 < [mine for mine, _ in said].count(None) < len(cases) // 2

@@ -138,10 +138,17 @@ def notes() -> dict[str, Any]:
             "another type": f"{name}+{key_id}+{base64.b64encode(b'2' + bytes(32)).decode()}",
             "no padding": vkey[:-1] if vkey.endswith("=") else vkey + "=",
             "a space in the name": vkey.replace(name, name + " x"),
+            "a control character in the name": _vkey_named(f"{name}\x1b", key),
             "no name": "+" + vkey.split("+", 1)[1],
             "a key under which anything verifies": f"{name}+{weak_id}+{weak_key}",
         },
     }  # fmt: skip
+
+
+def _vkey_named(name: str, key: str) -> str:
+    """The key's line under another name, with the id that belongs to it."""
+    key_id = sha256(name.encode() + b"\n" + base64.b64decode(key)).digest()[:4]
+    return f"{name}+{key_id.hex()}+{key}"
 
 
 def checkpoints() -> dict[str, Any]:
@@ -177,6 +184,7 @@ def manifests() -> dict[str, Any]:
             "a genesis later": second.replace("\nrange", f"\n{lines[5]}\nrange", 1),
             "a year of five digits": first.replace("genesis 2026", "genesis 12026"),
             "number with a leading zero": first.replace("\n0\n0 8\n", "\n00\n0 8\n"),
+            "number beyond 63 bits": second.replace("\n1\n", f"\n{2**63}\n", 1),
             "two spaces": first.replace("range ", "range  ", 1),
             "digest in capitals": first.replace(
                 ranges[0], ranges[0][:-64] + ranges[0][-64:].upper()

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from meldeweg.kernel.errors import Refused
+from meldeweg.kernel.note import SIZE_MAX
 
 RANGES_MAX = 4000  # keeps a manifest below the largest record of a topic
 ZEROS = "0" * 64
@@ -113,6 +114,8 @@ def parse_manifest(text: str) -> Manifest:
     made = Manifest(
         origin, int(number), int(start), int(end), bytes.fromhex(previous), genesis, tuple(ranges)
     )
+    if max(made.number, made.end, *(r.end for r in ranges)) > SIZE_MAX:
+        raise Refused("manifest-malformed", "number out of range")
     if any(r.end <= r.start for r in ranges) or made.end - made.start != (
         bool(genesis) + sum(r.end - r.start for r in ranges)
     ):

@@ -196,7 +196,7 @@ def _signature(line: str) -> Signature:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(char.isspace() for char in name)
+    return bool(name) and "+" not in name and not any(c < " " or c.isspace() for c in name)
 
 
 def _b64(code: str, text: str) -> bytes:

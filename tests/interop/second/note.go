@@ -32,7 +32,7 @@ func b64(said string) ([]byte, bool) {
 
 func isName(name string) bool {
 	return name != "" && utf8.ValidString(name) && !strings.Contains(name, "+") &&
-		strings.IndexFunc(name, unicode.IsSpace) < 0
+		strings.IndexFunc(name, func(c rune) bool { return c < 0x20 || unicode.IsSpace(c) }) < 0
 }
 
 func readVerifier(vkey string) (*verifier, error) {

@@ -50,8 +50,9 @@ def test_a_manifest_is_no_checkpoint_and_a_checkpoint_no_manifest():
         ("range inbox.b.a", "range inbox/b/a"), ("range inbox.b.a", "range  inbox.b.a"),
         ("0 3 ", "3 3 "), ("0 3 ", "3 0 "), ("0a0b", "0A0B"), ("abab", "ab"),
         ("range events", "\nrange events"), ("7 9 ", "-7 9 "), ("7 9 ", "7 \u0669 "),
+        ("7 9 ", f"{2**63 - 1} {2**63 + 1} "),
     ],
-    ids=range(17),
+    ids=range(18),
 )  # fmt: skip
 def test_any_other_spelling_is_refused(change):
     changed = TEXT.replace(*change, 1)
