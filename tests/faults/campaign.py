@@ -22,6 +22,7 @@ from pathlib import Path
 
 from e2e.invented import MARKS
 from faults import deadlines, exercised
+from faults.beats import HEALED
 from faults.evidence import Finding, Kind, Phase
 from faults.fault import Fault, Ground, Told
 from faults.field import Ended
@@ -221,7 +222,9 @@ class Campaign:
     def _inject(self, here: Site, fault: Fault) -> Told:
         dice = random.Random(self._rng.getrandbits(64))
         begun = time.monotonic()
-        told = fault.run(here.field(fault.name), dice)
+        field_ = here.field(fault.name)
+        told = fault.run(field_, dice)
+        field_.say(HEALED)
         here.revoked |= told.revoked
         here.restored |= told.restored
         here.expired |= told.expired

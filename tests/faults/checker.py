@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from faults import (
     alarms,
     asked,
+    beats,
     carried,
     clocks,
     erased,
@@ -82,6 +83,8 @@ def judge(evidence: Evidence) -> list[Finding]:
         *alarms.early(facts),
         *late.unheeded(facts),
         *clocks.unwarned(facts),
+        *beats.ceased(facts),
+        *beats.otherwise(facts, undone),
         *(Finding(Kind.PLAINTEXT, path, "holds a word of a content") for path in evidence.marked),
     }
     return sorted(found)

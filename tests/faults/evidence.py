@@ -126,6 +126,7 @@ class StoreDump:
     outbox: tuple[OutRow, ...] = ()
     parked: tuple[Aside, ...] = ()
     quarantined: tuple[Aside, ...] = ()
+    counts: tuple[tuple[str, str], ...] = ()  # what a heartbeat would say (`counts`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ class Seen:
     exercise: bool | None = None  # an event: what it says of the message
     urgency: str | None = None
     by: str | None = None  # an event: the reference of who did it
+    counts: tuple[tuple[str, str], ...] = ()  # a heartbeat: what it says (`counts`)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -186,6 +188,15 @@ class Bent:
     at: float  # when it was bent: each time is one of its own
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Disturbed:
+    """A gateway that a fault touched, by its own words, and the time until it was healed."""
+
+    agency: AgencyId
+    since: float
+    until: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything, read after the last fault was healed and patience was had."""
@@ -201,6 +212,7 @@ class Evidence:
     restored: frozenset[PutBack] = field(default_factory=frozenset)
     expired: frozenset[Expired] = field(default_factory=frozenset)
     bent: frozenset[Bent] = field(default_factory=frozenset)
+    disturbed: frozenset[Disturbed] = field(default_factory=frozenset)
     earlier: frozenset[str] = field(default_factory=frozenset)  # messages of before the run
     lying: frozenset[tuple[str, int]] = field(default_factory=frozenset)  # records of before it
 

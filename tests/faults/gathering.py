@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.stage import District
+from faults import counts
 from faults.due import Due
 from faults.evidence import (
     Aside,
@@ -139,6 +140,7 @@ def store(path: Path, due: Due | None = None) -> StoreDump:
             outbox=tuple(map(_out, db.execute("SELECT * FROM outbox ORDER BY seq"))),
             parked=tuple(map(_aside, db.execute("SELECT * FROM parked ORDER BY seq"))),
             quarantined=tuple(map(_aside, db.execute("SELECT * FROM quarantine ORDER BY seq"))),
+            counts=counts.of_store(db),
         )
 
 
@@ -288,7 +290,8 @@ def _said(token: bytes | None) -> dict[str, Any]:
     except MeldewegError:  # poison is logged as well
         return {}
     if not isinstance(told, Event):
-        return {"kind": "heartbeat", "sender": told.agency, "said": told.at.timestamp()}
+        said = {"sender": told.agency, "said": told.at.timestamp()}
+        return {"kind": "heartbeat", "counts": counts.of_heartbeat(told), **said}
     return {
         "kind": "event",
         "sender": told.agency,

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from faults.beats import disturbed
 from faults.checker import judge
 from faults.evidence import Evidence, Finding, since
 from faults.gathering import at_rest, gather
@@ -38,6 +39,7 @@ def verdict(site: Site, patience: float) -> list[Finding]:
                 restored=site.restored,
                 expired=site.expired,
                 bent=site.bent,
+                disturbed=disturbed(site.directory / "faults.jsonl"),
             )
         except _TROUBLE:
             if late:

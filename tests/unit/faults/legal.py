@@ -20,7 +20,7 @@ from meldeweg.kernel.ids import AgencyId
 POLICE, WEST, EAST = map(AgencyId, ("polizei-probe", "jugendamt-west", "jugendamt-ost"))
 GONE = AgencyId("jugendamt-fort")  # revoked in every run: the one that messages may come back from
 AGENCIES = (POLICE, WEST, EAST, GONE)
-END = 10_000.0  # when the evidence is read
+END = 10_000  # when the evidence is read
 REVOKED = END - 50  # `GONE`
 ERASED = END - 30  # when what is due was erased
 WORK = 1000  # from then on heartbeats are told, and what is late is late
@@ -113,7 +113,8 @@ class Run:
                 self._call(each)
         self._receive()
         if any(each.late for each in self.said):
-            self._work()
+            self._work(range(WORK, WORK + 230, 5))
+        self._work(range(END - 12, END, 5))
 
     def evidence(self):
         stores = {
@@ -125,6 +126,7 @@ class Run:
                     for m in self.said
                     if m.kept and m.sender == agency
                 ),
+                counts=self._counts(agency, END),
             )
             for agency in AGENCIES
         }
@@ -296,13 +298,22 @@ class Run:
         if m.late and m.urgency == "immediate":
             self._event(m.sender, "alarm", m, "not-delivered")
 
-    def _work(self):
-        """Every gateway makes its heartbeats while somebody is late."""
+    def _work(self, times):
+        """Every gateway makes its heartbeats while somebody is late, and at the end."""
         for agency in AGENCIES:
-            for at in range(WORK, WORK + 230, 5):
-                self._record(
-                    f"events.{agency}", 1, END, True, kind="heartbeat", sender=agency, said=at
-                )
+            about = {"kind": "heartbeat", "sender": agency}
+            for at in times:
+                about |= {"said": at, "counts": self._counts(agency, at)}
+                self._record(f"events.{agency}", 1, END, True, **about)
+
+    def _counts(self, agency, at):
+        """What it says of itself then, without its numbers."""
+        own = (m for m in self.said if m.kept and m.sender == agency)
+        waiting = sum(m.sent_at < at < min(self._waits_until(m), self._ack_by(m)) for m in own)
+        return (("parked", "0"), ("quarantined", "0"), ("waiting", str(waiting)))
+
+    def _waits_until(self, m):
+        return self._heard(m) if m.arrives else self._ended(m)
 
     def _ack_by(self, m):
         if m.late:

@@ -49,7 +49,7 @@ class Site:
         yield
 
     def field(self, name):
-        return SimpleNamespace(settle=lambda seconds: None, name=name)
+        return SimpleNamespace(settle=lambda seconds: None, say=lambda what: None, name=name)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_no_stack_ends_before_a_deadline_has_passed_on_it(stage, monkeypatch):
         return [] if len(verdicts) == 1 else [Finding(Kind.SILENT, "id-0", "nobody was told")]
 
     monkeypatch.setattr(campaign, "verdict", verdict)
-    settle = SimpleNamespace(settle=waited.append)
+    settle = SimpleNamespace(settle=waited.append, say=lambda what: None)
     monkeypatch.setattr(Site, "field", lambda here, name: settle)
     result = stage.run(Fault("a"))
     assert verdicts == [END - 90, END]
