@@ -59,12 +59,17 @@ def ceased(facts: Facts) -> Iterator[Finding]:
     for agency, at in beats.items():
         if facts.excused(agency):
             continue
-        if not any(evidence.at - LONG <= each for each in at):
+        if not any(_is_last(facts, each) for each in at):
             yield Finding(Kind.SILENT, agency, "no heartbeat in the end")
         others = [each for other, each in beats.items() if other != agency]
         for pause in pairwise(at):
             if LONG < pause[1] - pause[0] < _BENT and _unexcused(facts, agency, pause, others):
                 yield Finding(Kind.SILENT, agency, f"no heartbeat for {pause[1] - pause[0]:.0f} s")
+
+
+def _is_last(facts: Facts, at: float) -> bool:
+    """Say whether it was made in the end; one of a day later is of a clock that was bent."""
+    return -LONG <= at - facts.evidence.at < _BENT
 
 
 def _unexcused(facts: Facts, agency: AgencyId, pause: _Span, others: list[list[float]]) -> bool:
@@ -88,7 +93,7 @@ def otherwise(facts: Facts, undone: Undone) -> Iterator[Finding]:
         if facts.excused(agency):
             continue
         beats = _beats(facts, agency)
-        last = [s for s in beats if (s.said or 0.0) >= facts.evidence.at - LONG]
+        last = [s for s in beats if _is_last(facts, _said(s))]
         # A store that nobody counted can't be compared.
         if last and store.counts and store.counts not in {seen.counts for seen in last}:
             yield Finding(Kind.CHANGED, agency, _differs(last[-1].counts, store.counts))

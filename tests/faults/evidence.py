@@ -58,11 +58,11 @@ class SentRow:
     state: str
     # When it may be due, by what the district agreed for `urgency` and `created`; empty: not known.
     due: frozenset[float] = frozenset()
+    exercise: bool | None = None  # None: nobody looked
     linked_to: str | None = None
     created: float = 0.0  # by its gateway's clock, as is the next
     delivered: float | None = None  # when it first heard so
     ended: float | None = None  # when nobody had to wait any more: taken, or given or taken back
-    exercise: bool = False
     delete_after: float | None = None  # when that day begins
     steps: tuple[str, ...] = ()
 
@@ -148,8 +148,8 @@ class Seen:
     what: str | None = None  # kind of the receipt or event
     code: str | None = None
     partner: AgencyId | None = None  # an event: about whom
-    exercise: bool | None = None  # an event: what it says of the message
-    urgency: str | None = None
+    urgency: str | None = None  # an event: of the message that it tells of, as is the next
+    exercise: bool | None = None
     by: str | None = None  # an event: the reference of who did it
     counts: tuple[tuple[str, str], ...] = ()  # a heartbeat: what it says (`counts`)
 
@@ -188,6 +188,14 @@ class Bent:
     at: float  # when it was bent: each time is one of its own
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A list of watch's: of which messages; `whole`: it gave no longer one by its first page."""
+
+    digests: frozenset[str]
+    whole: bool = True
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Disturbed:
     """A gateway that a fault touched, by its own words, and the time until it was healed."""
@@ -213,6 +221,7 @@ class Evidence:
     expired: frozenset[Expired] = field(default_factory=frozenset)
     bent: frozenset[Bent] = field(default_factory=frozenset)
     disturbed: frozenset[Disturbed] = field(default_factory=frozenset)
+    watch: Mapping[str, Watched] = field(default_factory=dict)  # open | undelivered | overdue
     earlier: frozenset[str] = field(default_factory=frozenset)  # messages of before the run
     lying: frozenset[tuple[str, int]] = field(default_factory=frozenset)  # records of before it
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.stage import District
-from faults import counts
+from faults import counts, watched
 from faults.due import Due
 from faults.evidence import (
     Aside,
@@ -73,6 +73,7 @@ def gather(district: District, history: tuple[Entry, ...], into: Path, **told: A
         log=log,
         log_problems=problems,
         at=at,
+        watch=watched.ask(district),
         **told,
     )
 
@@ -168,10 +169,10 @@ def _sent(row: sqlite3.Row, timelines: Timelines, due: Due | None) -> SentRow:
         state=row["state"],
         linked_to=row["linked_to"],
         created=created,
+        exercise=bool(row["exercise"]),
         due=due.of(created, row["urgency"]) if due else frozenset(),
         delivered=_first(steps, "delivered"),
         ended=_first(steps, "acknowledged", "refused", "retracted", "undeliverable"),
-        exercise=bool(row["exercise"]),
         delete_after=_day(row["delete_after"]),
         steps=tuple(kind for kind, _ in steps),
     )

@@ -15,8 +15,8 @@ from faults.facts import Facts
 from faults.undone import Undone
 
 _NOTED = 1.0  # seconds between an event's own time and its commit
+# These always say both, too; the others where they do (docs/audit-events.md).
 _ONCE = {("overdue", None), ("alarm", NOT_DELIVERED)}
-# These always say it; the others, where they do (docs/audit-events.md).
 _Key = tuple[str, str, str | None, str]  # who, kind, code, message
 
 

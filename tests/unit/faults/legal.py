@@ -14,6 +14,7 @@ from faults.evidence import (
     Seen,
     SentRow,
     StoreDump,
+    Watched,
 )
 from meldeweg.kernel.ids import AgencyId
 
@@ -136,8 +137,21 @@ class Run:
             topics=tuple(self._topics),
             log=tuple(self._log),
             at=END,
+            watch=self._watch(),
             revoked=frozenset({Barred(GONE, REVOKED)}),
         )
+
+    def _watch(self):
+        """Show what nobody took; what came back by its sender's word as well, and what is due."""
+        open_ = [m for m in self.said if m.kept and m.fate in ("delivered", "undeliverable")]
+        chosen = {
+            "open": open_,
+            "undelivered": [m for m in open_ if not m.arrives],
+            "overdue": [m for m in open_ if self._ack_by(m) < END],
+        }
+        return {
+            state: Watched(frozenset(m.digest for m in found)) for state, found in chosen.items()
+        }
 
     # -- calls -------------------------------------------------------------------------------
 
@@ -340,6 +354,7 @@ class Run:
             recipient=m.to,
             digest=m.digest,
             urgency=m.urgency,
+            exercise=False,
             ack_by=self._ack_by(m),
             state=state,
             linked_to=m.main.id if m.main else None,

@@ -19,10 +19,15 @@ def only(evidence, kind):
 
 
 def with_store(evidence, agency, **changes):
-    """Return the evidence with another store: each change maps a tuple of rows to another."""
+    """Return the evidence with another store: each change maps a tuple of rows to another.
+
+    Of what was sent there, watch was not asked then: what it must show is for test_watched.
+    """
     store = evidence.stores[agency]
     changed = {name: tuple(change(getattr(store, name))) for name, change in changes.items()}
-    return replace(evidence, stores={**evidence.stores, agency: replace(store, **changed)})
+    watch = {} if "sent" in changes else evidence.watch
+    stores = {**evidence.stores, agency: replace(store, **changed)}
+    return replace(evidence, stores=stores, watch=watch)
 
 
 def without(n):
@@ -69,6 +74,7 @@ def untold(evidence, agency, what, n=0):
 
 def alarm(evidence, n, at=END, **more):
     """Return the evidence with `not-delivered` told of the police's n-th message."""
+    row = evidence.stores[POLICE].sent[n]
     told = Seen(
         topic=f"events.{POLICE}",
         topic_id=f"events.{POLICE}#1",
@@ -77,9 +83,12 @@ def alarm(evidence, n, at=END, **more):
         at=at,
         kind="event",
         sender=POLICE,
+        id="told",  # one event, however often it is produced
         what="alarm",
         code="not-delivered",
-        digest=evidence.stores[POLICE].sent[n].digest,
+        digest=row.digest,
+        urgency=row.urgency,
+        exercise=False,
     )
     told = replace(told, **more)
     return replace(evidence, log=(*evidence.log, told), topics=(*evidence.topics, told))

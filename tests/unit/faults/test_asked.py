@@ -5,12 +5,20 @@ from datetime import datetime
 
 import pytest
 
+from faults import repeated
 from faults.checker import judge
 from faults.due import Due
 from faults.evidence import Kind
 from faults.grounds import hurried
 from unit.faults.legal import EAST, POLICE, WEST, Run, Said
 from unit.faults.planting import changed, only, with_store
+
+
+@pytest.fixture(autouse=True)
+def _events_are_asked_elsewhere(monkeypatch):
+    """Here stores are changed and no event: how events tell of it is for test_repeated."""
+    monkeypatch.setattr(repeated, "unlike", lambda _: ())
+    monkeypatch.setattr(repeated, "told_again", lambda *_: ())
 
 
 def both(evidence, n=0, **more):

@@ -30,6 +30,10 @@ def late():
     return evidence
 
 
+def _is(seen, agency, said):
+    return (seen.kind, seen.sender, seen.said) == ("heartbeat", agency, said)
+
+
 def silent(evidence, agency, since, until):
     gone = not_logged(
         evidence,
@@ -46,6 +50,9 @@ def test_silent_a_gateway_whose_heartbeats_cease(late, legal):
         nobody = replace(not_logged(evidence, lambda s: s.kind == "heartbeat"), topics=())
         assert {f.about for f in only(nobody, Kind.SILENT)} == evidence.stores.keys() - {GONE}
         assert judge(silent(evidence, GONE, REVOKED, END + 1)) == []
+        bent = silent(evidence, WEST, END - 11, END + 1)  # its clock was a day off before
+        log = (replace(s, said=END + 86_400) if _is(s, WEST, END - 12) else s for s in bent.log)
+        assert only(replace(bent, log=tuple(log)), Kind.SILENT)
 
 
 def test_silent_a_pause_while_others_went_on_unless_it_was_a_faults(late):

@@ -4,12 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from faults import repeated
 from faults.checker import judge
 from faults.evidence import Kind
 from unit.faults.legal import POLICE, WEST, Run, Said
 from unit.faults.planting import changed, only, with_store
 
 DAY = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def _events_are_asked_elsewhere(monkeypatch):
+    """Here one is told at other times besides: how events tell of it is for test_repeated."""
+    monkeypatch.setattr(repeated, "unlike", lambda _: ())
+    monkeypatch.setattr(repeated, "told_again", lambda *_: ())
 
 
 def overdue(evidence, agency, said):

@@ -1,4 +1,4 @@
-"""The checker finds what is told of a message otherwise than it was, twice, or without a name."""
+"""The checker finds who is not named, another reason, and what is kept for another time."""
 
 from dataclasses import replace
 
@@ -6,10 +6,8 @@ import pytest
 
 from faults.checker import judge
 from faults.evidence import Kind, Phase
-from unit.faults.legal import GONE, POLICE, WEST, Run, Said
-from unit.faults.planting import changed, kinds, only, put_back, with_store
-
-LATE = Said(urgency="immediate", late=True)
+from unit.faults.legal import GONE, WEST, Run, Said
+from unit.faults.planting import changed, kinds, only, with_store
 
 
 def told_as(evidence, agency, what, **more):
@@ -22,36 +20,9 @@ def told_as(evidence, agency, what, **more):
     return replace(evidence, log=log, topics=())
 
 
-@pytest.mark.parametrize(
-    ("agency", "what"), [(POLICE, "alarm"), (POLICE, "overdue"), (WEST, "overdue")]
-)
-@pytest.mark.parametrize("more", [{"exercise": True}, {"urgency": "routine"}])
-def test_changed_a_case_that_is_told_as_a_drill_or_as_less_urgent(agency, what, more):
-    run = Run([LATE]).evidence()
-    assert judge(run) == []
-    assert only(told_as(run, agency, what, **more), Kind.CHANGED)
-    drill = with_store(run, POLICE, sent=changed(0, exercise=True))
-    assert Kind.CHANGED in kinds(drill)
-
-
 def test_unaudited_a_look_that_names_nobody():
     run = Run([Said()]).evidence()
     assert only(told_as(run, WEST, "opened", by=None), Kind.UNAUDITED)
-
-
-@pytest.mark.parametrize(("agency", "what"), [(POLICE, "alarm"), (WEST, "overdue")])
-def test_false_what_is_told_again(agency, what):
-    run = Run([LATE]).evidence()
-    (event,) = (s for s in run.log if (s.kind, s.sender, s.what) == ("event", agency, what))
-    offset = 900
-
-    def again(**more):
-        return replace(run, log=(*run.log, replace(event, offset=offset, leaf="b" * 64, **more)))
-
-    assert judge(again()) == []  # the same one, produced again
-    assert only(again(id="another"), Kind.FALSE_ALARM)
-    assert judge(again(id="another", code="another")) == []
-    assert judge(put_back(again(id="another"), agency, event.said or 0.0, 10.0**9)) == []
 
 
 @pytest.mark.parametrize(("given", "found"), [("sent-twice", {Kind.CHANGED}), (None, set())])
