@@ -18,7 +18,7 @@ from typing import Any
 
 from e2e.invented import LABELS, OFFICER, PLACES, POLICE, WORKER
 from e2e.stage import District
-from faults import members
+from faults import members, promised
 from faults.calling import Caller, Missed
 from faults.history import History, digest_of
 from meldeweg.client import calls
@@ -310,7 +310,8 @@ def _accepted(answer: Accepted) -> dict[str, Any]:
     linked = tuple((AgencyId(each.recipient), each.id) for each in answer.linked)
     impossible = any(each.code == "linked-copy-impossible" for each in answer.warnings)
     told = {"linked": linked, "impossible": impossible}
-    return {"id": answer.id, "members": members.of_answer(answer), **told}
+    noted = members.of_answer(answer) | promised.of_answer(answer)
+    return {"id": answer.id, "members": noted, **told}
 
 
 def _second(to: Mapping[str, str], first: AgencyId) -> AgencyId | None:
