@@ -4,13 +4,11 @@ A look names who looked. The code that a person gave for a refusal is the one in
 keeps a message for longer than its sender said, or for a shorter time.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from faults.evidence import Entry, Finding, Kind, Phase
 from faults.facts import Facts
 from faults.undone import Undone
-from meldeweg.kernel.ids import AgencyId
 
 _DAY = 86_400.0  # seconds
 
@@ -36,16 +34,12 @@ def _looks(facts: Facts) -> Iterator[Finding]:
 
 
 def _reasons(facts: Facts, undone: Undone) -> Iterator[Finding]:
-    codes: dict[tuple[AgencyId | None, str | None], set[str | None]] = defaultdict(set)
-    for seen in facts.evidence.log:
-        if (seen.kind, seen.what) == ("receipt", "refused"):
-            codes[seen.sender, seen.of].add(seen.code)
     for entry, ended in _refusals(facts):
         name = (entry.sender, entry.id)
         row = facts.received.get(entry.agency, {}).get(name)  # type: ignore[arg-type]
         if row is None or facts.excused(entry.agency) or undone.said(entry.agency, ended):
             continue
-        said = codes.get((entry.agency, row.digest), set())
+        said = facts.codes(entry.agency, "refused", row.digest)
         if said and entry.code not in said:
             why = f"refused as {entry.code}, told as {', '.join(sorted(map(str, said)))}"
             yield Finding(Kind.CHANGED, row.id, why)

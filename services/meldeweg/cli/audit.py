@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Das Protokoll ausgeben / write the log: a directory that needs no Meldeweg to verify."""
     from meldeweg.audit.export import export as write  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.audit.sources import open_source  # noqa: PLC0415
+    from meldeweg.audit.sources import open_source  # noqa: PLC0415 - as above
 
     with open_source(auditor.url, auditor.token, auditor.ca, year) as source:
         head = write(source, out, year=year)
@@ -74,7 +74,7 @@ def verify(
     Ende mit 0 nur, wenn alles stimmt / exit code 0 only if all of it is consistent.
     """
     from meldeweg.audit import verify as offline  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.audit.sources import open_source  # noqa: PLC0415
+    from meldeweg.audit.sources import open_source  # noqa: PLC0415 - as above
 
     token = files.token(token_file) if token_file else None
     started = time.monotonic()
@@ -116,10 +116,10 @@ def open_(
     Bleibt etwas offen, endet es mit 1 und Hinweis / exit code 1 with a notice: what is open.
     """
     from meldeweg.cli import audit_fetching  # noqa: PLC0415 - loaded when asked for
-    from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415
-    from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415
-    from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415
-    from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415
+    from meldeweg.cli.audit_evidence import weigh  # noqa: PLC0415 - as above
+    from meldeweg.cli.audit_open import open_entry  # noqa: PLC0415 - as above
+    from meldeweg.kernel.clock import SystemClock  # noqa: PLC0415 - as above
+    from meldeweg.kernel.keyfile import read_open_key  # noqa: PLC0415 - as above
 
     if (index is None) == (digest is None):
         raise typer.BadParameter("one of the two: an index, or --digest")

@@ -57,8 +57,8 @@ class Publication:
         """`known`: everything that ever lay on our topic; `seen`: what lies there now.
 
         `caught_up`: whether the topic was read to its end. `begun`: whether the store was new at
-        this start. `reads`: the message types and versions
-        that this software reads. `every`: seconds.
+        this start. `reads`: the message types and versions that this software reads. `every`:
+        seconds.
         """
         self._me, self._keyring, self._view = me, keyring, view
         self._store, self._producer, self._clock = store, producer, clock

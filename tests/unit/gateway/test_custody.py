@@ -11,8 +11,10 @@ OFFICE = AgencyId("jugendamt-kempen")
 
 
 async def test_a_store_keeps_to_the_vault_key_it_began_with(store):
-    await Custody(POLICE, store, Vault(bytes(32))).start()
-    await Custody(POLICE, store, Vault(bytes(32))).start()
+    first, again = (Custody(POLICE, store, Vault(bytes(32))) for _ in range(2))
+    await first.start()
+    await again.start()
+    assert (first.begun, again.begun) == (True, False)
     with pytest.raises(WrongSetting) as refused:
         await Custody(POLICE, store, Vault(b"1" * 32)).start()
     assert refused.value.code == "vault-key-wrong"
